@@ -1,0 +1,44 @@
+"""The one error family. A room's errors say what happened, what to do next, and nothing else."""
+
+from typing import ClassVar
+
+
+class MeterrError(Exception):
+    """
+    Base of every error that a caller may see.
+
+    ``code`` is API: it never changes with the class name. ``detail`` is one public sentence that
+    names the field and the way out; ``private`` goes only to the log. ``retry_after_s`` is set on
+    every 429 and 503.
+    """
+
+    code: ClassVar[str] = "internal"
+    status: ClassVar[int] = 500
+    title: ClassVar[str] = "Internal error"
+
+    def __init__(
+        self, detail: str, *, private: str = "", retry_after_s: int | None = None, param: str | None = None
+    ) -> None:
+        super().__init__(detail)
+        self.detail = detail
+        self.private = private
+        self.retry_after_s = retry_after_s
+        self.param = param
+
+
+class Invalid(MeterrError):
+    """The request cannot be understood; ``param`` names the field."""
+
+    code, status, title = "invalid-request", 400, "Invalid request"
+
+
+class NotFound(MeterrError):
+    """No such thing, or it is not yours: the two are not told apart."""
+
+    code, status, title = "not-found", 404, "Not found"
+
+
+class Unavailable(MeterrError):
+    """meterr itself cannot serve right now; the caller may retry after ``retry_after_s``."""
+
+    code, status, title = "unavailable", 503, "Temporarily unavailable"

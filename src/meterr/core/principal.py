@@ -1,0 +1,30 @@
+"""Who acts. A Principal is built only by code that verified a credential; it has no default."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Scope(StrEnum):
+    """What an API key may do. A key without a scope for a surface is refused there."""
+
+    CHAT = "chat"  # chat completions, responses, messages, count_tokens
+    EMBEDDINGS = "embeddings"
+    MODELS = "models"  # list and read models
+
+
+class UnknownPrice(StrEnum):
+    """What a tenant wants when a model has no known price."""
+
+    REFUSE = "refuse"  # 402 before the call leaves
+    FLAG = "flag"  # pass; the entry has no cost and says so
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """A verified caller: an active key of an active tenant."""
+
+    tenant_id: str
+    key_id: str
+    scopes: frozenset[Scope]
+    models: tuple[str, ...] | None  # glob patterns; None allows every model
+    unknown_price: UnknownPrice
