@@ -1,0 +1,256 @@
+"""From flags, environment and file to one frozen ``Settings``, and where each value came from."""
+
+import difflib
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, SecretStr, ValidationError
+
+from meterr.core.settings import PRESETS, Settings, UpstreamSettings
+
+PREFIX = "METERR_"
+DEFAULT_FILE = "meterr.toml"
+OUTSIDE_SETTINGS = frozenset({"METERR_CONFIG", "METERR_OUTPUT"})
+"""``METERR_*`` variables that steer the command line itself and are no settings."""
+
+Trail = tuple[str, ...]
+Tree = Mapping[str, Any]
+
+
+class ConfigurationError(Exception):
+    """A setting cannot be used; the text names it, where it came from, and the way out."""
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """Settings from one source. ``name`` says which, e.g. ``environment`` or ``meterr.toml``."""
+
+    name: str
+    values: Mapping[Trail, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Configuration:
+    """The settings in force, and for each dotted name the source that won."""
+
+    settings: Settings
+    sources: Mapping[str, str]
+
+
+def load(flags: Mapping[str, Any], environ: Mapping[str, str], file: Path | None) -> Configuration:
+    """
+    Merge all sources into settings.
+
+    Args:
+        flags: Dotted setting name to value, as given on the command line; None values are ignored.
+        environ: The process environment.
+        file: Configuration file to read; None reads ``METERR_CONFIG`` or ``meterr.toml`` in the
+            working directory if it exists.
+
+    Raises:
+        ConfigurationError: something is unknown, malformed, missing or unreadable.
+    """
+    layers = [
+        Layer("default", {("data_dir",): default_data_dir(environ)}),
+        _file_layer(_chosen_file(environ, file)),
+        _environment_layer(environ),
+        Layer("flag", {tuple(n.split(".")): v for n, v in flags.items() if v is not None}),
+    ]
+    values: dict[Trail, Any] = {}
+    sources: dict[str, str] = {}
+    for layer in layers:
+        for path, value in layer.values.items():
+            values[path] = value
+            sources[".".join(path)] = layer.name
+    _add_presets(values, sources, environ)
+    _add_credentials(values, sources, environ)
+    return Configuration(_validated(values, sources), sources)
+
+
+def default_data_dir(environ: Mapping[str, str]) -> Path:
+    """Return where state lives when nobody says: the system's place for root, the user's else."""
+    home = Path(environ.get("HOME", "/"))
+    if home == Path("/root") or not environ.get("HOME"):
+        return Path("/var/lib/meterr")
+    return Path(environ.get("XDG_DATA_HOME") or home / ".local" / "share") / "meterr"
+
+
+def _chosen_file(environ: Mapping[str, str], file: Path | None) -> Path | None:
+    if file is None and environ.get("METERR_CONFIG"):
+        file = Path(environ["METERR_CONFIG"])
+    if file is None:
+        found = Path(DEFAULT_FILE)
+        return found if found.is_file() else None
+    if not file.is_file():
+        raise ConfigurationError(f"{file}: no such configuration file")
+    return file
+
+
+def _file_layer(file: Path | None) -> Layer:
+    if file is None:
+        return Layer(DEFAULT_FILE, {})
+    try:
+        tree = tomllib.loads(file.read_text("utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise ConfigurationError(f"{file}: {error}") from error
+    values = dict(_leaves(tree))
+    for path in values:
+        _refuse_unknown(path, shown=f"{file}: {'.'.join(path)}")
+    return Layer(str(file), values)
+
+
+def _leaves(tree: Tree, above: Trail = ()) -> Iterator[tuple[Trail, Any]]:
+    for name, value in tree.items():
+        if isinstance(value, Mapping) and value:
+            yield from _leaves(value, (*above, name))
+        else:
+            yield (*above, name), value
+
+
+def _environment_layer(environ: Mapping[str, str]) -> Layer:
+    values: dict[Trail, Any] = {}
+    for name in sorted(environ):
+        if not name.startswith(PREFIX) or name in OUTSIDE_SETTINGS:
+            continue
+        path = tuple(name.removeprefix(PREFIX).lower().split("__"))
+        text = environ[name]
+        if not _known(path) and path[-1].endswith("_file"):
+            secret = (*path[:-1], path[-1].removesuffix("_file"))
+            if _known(secret):
+                values[secret] = _read_secret(name, Path(text))
+                continue
+        _refuse_unknown(path, shown=name)
+        values[path] = _split(path, text)
+    return Layer("environment", values)
+
+
+def _read_secret(name: str, file: Path) -> str:
+    try:
+        return file.read_text("utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"{name}: cannot read {file}: {error}") from error
+
+
+def _split(path: Trail, text: str) -> Any:
+    """Lists come from the environment as comma-separated text."""
+    if path[-1] in ("models", "credential_env"):
+        return tuple(part.strip() for part in text.split(",") if part.strip())
+    return text
+
+
+def _known(path: Trail) -> bool:
+    return not _names_beside(path)
+
+
+def _names_beside(path: Trail) -> Sequence[str]:
+    """Return the valid names where ``path`` goes wrong, or nothing when it names a setting."""
+    model: type[BaseModel] = Settings
+    for depth, name in enumerate(path):
+        if model is Settings and name == "upstreams" and len(path) > depth + 1:
+            rest = path[depth + 2 :]
+            if not rest:
+                return ("upstreams.<name>.<setting>",)
+            fields = UpstreamSettings.model_fields
+            return () if len(rest) == 1 and rest[0] in fields else tuple(fields)
+        if name not in model.model_fields:
+            return tuple(model.model_fields)
+        inner = model.model_fields[name].annotation
+        if not (isinstance(inner, type) and issubclass(inner, BaseModel)):
+            return () if depth == len(path) - 1 else tuple(model.model_fields)
+        model = inner
+    return tuple(model.model_fields)
+
+
+def _refuse_unknown(path: Trail, shown: str) -> None:
+    names = _names_beside(path)
+    if names:
+        raise ConfigurationError(f"{shown}: unknown setting{nearest(path[-1], names)}")
+
+
+def nearest(name: str, names: Sequence[str]) -> str:
+    """Return `` (did you mean X?)`` for the closest of ``names``, or `` (valid: ...)``."""
+    close = difflib.get_close_matches(name, names, n=1, cutoff=0.6)
+    return f" (did you mean {close[0]}?)" if close else f" (valid here: {', '.join(sorted(names))})"
+
+
+def _add_presets(
+    values: dict[Trail, Any], sources: dict[str, str], environ: Mapping[str, str]
+) -> None:
+    defined = {path[1] for path in values if path[0] == "upstreams" and len(path) > 1}
+    for name, preset in PRESETS.items():
+        if name in defined or not any(environ.get(v) for v in preset["credential_env"]):
+            continue
+        for field, value in preset.items():
+            values["upstreams", name, field] = value
+            sources[f"upstreams.{name}.{field}"] = "preset"
+
+
+def _add_credentials(
+    values: dict[Trail, Any], sources: dict[str, str], environ: Mapping[str, str]
+) -> None:
+    for name in sorted({p[1] for p in values if p[0] == "upstreams" and len(p) > 2}):
+        at = ("upstreams", name, "credential")
+        variables = values.get(("upstreams", name, "credential_env"), ())
+        file = values.get(("upstreams", name, "credential_file"))
+        if at in values or not (variables or file):
+            continue
+        label = ".".join(at)
+        chosen = next((v for v in variables if environ.get(v)), None)
+        if chosen is not None:
+            values[at], sources[label] = environ[chosen], f"environment ({chosen})"
+        elif file is not None:
+            values[at], sources[label] = _read_secret(label, Path(file)), f"file ({file})"
+        else:
+            raise ConfigurationError(f"{label}_env: none of {', '.join(variables)} is set")
+
+
+def _validated(values: Mapping[Trail, Any], sources: Mapping[str, str]) -> Settings:
+    tree: dict[str, Any] = {"upstreams": {}}
+    for path, value in values.items():
+        branch = tree
+        for name in path[:-1]:
+            branch = branch.setdefault(name, {})
+        branch[path[-1]] = value
+    try:
+        return Settings.model_validate(tree)
+    except ValidationError as error:
+        raise ConfigurationError(_sentence(error, sources)) from None
+
+
+def _sentence(error: ValidationError, sources: Mapping[str, str]) -> str:
+    """Say what is wrong without repeating values: one of them may be a secret."""
+    lines = []
+    for problem in error.errors(include_input=False, include_url=False, include_context=False):
+        name = ".".join(str(part) for part in problem["loc"])
+        source = sources.get(name)
+        lines.append(f"{name}: {problem['msg']}" + (f" (from {source})" if source else ""))
+    return "; ".join(lines)
+
+
+def explained(configuration: Configuration) -> Iterator[tuple[str, str, str]]:
+    """Yield (dotted name, value with secrets masked, source) for every setting, in order."""
+    for name, value in _flat(configuration.settings):
+        yield name, _masked(value), configuration.sources.get(name, "default")
+
+
+def _flat(model: BaseModel, above: str = "") -> Iterator[tuple[str, Any]]:
+    for name in type(model).model_fields:
+        value = getattr(model, name)
+        if isinstance(value, BaseModel):
+            yield from _flat(value, f"{above}{name}.")
+        elif isinstance(value, dict):
+            for key, inner in value.items():
+                yield from _flat(inner, f"{above}{name}.{key}.")
+        else:
+            yield f"{above}{name}", value
+
+
+def _masked(value: Any) -> str:
+    if isinstance(value, SecretStr):
+        return "********"
+    if isinstance(value, tuple):
+        return ", ".join(value)
+    return "" if value is None else str(value)

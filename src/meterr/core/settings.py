@@ -1,0 +1,200 @@
+"""
+Settings: read once, frozen, refused early. The only file that may look at the environment.
+
+Precedence: command-line flags, then ``METERR_*`` variables (and ``METERR_*_FILE``), then the
+configuration file, then the defaults below. Unknown names are refused with the nearest valid one.
+"""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
+
+Names = tuple[str, ...]
+
+
+class Group(BaseModel):
+    """What every group of settings shares: frozen, and no name it does not know."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class ServerSettings(Group):
+    """Where meterr listens and what it accepts from strangers."""
+
+    host: str = Field("127.0.0.1", description="Address to listen on.")
+    port: int = Field(8080, ge=0, le=65535, description="TCP port; 0 lets the system choose.")
+    body_bytes_max: int = Field(
+        32 * 1024 * 1024, ge=1024, description="Largest request body, in bytes; images need room."
+    )
+    head_bytes_max: int = Field(
+        64 * 1024, ge=4096, description="Largest request line and headers together, in bytes."
+    )
+    head_timeout_s: float = Field(
+        10, gt=0, description="Seconds a client may take to send the headers of one request."
+    )
+    body_timeout_s: float = Field(
+        60, gt=0, description="Seconds a client may take to send the body of one request."
+    )
+    keep_alive_s: int = Field(75, ge=1, description="Seconds an idle client connection stays open.")
+    stop_timeout_s: int = Field(
+        30, ge=0, description="Seconds that running calls get to finish when the process stops."
+    )
+
+
+class JournalSettings(Group):
+    """The local journal: what makes the ledger survive ``kill -9``."""
+
+    durability: Literal["process", "power"] = Field(
+        "process",
+        description="`process`: a record survives any death of the process at once and a power cut "
+        "after 10 ms. `power`: each call waits until its record is on the disk.",
+    )
+    segment_bytes: int = Field(
+        8 * 1024 * 1024, ge=64 * 1024, description="Size of one journal segment file, in bytes."
+    )
+    total_bytes_max: int = Field(
+        2 * 1024 * 1024 * 1024,
+        ge=1024 * 1024,
+        description="Size in bytes the journal may reach while PostgreSQL is away; then calls get 503.",
+    )
+
+
+class GatewaySettings(Group):
+    """How calls to providers behave."""
+
+    connect_timeout_s: float = Field(5, gt=0, description="Seconds to open a provider connection.")
+    first_byte_timeout_s: float = Field(
+        600, gt=0, description="Seconds a provider may take until the head of its answer."
+    )
+    idle_timeout_s: float = Field(
+        120, gt=0, description="Seconds a provider may stay silent inside an answer."
+    )
+    answer_bytes_max: int = Field(
+        128 * 1024 * 1024, ge=1024, description="Largest answer that is not a stream, in bytes."
+    )
+    on_client_gone: Literal["drain", "cancel"] = Field(
+        "drain",
+        description="When the client leaves: `drain` reads the provider's stream to its usage, "
+        "`cancel` closes it and estimates.",
+    )
+    drain_timeout_s: float = Field(
+        60, gt=0, description="Longest time to drain a stream whose client has left, in seconds."
+    )
+
+
+class LogSettings(Group):
+    """What is written to standard error."""
+
+    level: Literal["debug", "info", "warning", "error"] = Field("info", description="Lowest level.")
+    requests: Literal["all", "errors", "none"] = Field(
+        "all",
+        description="Which requests get their canonical line: all, only status >= 400, or none.",
+    )
+
+
+class UpstreamSettings(Group):
+    """One provider endpoint; the dialects it has base URLs for decide which surfaces work."""
+
+    provider: str = Field(
+        description="Provider id in the price book (`openai`, `anthropic`, `moonshotai`, ...), or "
+        "a name of your own with prices set by `meterr price set`.",
+        pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$",
+    )
+    openai_base_url: str | None = Field(
+        None, description="Base URL of the OpenAI dialect, e.g. `https://api.openai.com/v1`."
+    )
+    anthropic_base_url: str | None = Field(
+        None, description="Base URL of the Anthropic dialect, e.g. `https://api.anthropic.com`."
+    )
+    models: Names = Field(
+        description="Models served here: names or patterns with `*`. The most specific one wins."
+    )
+    credential: SecretStr | None = Field(
+        None, description="The provider's API key. Prefer `credential_env` or `credential_file`."
+    )
+    credential_env: Names = Field(
+        (), description="Environment variables to take the provider's API key from; first set wins."
+    )
+    credential_file: Path | None = Field(
+        None, description="File to take the provider's API key from."
+    )
+    connections_max: int = Field(1024, ge=1, description="Most connections one process opens here.")
+    ca_file: Path | None = Field(
+        None, description="Certificates to trust instead of the system's, for a private endpoint."
+    )
+
+    @model_validator(mode="after")
+    def _has_a_dialect(self) -> Self:
+        if self.openai_base_url is None and self.anthropic_base_url is None:
+            raise ValueError("set openai_base_url or anthropic_base_url")
+        return self
+
+    @field_validator("models")
+    @classmethod
+    def _names_a_model(cls, models: Names) -> Names:
+        if not models or any(not name.strip() for name in models):
+            raise ValueError("name at least one model or pattern, e.g. ['gpt-*']")
+        return models
+
+
+PRESETS: Mapping[str, Mapping[str, Any]] = {
+    "openai": {
+        "provider": "openai",
+        "openai_base_url": "https://api.openai.com/v1",
+        "models": ("gpt-*", "o1*", "o3*", "o4*", "chatgpt-*", "text-embedding-*", "codex-*"),
+        "credential_env": ("OPENAI_API_KEY",),
+    },
+    "anthropic": {
+        "provider": "anthropic",
+        "anthropic_base_url": "https://api.anthropic.com",
+        "models": ("claude-*",),
+        "credential_env": ("ANTHROPIC_API_KEY",),
+    },
+    "moonshot": {
+        "provider": "moonshotai",
+        "openai_base_url": "https://api.moonshot.ai/v1",
+        "anthropic_base_url": "https://api.moonshot.ai/anthropic",
+        "models": ("kimi-*", "moonshot-*"),
+        "credential_env": ("KIMI_API_KEY", "MOONSHOT_API_KEY"),
+    },
+}
+"""Upstreams that exist as soon as their credential does, unless the file defines the same name."""
+
+
+class Settings(Group):
+    """Everything meterr can be told."""
+
+    database_url: SecretStr | None = Field(
+        None, description="PostgreSQL to use instead of the embedded one, as a URL."
+    )
+    postgres_bin: Path | None = Field(
+        None, description="Folder with the programs of a PostgreSQL >= 15 for the embedded server."
+    )
+    data_dir: Path = Field(
+        description="Folder for the journal, the embedded database and generated secrets. Default: "
+        "`/var/lib/meterr` for root, else `$XDG_DATA_HOME/meterr` or `~/.local/share/meterr`.",
+    )
+    key_pepper: SecretStr | None = Field(
+        None,
+        min_length=32,
+        description="Secret that API keys are stored under, >= 32 characters; every host needs the "
+        "same. Default: a file in `data_dir`, made by `meterr up`.",
+    )
+    key_pepper_previous: SecretStr | None = Field(
+        None, min_length=32, description="The pepper before the last change; still accepted."
+    )
+    server: ServerSettings = Field(default_factory=ServerSettings, description="Listening.")
+    journal: JournalSettings = Field(default_factory=JournalSettings, description="Journal.")
+    gateway: GatewaySettings = Field(default_factory=GatewaySettings, description="Calls.")
+    log: LogSettings = Field(default_factory=LogSettings, description="Logs.")
+    upstreams: Annotated[
+        dict[str, UpstreamSettings], Field(description="Provider endpoints by name.")
+    ]
+
+
+def environment() -> Mapping[str, str]:
+    """Return the process environment. Everything else takes it as an argument."""
+    return os.environ
