@@ -1,6 +1,7 @@
 """From flags, environment and file to one frozen ``Settings``, and where each value came from."""
 
 import difflib
+import os
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -71,11 +72,11 @@ def load(flags: Mapping[str, Any], environ: Mapping[str, str], file: Path | None
 
 
 def default_data_dir(environ: Mapping[str, str]) -> Path:
-    """Return where state lives when nobody says: the system's place for root, the user's else."""
-    home = Path(environ.get("HOME", "/"))
-    if home == Path("/root") or not environ.get("HOME"):
+    """Return where state lives when nobody says: the system's place for root, else the user's."""
+    if os.geteuid() == 0:
         return Path("/var/lib/meterr")
-    return Path(environ.get("XDG_DATA_HOME") or home / ".local" / "share") / "meterr"
+    share = environ.get("XDG_DATA_HOME") or Path(environ.get("HOME", "/")) / ".local" / "share"
+    return Path(share) / "meterr"
 
 
 def _chosen_file(environ: Mapping[str, str], file: Path | None) -> Path | None:
@@ -142,32 +143,30 @@ def _split(path: Trail, text: str) -> Any:
 
 
 def _known(path: Trail) -> bool:
-    return not _names_beside(path)
+    return _misstep(path) is None
 
 
-def _names_beside(path: Trail) -> Sequence[str]:
-    """Return the valid names where ``path`` goes wrong, or nothing when it names a setting."""
+def _misstep(path: Trail) -> tuple[str, Sequence[str]] | None:
+    """Return the first wrong name of ``path`` and what is valid there; None if it names a setting."""
+    if path[0] == "upstreams" and len(path) == 3:
+        fields = UpstreamSettings.model_fields
+        return None if path[2] in fields else (path[2], tuple(fields))
     model: type[BaseModel] = Settings
     for depth, name in enumerate(path):
-        if model is Settings and name == "upstreams" and len(path) > depth + 1:
-            rest = path[depth + 2 :]
-            if not rest:
-                return ("upstreams.<name>.<setting>",)
-            fields = UpstreamSettings.model_fields
-            return () if len(rest) == 1 and rest[0] in fields else tuple(fields)
-        if name not in model.model_fields:
-            return tuple(model.model_fields)
+        if name == "upstreams" or name not in model.model_fields:
+            return name, tuple(model.model_fields)
         inner = model.model_fields[name].annotation
-        if not (isinstance(inner, type) and issubclass(inner, BaseModel)):
-            return () if depth == len(path) - 1 else tuple(model.model_fields)
-        model = inner
-    return tuple(model.model_fields)
+        is_group = isinstance(inner, type) and issubclass(inner, BaseModel)
+        if is_group == (depth == len(path) - 1):
+            return name, [f"{name}.{field}" for field in inner.model_fields] if is_group else []
+        model = inner if is_group else model
+    return None
 
 
 def _refuse_unknown(path: Trail, shown: str) -> None:
-    names = _names_beside(path)
-    if names:
-        raise ConfigurationError(f"{shown}: unknown setting{nearest(path[-1], names)}")
+    wrong = _misstep(path)
+    if wrong is not None:
+        raise ConfigurationError(f"{shown}: unknown setting{nearest(*wrong)}")
 
 
 def nearest(name: str, names: Sequence[str]) -> str:

@@ -17,7 +17,12 @@ class MeterrError(Exception):
     title: ClassVar[str] = "Internal error"
 
     def __init__(
-        self, detail: str, *, private: str = "", retry_after_s: int | None = None, param: str | None = None
+        self,
+        detail: str,
+        *,
+        private: str = "",
+        retry_after_s: int | None = None,
+        param: str | None = None,
     ) -> None:
         super().__init__(detail)
         self.detail = detail

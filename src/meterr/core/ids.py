@@ -45,7 +45,12 @@ class IdFactory:
                 self._sequence = 0
         high, low = divmod(self._sequence, 1 << 30)
         value = (
-            self._last_ms << 80 | _VERSION_7 | high << 64 | _VARIANT | low << _RANDOM_TAIL_BITS | tail
+            self._last_ms << 80
+            | _VERSION_7
+            | high << 64
+            | _VARIANT
+            | low << _RANDOM_TAIL_BITS
+            | tail
         )
         digits = "%032x" % value
         return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"

@@ -58,7 +58,7 @@ class JournalSettings(Group):
     total_bytes_max: int = Field(
         2 * 1024 * 1024 * 1024,
         ge=1024 * 1024,
-        description="Size in bytes the journal may reach while PostgreSQL is away; then calls get 503.",
+        description="Bytes the journal may reach while PostgreSQL is away; then calls get 503.",
     )
 
 
