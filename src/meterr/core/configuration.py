@@ -147,7 +147,7 @@ def _known(path: Trail) -> bool:
 
 
 def _misstep(path: Trail) -> tuple[str, Sequence[str]] | None:
-    """Return the first wrong name of ``path`` and what is valid there; None if it names a setting."""
+    """Return the first wrong name of ``path`` and what is valid there, or None."""
     if path[0] == "upstreams" and len(path) == 3:
         fields = UpstreamSettings.model_fields
         return None if path[2] in fields else (path[2], tuple(fields))
@@ -156,10 +156,12 @@ def _misstep(path: Trail) -> tuple[str, Sequence[str]] | None:
         if name == "upstreams" or name not in model.model_fields:
             return name, tuple(model.model_fields)
         inner = model.model_fields[name].annotation
-        is_group = isinstance(inner, type) and issubclass(inner, BaseModel)
-        if is_group == (depth == len(path) - 1):
-            return name, [f"{name}.{field}" for field in inner.model_fields] if is_group else []
-        model = inner if is_group else model
+        last = depth == len(path) - 1
+        if not (isinstance(inner, type) and issubclass(inner, BaseModel)):
+            return None if last else (path[depth + 1], ())
+        if last:
+            return name, [f"{name}.{field}" for field in inner.model_fields]
+        model = inner
     return None
 
 
@@ -171,6 +173,8 @@ def _refuse_unknown(path: Trail, shown: str) -> None:
 
 def nearest(name: str, names: Sequence[str]) -> str:
     """Return `` (did you mean X?)`` for the closest of ``names``, or `` (valid: ...)``."""
+    if not names:
+        return ""
     close = difflib.get_close_matches(name, names, n=1, cutoff=0.6)
     return f" (did you mean {close[0]}?)" if close else f" (valid here: {', '.join(sorted(names))})"
 
