@@ -1,0 +1,24 @@
+"""The few ASGI shapes that plain routes are written against."""
+
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+Application = Callable[[Scope, Receive, Send], Awaitable[None]]
+Headers = list[tuple[bytes, bytes]]
+
+ON_CLIENT_GONE = "meterr.on_client_gone"
+"""Scope key: a callable that the server protocol calls once if the client leaves before the end."""
+
+BODY_COMPLETE = "meterr.body_complete"
+"""Scope key: true when the whole request body has already arrived, so that no timer is needed."""
+
+
+async def answer(send: Send, status: int, headers: Headers, body: bytes) -> None:
+    """Send one whole answer; ``content-length`` is added here."""
+    headers.append((b"content-length", b"%d" % len(body)))
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})

@@ -1,0 +1,117 @@
+"""uvicorn's httptools protocol with the limits it lacks: bytes and seconds for a request's head."""
+
+import asyncio
+from typing import Any
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from meterr.core.http.asgi import BODY_COMPLETE, ON_CLIENT_GONE
+
+_HEADERS_MAX = 128
+"""Most header lines of one request; SDKs send about 25, proxies add a few."""
+
+_REFUSAL = (
+    b"HTTP/1.1 %b\r\ncontent-type: application/json\r\n"
+    b"content-length: %d\r\nconnection: close\r\n\r\n%b"
+)
+_REFUSALS = {
+    400: b"400 Bad Request",
+    408: b"408 Request Timeout",
+    431: b"431 Request Header Fields Too Large",
+}
+
+
+class LimitedHttpProtocol(HttpToolsProtocol):
+    """
+    Refuse a head that is too long or too slow, and tell the route when its client has left.
+
+    A refusal at this level happens before any route is known, so it speaks the shape that both
+    families' SDKs read (an ``error`` object with ``type`` and ``message``).
+    """
+
+    head_bytes_max = 64 * 1024
+    head_timeout_s = 10.0
+
+    def connection_made(  # type: ignore[override]  # uvicorn narrows the type likewise
+        self, transport: asyncio.Transport
+    ) -> None:
+        self._head_open = True
+        self._head_bytes = 0
+        self._head_timer: asyncio.TimerHandle | None = self.loop.call_later(
+            self.head_timeout_s, self._head_too_slow
+        )
+        super().connection_made(transport)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._stop_head_timer()
+        super().connection_lost(exc)
+        cycle: Any = self.cycle
+        if cycle is not None and not cycle.response_complete:
+            on_client_gone = cycle.scope.get(ON_CLIENT_GONE)
+            if on_client_gone is not None:
+                on_client_gone()
+
+    def data_received(self, data: bytes) -> None:
+        if self._head_open:
+            self._head_bytes += len(data)
+        super().data_received(data)
+        if not self._head_open:
+            self._stop_head_timer()
+        elif not self.transport.is_closing():
+            if self._head_bytes > self.head_bytes_max:
+                self._refuse(431, f"The headers are larger than {self.head_bytes_max} bytes.")
+            elif self._head_timer is None:
+                self._head_timer = self.loop.call_later(self.head_timeout_s, self._head_too_slow)
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        self._head_open = True
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        super().on_header(name, value)
+        if len(self.headers) > _HEADERS_MAX:
+            self._refuse(431, f"There are more than {_HEADERS_MAX} headers.")
+
+    def on_headers_complete(self) -> None:
+        self._head_open = False
+        if self._head_bytes > self.head_bytes_max and self._head_size() > self.head_bytes_max:
+            self._refuse(431, f"The headers are larger than {self.head_bytes_max} bytes.")
+        self._head_bytes = 0
+        if not self.transport.is_closing():
+            super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        scope: Any = self.scope
+        scope[BODY_COMPLETE] = True
+        if not self.transport.is_closing():
+            super().on_message_complete()
+
+    def send_400_response(self, msg: str) -> None:
+        self._refuse(400, "This is not a valid HTTP/1.1 request.")
+
+    def _head_size(self) -> int:
+        return len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
+
+    def _stop_head_timer(self) -> None:
+        if self._head_timer is not None:
+            self._head_timer.cancel()
+            self._head_timer = None
+
+    def _head_too_slow(self) -> None:
+        self._head_timer = None
+        if not self._head_bytes:
+            self.transport.close()  # a connection that never spoke gets no answer
+        else:
+            self._refuse(
+                408, f"The headers were not complete after {self.head_timeout_s:g} seconds."
+            )
+
+    def _refuse(self, status: int, message: str) -> None:
+        if self.transport.is_closing():
+            return
+        body = (
+            b'{"type":"error","error":{"type":"invalid_request_error","message":"%b",'
+            b'"param":null,"code":"invalid-http"}}' % message.encode("ascii")
+        )
+        self.transport.write(_REFUSAL % (_REFUSALS[status], len(body), body))
+        self.transport.close()
