@@ -1,0 +1,330 @@
+-- The first schema: tenants, keys, upstreams, prices, the ledger. See ../schema.sql for the whole.
+
+create schema meterr;
+
+-- Functions are executable by everybody unless this is said before they are made.
+alter default privileges revoke execute on functions from public;
+
+create table meterr.schema_migration (
+  version     integer     primary key check (version > 0),
+  name        text        not null,
+  sha256      text        not null check (sha256 ~ '^[0-9a-f]{64}$'),
+  applied_at  timestamptz not null default now()
+);
+
+
+-- Tenants and their keys --------------------------------------------------------------------
+
+-- One counter orders every change to a tenant or key. A snapshot that has seen version n ignores
+-- anything older, in whatever order notifications and reads arrive.
+create sequence meterr.identity_version;
+
+create table meterr.tenant (
+  tenant_id      uuid        primary key,
+  name           text        not null unique check (name <> ''),
+  state          text        not null default 'active' check (state in ('active', 'disabled')),
+  unknown_price  text        not null default 'refuse' check (unknown_price in ('refuse', 'flag')),
+  created_at     timestamptz not null default now(),
+  version        bigint      not null default 0
+);
+
+create table meterr.api_key (
+  tenant_id    uuid        not null references meterr.tenant,
+  key_id       uuid        not null,
+  name         text        not null,
+  environment  text        not null check (environment in ('live', 'test')),
+  mac          bytea       not null unique check (octet_length(mac) = 32),
+  pepper_id    text        not null,
+  last4        text        not null,
+  scopes       text[]      not null,
+  models       text[],
+  expires_at   timestamptz,
+  state        text        not null default 'active' check (state in ('active', 'revoked')),
+  created_at   timestamptz not null default now(),
+  revoked_at   timestamptz,
+  version      bigint      not null default 0,
+  primary key (tenant_id, key_id),
+  constraint revoked_has_a_time check ((state = 'revoked') = (revoked_at is not null))
+);
+
+create function meterr.stamp_identity_version() returns trigger
+  language plpgsql security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  new.version := nextval('meterr.identity_version');
+  return new;
+end
+$$;
+
+create function meterr.keep_revoked() returns trigger
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  raise exception 'a revoked key stays revoked' using errcode = 'check_violation';
+end
+$$;
+
+-- Delivered by PostgreSQL when, and only if, the transaction commits.
+create function meterr.announce_key() returns trigger
+  language plpgsql security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  subject meterr.api_key := coalesce(new, old);
+begin
+  if tg_op = 'DELETE' then
+    subject.version := nextval('meterr.identity_version');
+  end if;
+  perform pg_notify('meterr_identity', json_build_object(
+    'key_id', subject.key_id, 'mac', encode(subject.mac, 'hex'), 'version', subject.version)::text);
+  return null;
+end
+$$;
+
+create function meterr.announce_tenant() returns trigger
+  language plpgsql security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  subject meterr.tenant := coalesce(new, old);
+begin
+  if tg_op = 'DELETE' then
+    subject.version := nextval('meterr.identity_version');
+  end if;
+  perform pg_notify('meterr_identity', json_build_object(
+    'tenant_id', subject.tenant_id, 'version', subject.version)::text);
+  return null;
+end
+$$;
+
+create trigger stamp_version before insert or update on meterr.tenant
+  for each row execute function meterr.stamp_identity_version();
+create trigger announce after insert or update or delete on meterr.tenant
+  for each row execute function meterr.announce_tenant();
+create trigger stamp_version before insert or update on meterr.api_key
+  for each row execute function meterr.stamp_identity_version();
+create trigger keep_revoked before update on meterr.api_key
+  for each row when (old.state = 'revoked' and new.state <> 'revoked')
+  execute function meterr.keep_revoked();
+create trigger announce after insert or update or delete on meterr.api_key
+  for each row execute function meterr.announce_key();
+
+alter table meterr.tenant enable row level security;
+alter table meterr.tenant force row level security;
+alter table meterr.api_key enable row level security;
+alter table meterr.api_key force row level security;
+
+-- The tenant of this transaction is a setting that only our code makes (Database.tenant_transaction).
+-- Unset it is null, and null equals nothing: forgetting it shows no row rather than every row. It is
+-- '' and not null after a transaction has ended on the same connection, hence nullif.
+create policy own_rows on meterr.tenant to meterr_app
+  using (tenant_id = nullif(current_setting('meterr.tenant_id', true), '')::uuid)
+  with check (tenant_id = nullif(current_setting('meterr.tenant_id', true), '')::uuid);
+create policy own_rows on meterr.api_key to meterr_app
+  using (tenant_id = nullif(current_setting('meterr.tenant_id', true), '')::uuid)
+  with check (tenant_id = nullif(current_setting('meterr.tenant_id', true), '')::uuid);
+
+-- The view below and list_tenants() run as the owner, which forced row-level security also holds.
+create policy owner_reads on meterr.tenant for select to meterr_owner using (true);
+create policy owner_reads on meterr.api_key for select to meterr_owner using (true);
+
+-- All that is known before a caller is known. The only thing meterr_auth can read.
+create view meterr.key_for_authentication with (security_barrier) as
+  select k.mac, k.tenant_id, k.key_id, k.scopes, k.models, k.expires_at,
+         k.state as key_state, t.state as tenant_state, t.unknown_price,
+         greatest(k.version, t.version) as version
+    from meterr.api_key k
+    join meterr.tenant t using (tenant_id);
+
+-- For the operator's own commands, which then act as one tenant after the other.
+create function meterr.list_tenants()
+  returns table (tenant_id uuid, name text, state text, unknown_price text,
+                 created_at timestamptz, version bigint)
+  language sql stable security definer
+  set search_path = pg_catalog, pg_temp
+  begin atomic
+    select t.tenant_id, t.name, t.state, t.unknown_price, t.created_at, t.version
+      from meterr.tenant t
+     order by t.created_at, t.tenant_id;
+  end;
+
+
+-- Upstreams and prices: global, the same for every tenant ------------------------------------
+
+-- What each upstream name in the ledger meant.
+create table meterr.upstream (
+  name                text        primary key,
+  provider            text        not null,
+  openai_base_url     text,
+  anthropic_base_url  text,
+  first_seen_at       timestamptz not null default now(),
+  last_seen_at        timestamptz not null default now()
+);
+
+create table meterr.price_override (
+  override_id     uuid        primary key,
+  provider        text        not null,
+  model           text        not null,
+  context         text        not null default 'standard',
+  effective_from  timestamptz not null,
+  effective_to    timestamptz check (effective_to > effective_from),
+  rates           jsonb       not null,
+  author          text        not null,
+  reason          text        not null,
+  created_at      timestamptz not null default now()
+);
+
+create table meterr.price_version (
+  price_id       text        primary key,
+  provider       text        not null,
+  model          text        not null,
+  match          text        not null,
+  source         text        not null,
+  context        text        not null,
+  rates          jsonb       not null,
+  first_seen_at  timestamptz not null default now()
+);
+
+
+-- The ledger: append-only, one partition per UTC day ------------------------------------------
+
+-- `at` is the time inside `id` (UUIDv7), so (tenant_id, id, at) is one fact and a true key under
+-- partitioning. Token columns carry the names of ledger.model.Usage. Texts have no length limit
+-- here: they are bounded where a record is made, and one odd row must never stop the drain.
+create table meterr.ledger_entry (
+  tenant_id            uuid        not null,
+  id                   uuid        not null,
+  at                   timestamptz not null,
+  key_id               uuid        not null,
+  surface              text        not null,
+  upstream             text        not null,
+  provider             text        not null,
+  model                text        not null,
+  answered_model       text        not null default '',
+  price_id             text,
+  state                text        not null check (state in ('settled', 'interrupted', 'refused')),
+  stream               boolean     not null default false,
+  status               integer     not null default 0,
+  outcome              text        not null default '',
+  error                text        not null default '',
+  estimate             text        not null default '',
+  usage_known          boolean     not null,
+  input                bigint      not null default 0,
+  cache_read           bigint      not null default 0,
+  cache_write_5m       bigint      not null default 0,
+  cache_write_30m      bigint      not null default 0,
+  cache_write_1h       bigint      not null default 0,
+  cache_write_12h      bigint      not null default 0,
+  input_audio          bigint      not null default 0,
+  input_image          bigint      not null default 0,
+  output               bigint      not null default 0,
+  output_audio         bigint      not null default 0,
+  output_image         bigint      not null default 0,
+  reasoning            bigint      not null default 0,
+  web_search           bigint      not null default 0,
+  web_fetch            bigint      not null default 0,
+  cost_usd             numeric(38,18) constraint cost_is_not_negative check (cost_usd >= 0),
+  request_bytes        bigint      not null default 0,
+  answer_bytes         bigint      not null default 0,
+  first_byte_ms        bigint      not null default 0,
+  duration_ms          bigint      not null default 0,
+  provider_request_id  text        not null default '',
+  primary key (tenant_id, id, at),
+  constraint refused_costs_nothing check (state <> 'refused' or cost_usd is null),
+  constraint counts_are_not_negative check (
+    least(input, cache_read, cache_write_5m, cache_write_30m, cache_write_1h, cache_write_12h,
+          input_audio, input_image, output, output_audio, output_image, reasoning,
+          web_search, web_fetch, request_bytes, answer_bytes, first_byte_ms, duration_ms) >= 0)
+) partition by range (at);
+
+create index ledger_entry_of_tenant on meterr.ledger_entry (tenant_id, at desc);
+create index ledger_entry_by_time on meterr.ledger_entry using brin (at);
+
+-- A call whose day has no partition lands here, so that no date is ever refused.
+create table meterr.ledger_entry_default partition of meterr.ledger_entry default;
+
+alter table meterr.ledger_entry enable row level security;
+alter table meterr.ledger_entry force row level security;
+-- Partitions carry no policy and no grant: whoever reaches one by name finds nothing.
+alter table meterr.ledger_entry_default enable row level security;
+alter table meterr.ledger_entry_default force row level security;
+
+create policy own_rows on meterr.ledger_entry to meterr_app
+  using (tenant_id = nullif(current_setting('meterr.tenant_id', true), '')::uuid)
+  with check (tenant_id = nullif(current_setting('meterr.tenant_id', true), '')::uuid);
+-- The drain writes for every tenant and reads none: no select policy, no select grant.
+create policy drain_appends on meterr.ledger_entry for insert to meterr_drain with check (true);
+
+-- Makes the partitions of the days from_day..to_day (UTC, both included) that do not exist yet and
+-- returns how many it made. Rows that waited in the default partition move to their day. Gives up
+-- with lock_not_available rather than queue behind a long reader, and everybody else behind it.
+create function meterr.ensure_ledger_partitions(from_day date, to_day date) returns integer
+  language plpgsql security definer
+  set search_path = pg_catalog, pg_temp
+  set timezone = 'UTC'
+  set lock_timeout = '2s'
+as $$
+declare
+  day date := from_day;
+  partition name;
+  made integer := 0;
+begin
+  if from_day is null or to_day is null or to_day - from_day not between 0 and 400 then
+    raise exception 'ensure_ledger_partitions: % to % is not between 1 and 401 days', from_day, to_day
+      using errcode = 'invalid_parameter_value';
+  end if;
+  perform pg_advisory_xact_lock(hashtextextended('meterr.ensure_ledger_partitions', 0));
+  while day <= to_day loop
+    partition := 'ledger_entry_' || to_char(day, 'YYYYMMDD');
+    if to_regclass('meterr.' || partition) is null then
+      perform meterr.make_ledger_partition(partition, day::timestamptz, (day + 1)::timestamptz);
+      made := made + 1;
+    end if;
+    day := day + 1;
+  end loop;
+  return made;
+end
+$$;
+
+create function meterr.make_ledger_partition(partition name, low timestamptz, high timestamptz)
+  returns void
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  execute format('create table meterr.%I (like meterr.ledger_entry including defaults including constraints)', partition);
+  -- Forced security would hide the waiting rows from the owner too; nobody else can look while the
+  -- lock of this ALTER is held, and it ends with the transaction.
+  alter table meterr.ledger_entry_default no force row level security;
+  execute format('with moved as (delete from meterr.ledger_entry_default where at >= %L and at < %L returning *) '
+                 'insert into meterr.%I select * from moved', low, high, partition);
+  alter table meterr.ledger_entry_default force row level security;
+  execute format('alter table meterr.%I enable row level security, force row level security', partition);
+  execute format('alter table meterr.ledger_entry attach partition meterr.%I for values from (%L) to (%L)',
+                 partition, low, high);
+end
+$$;
+
+
+-- Who may do what ------------------------------------------------------------------------------
+
+grant usage on schema meterr to meterr_app, meterr_auth, meterr_drain;
+
+grant select on meterr.schema_migration to meterr_app;
+grant select, insert on meterr.tenant to meterr_app;
+grant update (name, state, unknown_price) on meterr.tenant to meterr_app;
+grant select, insert on meterr.api_key to meterr_app;
+grant update (name, scopes, models, expires_at, state, revoked_at) on meterr.api_key to meterr_app;
+grant select, insert, update on meterr.upstream to meterr_app;
+grant select, insert on meterr.price_override to meterr_app;
+grant select on meterr.price_version to meterr_app;
+grant select on meterr.ledger_entry to meterr_app;
+grant execute on function meterr.list_tenants() to meterr_app;
+
+grant select on meterr.key_for_authentication to meterr_auth;
+
+grant insert on meterr.ledger_entry to meterr_drain;
+grant insert on meterr.price_version to meterr_drain;
+grant execute on function meterr.ensure_ledger_partitions(date, date) to meterr_drain;
