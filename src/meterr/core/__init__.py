@@ -1,1 +1,1 @@
-"""Foundations every room stands on. Import its modules by name; the package itself exports nothing."""
+"""Foundations that every room stands on. Import its modules by name; this file exports nothing."""

@@ -9,7 +9,7 @@ class Clock(Protocol):
     """What the services ask for time."""
 
     def unix_ms(self) -> int:
-        """Wall-clock milliseconds since 1970-01-01 UTC. May step back; never use it for durations."""
+        """Wall-clock milliseconds since 1970-01-01 UTC. May step back: not for durations."""
 
     def monotonic(self) -> float:
         """Seconds on a clock that never steps back. Only differences mean anything."""

@@ -8,8 +8,8 @@ class MeterrError(Exception):
     Base of every error that a caller may see.
 
     ``code`` is API: it never changes with the class name. ``detail`` is one public sentence that
-    names the field and the way out; ``private`` goes only to the log. ``retry_after_s`` is set on
-    every 429 and 503.
+    names the field and the way out; ``private`` is for tracebacks, ``reason`` (a word from a closed
+    list) for the log. ``retry_after_s`` is set on every 429 and 503.
     """
 
     code: ClassVar[str] = "internal"
@@ -21,12 +21,14 @@ class MeterrError(Exception):
         detail: str,
         *,
         private: str = "",
+        reason: str = "",
         retry_after_s: int | None = None,
         param: str | None = None,
     ) -> None:
         super().__init__(detail)
         self.detail = detail
         self.private = private
+        self.reason = reason
         self.retry_after_s = retry_after_s
         self.param = param
 

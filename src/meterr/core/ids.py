@@ -17,8 +17,8 @@ class IdFactory:
     """
     Mint UUIDv7 strings in strictly rising order.
 
-    The 74 bits after the timestamp are a 42-bit sequence, started at random in each millisecond, and
-    32 fresh random bits. When the clock steps back the last timestamp stays in use, so ids never
+    The 74 bits after the timestamp are a 42-bit sequence, started at random in each millisecond,
+    and 32 fresh random bits. When the clock steps back the last timestamp stays in use, so ids never
     run backwards. Not safe to share between threads; give each its own.
     """
 
@@ -36,7 +36,7 @@ class IdFactory:
         tail = self._random32()
         if now_ms > self._last_ms:
             self._last_ms = now_ms
-            # The top bit starts clear, so 2**41 ids fit before the sequence carries into the next ms.
+            # The top bit starts clear: 2**41 ids fit before the sequence carries over.
             self._sequence = (self._random32() << 9) & (_SEQUENCE_MASK >> 1)
         else:
             self._sequence += 1
@@ -52,7 +52,7 @@ class IdFactory:
             | low << _RANDOM_TAIL_BITS
             | tail
         )
-        digits = "%032x" % value
+        digits = f"{value:032x}"
         return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
 
     def _random32(self) -> int:
@@ -65,5 +65,5 @@ class IdFactory:
 
 
 def unix_ms_of(call_id: str) -> int:
-    """Return the millisecond a UUIDv7 was minted in: the ledger's ``at``, so that (id, at) is one fact."""
+    """Return the millisecond a UUIDv7 was minted in: the ledger's ``at`` is this and nothing else."""
     return int(call_id[:8] + call_id[9:13], 16)

@@ -1,4 +1,4 @@
-"""US dollars: exact Decimals inside, strings on every wire, six places only where a person reads."""
+"""US dollars: exact Decimals inside, strings on every wire, six places where a person reads."""
 
 from decimal import ROUND_HALF_EVEN, Context, Decimal
 
@@ -19,5 +19,5 @@ def wire(amount: Decimal) -> str:
 
 
 def shown(amount: Decimal) -> str:
-    """Render ``amount`` rounded half-even to six places, for people. Never feed this back into a sum."""
+    """Render ``amount`` rounded half-even to six places, for people; never to be summed again."""
     return format(amount.quantize(_SHOWN, rounding=ROUND_HALF_EVEN, context=EXACT), "f")

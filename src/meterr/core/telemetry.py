@@ -1,0 +1,163 @@
+"""
+Logs: one canonical line per request, and events with names from a closed list.
+
+What may be logged is a matter of type: ``RequestLine`` and ``EventLine`` have the loggable fields
+and no others, so a prompt, a header, a key or a SQL parameter has no field to go into.
+"""
+
+import logging
+import os
+from collections.abc import Callable
+from enum import StrEnum
+
+import msgspec
+
+from meterr.core.clock import Clock, as_datetime
+
+_BUFFERED_BYTES_MAX = 64 * 1024
+"""Write at the latest when this much has gathered, so a busy turn does not hold memory."""
+
+
+class Level(StrEnum):
+    """How bad it is; in rising order."""
+
+    DEBUG = "debug"
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+
+
+class Event(StrEnum):
+    """Every event that meterr logs outside a request."""
+
+    LIBRARY_MESSAGE = "library_message"
+    PROCESS_STARTED = "process_started"
+    PROCESS_DIED = "process_died"
+    PROCESS_STOPPED = "process_stopped"
+    POSTGRES_DIED = "postgres_died"
+    DRAIN_FAILED = "drain_failed"
+    JOURNAL_DAMAGED = "journal_damaged"
+    JOURNAL_REJECTED = "journal_rejected"
+    CALLS_INTERRUPTED = "calls_interrupted"
+    UNEXPECTED_ERROR = "unexpected_error"
+    PRICES_RELOADED = "prices_reloaded"
+
+
+_ORDER = {level: position for position, level in enumerate(Level)}
+
+
+class RequestLine(msgspec.Struct, omit_defaults=True):
+    """The canonical line of one request."""
+
+    request_id: str
+    method: str
+    route: str
+    status: int
+    duration_ms: float
+    tenant_id: str = ""
+    key_id: str = ""
+    upstream: str = ""
+    model: str = ""
+    outcome: str = ""
+    tokens_in: int = 0
+    tokens_out: int = 0
+    cost_usd: str = ""
+    error_code: str = ""
+    reason: str = ""
+
+
+class EventLine(msgspec.Struct, omit_defaults=True):
+    """Something that happened outside a request. ``message`` never holds a caller's bytes."""
+
+    event: Event
+    message: str = ""
+    error_code: str = ""
+    error_type: str = ""
+    where: str = ""
+    count: int = 0
+    pid: int = 0
+    request_id: str = ""
+
+
+class Telemetry:
+    """
+    Write lines as JSON to a file descriptor, joined per event-loop turn.
+
+    A line that the descriptor refuses (a closed pipe, a full disk) is dropped: logging never fails
+    a call. Lines buffered in this turn are lost with the process; the ledger does not depend on
+    them.
+    """
+
+    def __init__(
+        self,
+        clock: Clock,
+        *,
+        level: Level = Level.INFO,
+        fd: int = 2,
+        defer: Callable[[Callable[[], None]], object] | None = None,
+    ) -> None:
+        self._clock = clock
+        self._level = _ORDER[level]
+        self._fd = fd
+        self._defer = defer
+        self._encoder = msgspec.json.Encoder()
+        self._buffer = bytearray()
+        self._scheduled = False
+        self._second = -1
+        self._stamp = ""
+
+    def request(self, line: RequestLine) -> None:
+        """Log the canonical line of a request."""
+        self._write(Level.ERROR if line.status >= 500 else Level.INFO, line)
+
+    def event(self, level: Level, line: EventLine) -> None:
+        """Log an event."""
+        self._write(level, line)
+
+    def flush(self) -> None:
+        """Write what has gathered."""
+        self._scheduled = False
+        if not self._buffer:
+            return
+        waiting, self._buffer = self._buffer, bytearray()
+        try:
+            os.write(self._fd, waiting)
+        except OSError:
+            return
+
+    def _write(self, level: Level, line: RequestLine | EventLine) -> None:
+        if _ORDER[level] < self._level:
+            return
+        head = f'{{"timestamp":"{self._now()}","level":"{level.value}",'.encode()
+        self._buffer += head
+        self._buffer += self._encoder.encode(line)[1:]
+        self._buffer += b"\n"
+        if self._defer is None or len(self._buffer) > _BUFFERED_BYTES_MAX:
+            self.flush()
+        elif not self._scheduled:
+            self._scheduled = True
+            self._defer(self.flush)
+
+    def _now(self) -> str:
+        unix_ms = self._clock.unix_ms()
+        second, millisecond = divmod(unix_ms, 1000)
+        if second != self._second:
+            self._second = second
+            self._stamp = as_datetime(unix_ms).strftime("%Y-%m-%dT%H:%M:%S")
+        return f"{self._stamp}.{millisecond:03d}Z"
+
+
+class LibraryHandler(logging.Handler):
+    """Carry warnings of libraries into our lines, by logger and exception type only."""
+
+    def __init__(self, telemetry: Telemetry) -> None:
+        super().__init__(logging.WARNING)
+        self._telemetry = telemetry
+
+    def emit(self, record: logging.LogRecord) -> None:
+        failure = record.exc_info[0].__name__ if record.exc_info and record.exc_info[0] else ""
+        level = Level.ERROR if record.levelno >= logging.ERROR else Level.WARNING
+        where = f"{record.name}:{record.module}:{record.lineno}"
+        self._telemetry.event(
+            level, EventLine(event=Event.LIBRARY_MESSAGE, where=where, error_type=failure)
+        )

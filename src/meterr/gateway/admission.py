@@ -1,0 +1,107 @@
+"""May this call leave, where to, and at which price? Pure but for the key lookup."""
+
+from dataclasses import dataclass
+
+from meterr import identity, ledger
+from meterr.core.http.asgi import Headers, Scope
+from meterr.core.principal import Principal, UnknownPrice
+from meterr.core.principal import Scope as KeyScope
+from meterr.core.telemetry import RequestLine
+from meterr.gateway.errors import PriceUnknown, ScopeMissing, UnsupportedMediaType
+from meterr.gateway.headers import value_of
+from meterr.gateway.metering import RequestFacts
+from meterr.gateway.routing import ModelNotFound, Router, Upstream
+from meterr.gateway.surfaces import Surface
+
+_BEARER = b"bearer "
+
+
+@dataclass(frozen=True, slots=True)
+class Admitted:
+    """A call that may leave."""
+
+    principal: Principal
+    surface: Surface
+    facts: RequestFacts
+    upstream: Upstream
+    price: ledger.Price | None
+
+
+def presented_key(headers: Headers) -> bytes:
+    """
+    Return the caller's key from ``Authorization: Bearer`` or ``x-api-key``, or nothing.
+
+    Both are read on every route, because SDKs of either family let people choose. When both are
+    there, ``Authorization`` counts if it carries a bearer token.
+    """
+    found = b""
+    for name, value in headers:
+        if name == b"authorization" and value[:7].lower() == _BEARER:
+            return value[7:].strip()
+        if name == b"x-api-key" and not found:
+            found = value.strip()
+    return found
+
+
+def require_json(headers: Headers) -> None:
+    """Refuse a body that says it is not JSON, or that is compressed."""
+    if not value_of(headers, b"content-type").lower().startswith(b"application/json"):
+        raise UnsupportedMediaType("Send the header 'content-type: application/json'.")
+    if value_of(headers, b"content-encoding") not in (b"", b"identity"):
+        raise UnsupportedMediaType("Send the body without a content encoding.")
+
+
+class Admission:
+    """Decide over one call after its key is known: scope, model, route, price."""
+
+    def __init__(self, router: Router, prices: ledger.PriceBook) -> None:
+        self._router = router
+        self._prices = prices
+
+    def admit(
+        self, principal: Principal, surface: Surface, facts: RequestFacts, unix_ms: int
+    ) -> Admitted:
+        """
+        Return the admitted call.
+
+        Raises:
+            ModelNotFound: not served on this surface, or not allowed to this key; not told apart.
+            PriceUnknown: the tenant refuses calls without a known price.
+        """
+        upstream = self._router.route(surface.family, facts.model)
+        if not identity.allows_model(principal, facts.model):
+            raise ModelNotFound(
+                f"The model '{facts.model}' is not available to this key. "
+                "GET /v1/models lists what is.",
+                param="model",
+            )
+        if not surface.billed:
+            return Admitted(principal, surface, facts, upstream, None)
+        price = self._prices.resolve(upstream.provider, facts.model, "standard", unix_ms)
+        if price is None and principal.unknown_price is UnknownPrice.REFUSE:
+            raise PriceUnknown(
+                f"No price is known for the model '{facts.model}' of provider "
+                f"'{upstream.provider}'. Set one with 'meterr price set', or let the tenant flag "
+                "such calls instead.",
+                param="model",
+            )
+        return Admitted(principal, surface, facts, upstream, price)
+
+
+async def authenticated(
+    authenticator: identity.Authenticator, scope: Scope, line: RequestLine
+) -> Principal:
+    """Return who calls, from memory when that can be trusted, and note it in the log line."""
+    presented = presented_key(scope["headers"])
+    principal = authenticator.warm(presented)
+    if principal is None:
+        principal = await authenticator.authenticate(presented)
+    line.tenant_id = principal.tenant_id
+    line.key_id = principal.key_id
+    return principal
+
+
+def require_key_scope(principal: Principal, scope: KeyScope) -> None:
+    """Refuse a key without ``scope``."""
+    if scope not in principal.scopes:
+        raise ScopeMissing(f"This key lacks the scope '{scope.value}'. Use a key that has it.")

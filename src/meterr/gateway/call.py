@@ -1,0 +1,217 @@
+"""One call's way into the ledger: opened before it leaves, settled exactly once however it ends."""
+
+from collections.abc import Callable
+from decimal import Decimal
+
+from meterr import ledger
+from meterr.core.errors import MeterrError
+from meterr.core.ids import unix_ms_of
+from meterr.core.money import wire
+from meterr.core.telemetry import RequestLine
+from meterr.gateway.admission import Admitted
+from meterr.gateway.metering import Reading
+
+_PROGRESS_EVERY_S = 1.0
+
+NOT_BILLED = ledger.Usage()
+"""What a call used that the provider refused or never saw."""
+
+
+class Books:
+    """What every call writes to and is priced by; one for the process."""
+
+    def __init__(
+        self,
+        journal: ledger.Journal,
+        prices: ledger.PriceBook,
+        *,
+        monotonic: Callable[[], float],
+    ) -> None:
+        self.journal = journal
+        self.prices = prices
+        self.monotonic = monotonic
+
+
+class Call:
+    """
+    The ledger's side of one admitted call.
+
+    ``settle`` takes effect once; later calls do nothing, so that a ``finally`` may always say it.
+    """
+
+    __slots__ = (
+        "_books",
+        "_line",
+        "_next_progress",
+        "_opened_at",
+        "admitted",
+        "answer_bytes",
+        "call_id",
+        "client_gone",
+        "cost",
+        "entry",
+        "first_byte_ms",
+        "provider_request_id",
+        "request_bytes",
+    )
+
+    def __init__(
+        self, books: Books, line: RequestLine, admitted: Admitted, request_bytes: int
+    ) -> None:
+        self._books = books
+        self._line = line
+        self.call_id = line.request_id
+        self.admitted = admitted
+        self.request_bytes = request_bytes
+        self.client_gone = False
+        self.answer_bytes = 0
+        self.first_byte_ms = 0
+        self.provider_request_id = ""
+        self.cost: Decimal | None = None
+        self.entry: ledger.Settled | None = None
+        self._opened_at = 0.0
+        self._next_progress = 0.0
+
+    def open(self) -> None:
+        """Write the call to the journal; when this returns it survives ``kill -9``."""
+        admitted = self.admitted
+        price = admitted.price
+        self._opened_at = self._books.monotonic()
+        self._next_progress = self._opened_at + _PROGRESS_EVERY_S
+        self._books.journal.opened(
+            ledger.Opened(
+                id=self.call_id,
+                tenant=admitted.principal.tenant_id,
+                key=admitted.principal.key_id,
+                surface=admitted.surface.name,
+                upstream=admitted.upstream.name,
+                provider=admitted.upstream.provider,
+                model=admitted.facts.model,
+                price=price.id if price else "",
+                stream=admitted.facts.stream,
+                request_bytes=self.request_bytes,
+            ),
+            price,
+        )
+
+    def answered(self, provider_request_id: str) -> None:
+        """Note that the head of the provider's answer is here."""
+        self.first_byte_ms = self._elapsed_ms()
+        self.provider_request_id = provider_request_id
+
+    def progress(self, usage: ledger.Usage | None, answer_chars: Callable[[], int]) -> None:
+        """Note a running stream's state, at most once a second."""
+        now = self._books.monotonic()
+        if now >= self._next_progress and self.entry is None:
+            self._next_progress = now + _PROGRESS_EVERY_S
+            self._books.journal.progress(
+                ledger.Progress(id=self.call_id, usage=usage, answer_chars=answer_chars())
+            )
+
+    def settle(
+        self,
+        reading: Reading | None,
+        *,
+        status: int,
+        outcome: str,
+        error: MeterrError | None = None,
+        final: bool = True,
+        answer_chars: int = 0,
+    ) -> None:
+        """
+        Close the call.
+
+        Args:
+            reading: What the provider reported; None when the call was not billed at all.
+            status: HTTP status sent to the caller, 0 when it left before one was sent.
+            outcome: How it ended, from the closed list in docs/reference/ledger.md.
+            error: Our error, if one was sent.
+            final: Whether the provider said all it had to say; else its counts are a lower bound.
+            answer_chars: Characters of answer text seen; an estimate starts from them.
+        """
+        if self.entry is not None:
+            return
+        usage, estimate = self._usage(reading, final, answer_chars)
+        price, cost = self._priced(reading, usage)
+        admitted = self.admitted
+        self.cost = cost
+        self.entry = ledger.Settled(
+            id=self.call_id,
+            tenant=admitted.principal.tenant_id,
+            key=admitted.principal.key_id,
+            surface=admitted.surface.name,
+            upstream=admitted.upstream.name,
+            provider=admitted.upstream.provider,
+            model=admitted.facts.model,
+            answered_model=reading.model if reading else "",
+            price=price.id if price else "",
+            stream=admitted.facts.stream,
+            status=status,
+            outcome=outcome,
+            error=error.code if error else _problem_code(reading),
+            usage=usage,
+            estimate=estimate,
+            cost=None if cost is None else wire(cost),
+            request_bytes=self.request_bytes,
+            answer_bytes=self.answer_bytes,
+            first_byte_ms=self.first_byte_ms,
+            duration_ms=self._elapsed_ms(),
+            provider_request_id=self.provider_request_id,
+        )
+        self._books.journal.settled(self.entry, price)
+        self._note(self.entry, usage)
+
+    def _note(self, entry: ledger.Settled, usage: ledger.Usage) -> None:
+        line = self._line
+        line.status = entry.status
+        line.outcome = entry.outcome
+        line.error_code = entry.error
+        line.tokens_in, line.tokens_out = usage.prompt_tokens, usage.answer_tokens
+        line.cost_usd = entry.cost or ""
+
+    def _usage(
+        self, reading: Reading | None, final: bool, answer_chars: int
+    ) -> tuple[ledger.Usage, str]:
+        if reading is None or not self.admitted.surface.billed:
+            return NOT_BILLED, ""
+        if reading.usage is not None and final:
+            return reading.usage, ""
+        return ledger.estimated(reading.usage, self.request_bytes, answer_chars)
+
+    def _priced(
+        self, reading: Reading | None, usage: ledger.Usage
+    ) -> tuple[ledger.Price | None, Decimal | None]:
+        """
+        Price by what the provider says it used: its model and its service tier.
+
+        A tier without a known price has no cost, rather than the standard one.
+        """
+        admitted = self.admitted
+        price = admitted.price
+        if reading is None or not admitted.surface.billed:
+            return price, Decimal(0)
+        if reading.tier or reading.model != admitted.facts.model:
+            price = self._answered_price(reading)
+        if price is None:
+            return None, None
+        return price, self._books.prices.pricer(price).cost(usage)
+
+    def _answered_price(self, reading: Reading) -> ledger.Price | None:
+        admitted, prices = self.admitted, self._books.prices
+        context = ledger.context_of(reading.tier)
+        if context is None:
+            return None
+        at = unix_ms_of(self.call_id)
+        provider = admitted.upstream.provider
+        if reading.model:
+            price = prices.resolve(provider, reading.model, context, at)
+            if price is not None:
+                return price
+        return prices.resolve(provider, admitted.facts.model, context, at)
+
+    def _elapsed_ms(self) -> int:
+        return int((self._books.monotonic() - self._opened_at) * 1000)
+
+
+def _problem_code(reading: Reading | None) -> str:
+    return f"usage-{reading.problem}" if reading and reading.problem else ""

@@ -1,0 +1,141 @@
+"""Bring the provider's answer to the caller: whole, or event by event as it comes."""
+
+from meterr.core.errors import MeterrError
+from meterr.core.http.asgi import Headers, Send
+from meterr.core.money import wire
+from meterr.gateway import dialect
+from meterr.gateway.call import Call
+from meterr.gateway.errors import UpstreamBroken, UpstreamCredential
+from meterr.gateway.headers import returned, value_of
+from meterr.gateway.metering import Reading, StreamMeter, decoded, read_answer
+from meterr.gateway.upstream import Answer, AnswerTooLarge, UpstreamError
+from meterr.gateway.upstream_errors import told
+
+_UNREADABLE = Reading(usage=None, model="", tier="", problem="unreadable", answer_id="")
+
+
+def is_event_stream(answer: Answer) -> bool:
+    """Say whether the provider answers with server-sent events."""
+    return value_of(answer.headers, b"content-type").startswith(b"text/event-stream")
+
+
+async def relay_whole(call: Call, answer: Answer, send: Send, *, bytes_max: int) -> None:
+    """
+    Read the answer to its end, settle the call, then pass the answer on untouched.
+
+    Nothing has been sent before the provider's last byte is here, so whatever breaks on the way
+    still becomes an error with a status of its own.
+    """
+    body = answer.body_now
+    if body is None:
+        try:
+            body = await answer.read(bytes_max)
+        except AnswerTooLarge as error:
+            raise UpstreamBroken(
+                f"The provider's answer is larger than {bytes_max} bytes."
+            ) from error
+    call.answer_bytes = len(body)
+    if answer.status == 401:
+        raise UpstreamCredential(
+            "The provider refused meterr's credential for it. Your own key is fine; the operator "
+            "must set the provider's key."
+        )
+    if answer.status >= 400:
+        call.settle(None, status=answer.status, outcome="upstream_error")
+    else:
+        reading, chars = _read(call, answer, body, bytes_max)
+        call.settle(reading, status=answer.status, outcome=_ending(call), answer_chars=chars)
+    headers = _headers(call, answer)
+    headers.append((b"content-length", b"%d" % len(body)))
+    await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
+
+
+def _read(call: Call, answer: Answer, body: bytes, bytes_max: int) -> tuple[Reading, int]:
+    coding = value_of(answer.headers, b"content-encoding").decode("latin-1")
+    plain = decoded(body, coding, bytes_max) if coding else body
+    if plain is None:
+        return _UNREADABLE, len(body)
+    return read_answer(call.admitted.surface.name, plain), len(plain)
+
+
+def _ending(call: Call) -> str:
+    return "client_gone" if call.client_gone else "complete"
+
+
+def _headers(call: Call, answer: Answer) -> Headers:
+    headers = returned(answer.headers)
+    headers.append((b"x-meterr-request-id", call.call_id.encode()))
+    if call.cost is not None:
+        headers.append((b"x-meterr-cost-usd", wire(call.cost).encode()))
+    return headers
+
+
+class StreamRelay:
+    """
+    Pass a stream on as it comes, reading along; settle before its last event leaves.
+
+    When the client leaves, the stream is read on to its usage without being sent anywhere; whoever
+    owns the relay bounds that time or ends it at once by ``answer.abort``.
+    """
+
+    def __init__(self, call: Call, answer: Answer, meter: StreamMeter, send: Send) -> None:
+        self._call = call
+        self._answer = answer
+        self._meter = meter
+        self._send = send
+
+    async def run(self) -> None:
+        """Relay to the end, however that comes."""
+        headers = _headers(self._call, self._answer)
+        await self._send(
+            {"type": "http.response.start", "status": self._answer.status, "headers": headers}
+        )
+        last = b""
+        try:
+            await self._relay_chunks()
+            last = self._meter.finish()
+            if not self._meter.complete and not self._meter.error_seen:
+                last += self._broken(UpstreamBroken("The provider's stream ended before its end."))
+            self._settle("complete")
+        except UpstreamError as error:
+            last = self._meter.finish() + self._broken(told(error))
+        await self._send({"type": "http.response.body", "body": last})
+
+    async def _relay_chunks(self) -> None:
+        call, meter, send = self._call, self._meter, self._send
+        async for chunk in self._answer:
+            call.answer_bytes += len(chunk)
+            out = meter.feed(chunk)
+            if meter.complete:
+                self._settle("complete")
+            else:
+                call.progress(meter.reading.usage, self._chars)
+            if out and not call.client_gone:
+                await send({"type": "http.response.body", "body": out, "more_body": True})
+
+    def _broken(self, error: MeterrError) -> bytes:
+        self._settle("upstream_cut", error)
+        call = self._call
+        return dialect.event(call.admitted.surface, error, call.call_id)
+
+    def _settle(self, outcome: str, error: MeterrError | None = None) -> None:
+        call, meter = self._call, self._meter
+        if call.entry is not None:
+            return
+        if call.client_gone:
+            outcome = "client_gone"
+        elif outcome == "complete" and meter.error_seen:
+            outcome = "upstream_error"
+        chars = 0 if meter.complete else meter.answer_chars
+        call.settle(
+            meter.reading,
+            status=self._answer.status,
+            outcome=outcome,
+            error=error,
+            final=meter.complete,
+            answer_chars=chars,
+        )
+
+    def _chars(self) -> int:
+        return self._meter.answer_chars

@@ -1,0 +1,34 @@
+"""The transport's failures as the caller is told about them: no addresses, no provider text."""
+
+from meterr.core.errors import MeterrError
+from meterr.gateway.errors import UpstreamBroken, UpstreamTimeout, UpstreamUnreachable
+from meterr.gateway.upstream import (
+    ConnectFailed,
+    ConnectTimeout,
+    FirstByteTimeout,
+    IdleTimeout,
+    SendStalled,
+    UpstreamError,
+    UpstreamProtocolError,
+)
+
+
+def told(error: UpstreamError) -> MeterrError:
+    """Return the public error for a transport failure; the private part keeps the reason."""
+    private = repr(error)
+    match error:
+        case ConnectFailed() | ConnectTimeout():
+            return UpstreamUnreachable(
+                "The provider cannot be reached. The call did not leave; try again.",
+                private=private,
+            )
+        case FirstByteTimeout():
+            return UpstreamTimeout("The provider did not answer in time.", private=private)
+        case IdleTimeout():
+            return UpstreamTimeout("The provider fell silent inside its answer.", private=private)
+        case SendStalled():
+            return UpstreamTimeout("The provider did not take the request.", private=private)
+        case UpstreamProtocolError():
+            return UpstreamBroken("The provider's answer is not valid HTTP.", private=private)
+        case _:
+            return UpstreamBroken("The provider's answer broke off.", private=private)
