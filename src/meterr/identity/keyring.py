@@ -1,0 +1,161 @@
+"""
+Peppers: the secrets that turn an API key into the MAC the database keeps.
+
+The database alone is worth nothing to a thief: without the pepper, a MAC neither reveals a key nor
+lets one be tried. Two peppers are accepted at a time, so that one can be changed without a failed
+call; moving old rows to the new pepper belongs to key rotation and is not done here.
+"""
+
+import hmac
+import os
+import secrets
+import stat
+from pathlib import Path
+from typing import Final
+
+from pydantic import SecretStr
+
+PEPPER_BYTES_MIN: Final = 32
+PEPPER_FILE_BYTES_MAX: Final = 4096
+# A pepper drawn at random in any usual encoding has far more distinct characters; "xxxx…" has one.
+_DISTINCT_MIN: Final = 8
+_EXAMPLE_WORDS: Final = (
+    b"example",
+    b"changeme",
+    b"change-me",
+    b"change_me",
+    b"placeholder",
+    b"your-",
+)
+_ID_LABEL: Final = b"meterr pepper id"
+_ID_HEX_CHARS: Final = 12
+_READABLE_BY_OTHERS: Final = stat.S_IRWXO | stat.S_IWGRP
+
+
+class PepperRefused(Exception):
+    """The pepper cannot be used; the message says why and what to do, and never quotes it."""
+
+
+class Pepper:
+    """One secret of at least 32 bytes and its public ``id``, which follows from the secret."""
+
+    __slots__ = ("__secret", "id")
+
+    def __init__(self, secret: bytes, *, origin: str) -> None:
+        _refuse_weak(secret, origin)
+        self.__secret = secret
+        self.id = hmac.digest(secret, _ID_LABEL, "sha256").hex()[:_ID_HEX_CHARS]
+
+    def mac(self, presented: bytes) -> bytes:
+        """Return HMAC-SHA256 of the whole key: 32 bytes."""
+        return hmac.digest(self.__secret, presented, "sha256")
+
+    def __repr__(self) -> str:
+        return f"<Pepper {self.id}>"
+
+
+class Keyring:
+    """The current pepper and, while it is being changed, the previous one."""
+
+    def __init__(self, current: Pepper, previous: Pepper | None = None) -> None:
+        if previous is not None and previous.id == current.id:
+            previous = None
+        self.current = current
+        self.previous = previous
+
+    @classmethod
+    def from_secrets(cls, current: SecretStr, previous: SecretStr | None = None) -> "Keyring":
+        """Build a keyring from settings; raise PepperRefused when a pepper is weak."""
+        return cls(
+            _pepper_in(current, "key_pepper"),
+            None if previous is None else _pepper_in(previous, "key_pepper_previous"),
+        )
+
+    @classmethod
+    def open(cls, path: Path, *, create_missing: bool = False) -> "Keyring":
+        """
+        Read the pepper file; with ``create_missing`` write a fresh one (0400) when there is none.
+
+        Raises:
+            PepperRefused: the file is missing, weak, open to others, or not a plain file.
+        """
+        if create_missing and not path.exists():
+            _create(path)
+        return cls(Pepper(_read(path), origin=str(path)))
+
+    def mac(self, presented: bytes) -> bytes:
+        """Return the MAC that a new key is stored under."""
+        return self.current.mac(presented)
+
+    def macs(self, presented: bytes) -> tuple[bytes, ...]:
+        """Return the MACs a key may be stored under, current pepper first: same work for any key."""
+        if self.previous is None:
+            return (self.current.mac(presented),)
+        return (self.current.mac(presented), self.previous.mac(presented))
+
+    def __repr__(self) -> str:
+        return f"<Keyring current={self.current!r} previous={self.previous!r}>"
+
+
+def _pepper_in(secret: SecretStr, origin: str) -> Pepper:
+    return Pepper(secret.get_secret_value().strip().encode(), origin=origin)
+
+
+def _refuse_weak(secret: bytes, origin: str) -> None:
+    if len(secret) < PEPPER_BYTES_MIN:
+        raise PepperRefused(
+            f"{origin}: the pepper has {len(secret)} bytes and needs {PEPPER_BYTES_MIN} or more. "
+            "Make one with: openssl rand -hex 32"
+        )
+    lowered = secret.lower()
+    if len(set(secret)) < _DISTINCT_MIN or any(word in lowered for word in _EXAMPLE_WORDS):
+        raise PepperRefused(
+            f"{origin}: the pepper is an example or a repetition, not a random secret. "
+            "Make one with: openssl rand -hex 32"
+        )
+
+
+def _read(path: Path) -> bytes:
+    try:
+        # Non-blocking, or a named pipe in the file's place would hang the start.
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError as error:
+        raise PepperRefused(f"{path}: the pepper file cannot be read: {error.strerror}.") from None
+    with os.fdopen(descriptor, "rb") as file:
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):
+            raise PepperRefused(f"{path}: the pepper must be a plain file.")
+        if status.st_mode & _READABLE_BY_OTHERS:
+            raise PepperRefused(
+                f"{path}: other users may read or change the pepper. Run: chmod 0400 {path}"
+            )
+        content = file.read(PEPPER_FILE_BYTES_MAX + 1)
+    if len(content) > PEPPER_FILE_BYTES_MAX:
+        raise PepperRefused(f"{path}: more than {PEPPER_FILE_BYTES_MAX} bytes; not a pepper file.")
+    return content.strip()
+
+
+def _create(path: Path) -> None:
+    """Write a fresh pepper whole or not at all; of two racing processes both read the winner's."""
+    draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o400)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(secrets.token_hex(PEPPER_BYTES_MIN).encode() + b"\n")
+            file.flush()
+            os.fsync(descriptor)
+        _link_unless_there(draft, path)
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def _link_unless_there(draft: Path, path: Path) -> None:
+    try:
+        os.link(draft, path)
+    except FileExistsError:
+        return
+    directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(directory)
+    finally:
+        os.close(directory)

@@ -1,0 +1,111 @@
+"""Frozen types of the room: what the database knows about a key, and what people see of it."""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from meterr.core.principal import Principal, Scope, UnknownPrice
+from meterr.identity.api_key import ApiKey, Environment, display
+
+
+class KeyState(StrEnum):
+    """Whether a key still counts. There is no way back from ``revoked``."""
+
+    ACTIVE = "active"
+    REVOKED = "revoked"
+
+
+class TenantState(StrEnum):
+    """Whether a tenant's keys count at all."""
+
+    ACTIVE = "active"
+    DISABLED = "disabled"
+
+
+class Reason(StrEnum):
+    """Why a key was refused: for our log and our counters, never for the caller."""
+
+    MISSING = "missing"
+    MALFORMED = "malformed"
+    CHECKSUM = "checksum"
+    UNKNOWN = "unknown"
+    EXPIRED = "expired"
+    REVOKED = "revoked"
+    TENANT_DISABLED = "tenant_disabled"
+
+
+class Outage(StrEnum):
+    """What to do with a warm key while it is certain that no PostgreSQL is running."""
+
+    SERVE_WARM = "serve_warm"  # nothing can be revoked in a server that does not run: go on
+    REFUSE = "refuse"  # 503, for servers that fail over to an address we do not know
+
+
+@dataclass(frozen=True, slots=True)
+class VerifiedKey:
+    """One row of ``key_for_authentication``: key and tenant in one snapshot of the database."""
+
+    mac: bytes = field(repr=False)
+    principal: Principal
+    expires_at_ms: int | None
+    key_state: KeyState
+    tenant_state: TenantState
+    version: int
+
+    def refusal(self, now_ms: int) -> Reason | None:
+        """Return why the key does not count at ``now_ms``, or None when it does."""
+        if self.key_state is not KeyState.ACTIVE:
+            return Reason.REVOKED
+        if self.tenant_state is not TenantState.ACTIVE:
+            return Reason.TENANT_DISABLED
+        if self.expires_at_ms is not None and now_ms >= self.expires_at_ms:
+            return Reason.EXPIRED
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class Tenant:
+    """A tenant as the operator sees it."""
+
+    tenant_id: str
+    name: str
+    state: TenantState
+    unknown_price: UnknownPrice
+    created_at_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class KeyRecord:
+    """A key as its owner sees it: everything but the key."""
+
+    tenant_id: str
+    key_id: str
+    name: str
+    environment: Environment
+    last4: str
+    scopes: frozenset[Scope]
+    models: tuple[str, ...] | None
+    expires_at_ms: int | None
+    state: KeyState
+    created_at_ms: int
+    revoked_at_ms: int | None
+
+    @property
+    def shown(self) -> str:
+        """What people may see of the key's text."""
+        return display(self.environment, self.last4)
+
+
+@dataclass(frozen=True, slots=True)
+class NewKey:
+    """A key that was just made. Its secret exists here and nowhere else."""
+
+    secret: ApiKey
+    record: KeyRecord
+
+
+@dataclass(frozen=True, slots=True)
+class KeyPage:
+    """One page of keys, newest first; ``after`` asks for the next one, None on the last page."""
+
+    keys: tuple[KeyRecord, ...]
+    after: str | None

@@ -1,0 +1,170 @@
+"""
+Hearing of every change: LISTEN on a connection of our own, and a heartbeat that proves we still do.
+
+PostgreSQL delivers notices in the order of their commits, so a heartbeat that came back carries
+with it every change committed before it was sent. The connection is also the one prober of the
+process: whether the server is absent or merely silent is judged by attempts to *open* it and by
+nothing else. A session that ends, even "due to administrator command", proves nothing: an
+administrator may have ended that one session.
+"""
+
+import asyncio
+import secrets
+from collections.abc import Callable, Sequence
+from contextlib import aclosing
+from itertools import islice
+from typing import Final
+
+import msgspec
+import psycopg
+from psycopg import Notify
+
+from meterr.core.clock import Clock
+from meterr.core.db import Connection, DatabaseUnavailable, Role, connect
+from meterr.identity import store
+from meterr.identity.deadline import within
+from meterr.identity.snapshot import Notice, Snapshot
+from meterr.identity.trust import Trust
+
+CHANNEL: Final = "meterr_identity"
+BEAT_S: Final = 0.25
+ANSWER_TIMEOUT_S: Final = 1.0
+REREAD_MACS: Final = 2_000
+_PAUSE_S_MIN: Final = 0.02
+_PAUSE_S_MAX: Final = 0.25
+
+
+class NoticeUnreadable(Exception):
+    """A notice that says we know not what; the memory is read again as after a gap."""
+
+
+class _Payload(msgspec.Struct):
+    mac: str | None = None
+    tenant_id: str | None = None
+
+
+class Listener:
+    """Keep one connection listening, feed the snapshot, report to the trust. Owned by one loop."""
+
+    def __init__(
+        self,
+        dsn: str,
+        snapshot: Snapshot,
+        trust: Trust,
+        clock: Clock,
+        on_news: Callable[[], None],
+    ) -> None:
+        self._dsn = dsn
+        self._snapshot = snapshot
+        self._trust = trust
+        self._clock = clock
+        self._on_news = on_news
+        self._pulse = f"meterr_pulse_{secrets.token_hex(8)}"
+        self._payloads = msgspec.json.Decoder(_Payload)
+        self._pause_s = _PAUSE_S_MIN
+
+    async def run(self) -> None:
+        """Listen until cancelled; every failure ends in a new attempt after at most 0.25 s."""
+        try:
+            while True:
+                connection = await self._reach()
+                if connection is not None:
+                    await self._listen_while_it_lasts(connection)
+                await asyncio.sleep(self._pause_s)
+                self._pause_s = min(_PAUSE_S_MAX, self._pause_s * 2)
+        finally:
+            self._trust.lost()
+            self._on_news()
+
+    async def _reach(self) -> Connection | None:
+        """Open a connection or learn why not: the only place that may find the server absent."""
+        opening = connect(
+            self._dsn,
+            Role.AUTH,
+            connect_timeout_s=ANSWER_TIMEOUT_S,
+            statement_timeout_s=ANSWER_TIMEOUT_S,
+            autocommit=True,
+        )
+        try:
+            connection = await within(ANSWER_TIMEOUT_S, opening)
+        except DatabaseUnavailable as error:
+            if error.server_absent:
+                self._trust.absent(self._clock.monotonic())
+            else:
+                self._trust.unreachable(self._clock.monotonic())
+        except TimeoutError:
+            self._trust.unreachable(self._clock.monotonic())
+        else:
+            self._trust.reached()
+            return connection
+        finally:
+            self._on_news()
+        return None
+
+    async def _listen_while_it_lasts(self, connection: Connection) -> None:
+        try:
+            await within(ANSWER_TIMEOUT_S, self._listen(connection))
+            await self._read_again(connection, self._snapshot.start_generation())
+            self._trust.synced()
+            await self._attend(connection)
+        except TimeoutError:
+            self._trust.lost()
+            self._trust.unreachable(self._clock.monotonic())
+        except (psycopg.Error, NoticeUnreadable):
+            self._trust.lost()
+        finally:
+            self._on_news()
+            await connection.close()
+
+    async def _listen(self, connection: Connection) -> None:
+        await store.listen(connection, CHANNEL)
+        await store.listen(connection, self._pulse)
+
+    async def _attend(self, connection: Connection) -> None:
+        next_beat = self._clock.monotonic()
+        while True:
+            now = self._clock.monotonic()
+            if now >= next_beat:
+                await within(ANSWER_TIMEOUT_S, store.beat(connection, self._pulse, now.hex()))
+                next_beat = now + BEAT_S
+            stale: list[bytes] = []
+            wait_s = max(0.0, next_beat - self._clock.monotonic())
+            async with aclosing(connection.notifies(timeout=wait_s, stop_after=1)) as notices:
+                async for notify in notices:
+                    stale += self._hear(notify, connection.info.backend_pid)
+            await self._read_again(connection, stale)
+
+    def _hear(self, notify: Notify, own_pid: int) -> list[bytes]:
+        if notify.channel == CHANNEL:
+            return self._snapshot.notice(self._notice_in(notify.payload))
+        if notify.channel == self._pulse and notify.pid == own_pid:
+            self._trust.echoed(float.fromhex(notify.payload))
+            self._pause_s = _PAUSE_S_MIN
+            self._on_news()
+        return []
+
+    def _notice_in(self, payload: str) -> Notice:
+        try:
+            told = self._payloads.decode(payload)
+            mac = None if told.mac is None else bytes.fromhex(told.mac)
+        except ValueError as error:
+            raise NoticeUnreadable(payload) from error
+        if mac is None and told.tenant_id is None:
+            raise NoticeUnreadable(payload)
+        return Notice(mac=mac, tenant_id=told.tenant_id)
+
+    async def _read_again(self, connection: Connection, macs: Sequence[bytes]) -> None:
+        """
+        Read ``macs`` into the memory, on the connection that listens.
+
+        Notices of later commits can only arrive behind the rows, so nothing falls between the two.
+        """
+        waiting = iter(macs)
+        while batch := list(islice(waiting, REREAD_MACS)):
+            read = self._snapshot.begin_read(self._clock.monotonic())
+            try:
+                keys = await within(ANSWER_TIMEOUT_S, store.read_keys(connection, batch))
+            except BaseException:
+                self._snapshot.abandon_read(read)
+                raise
+            self._snapshot.finish_read(read, keys, batch)

@@ -1,0 +1,168 @@
+"""Tenants and keys: one function is one use case is one transaction."""
+
+import os
+from collections.abc import Callable, Iterable
+
+import psycopg.errors
+
+from meterr.core.clock import Clock, as_datetime
+from meterr.core.db import Database
+from meterr.core.errors import Invalid, NotFound
+from meterr.core.ids import IdFactory
+from meterr.core.principal import UnknownPrice
+from meterr.identity import store
+from meterr.identity.api_key import Environment, mint
+from meterr.identity.errors import NameTaken
+from meterr.identity.keyring import Keyring
+from meterr.identity.model import KeyPage, KeyRecord, KeyState, NewKey, Tenant, TenantState
+from meterr.identity.terms import (
+    checked_expiry,
+    checked_models,
+    checked_name,
+    checked_scopes,
+    is_uuid,
+)
+
+PAGE_KEYS_MAX = 200
+
+
+async def create_tenant(
+    db: Database,
+    ids: IdFactory,
+    name: str,
+    *,
+    unknown_price: UnknownPrice = UnknownPrice.REFUSE,
+    existing_ok: bool = False,
+) -> Tenant:
+    """
+    Create a tenant called ``name``; with ``existing_ok`` return the one that has the name already.
+
+    Raises:
+        Invalid: the name is empty, too long or not printable.
+        NameTaken: the name is in use and ``existing_ok`` is False.
+    """
+    name = checked_name(name)
+    tenant_id = ids.new()
+    try:
+        async with db.tenant_transaction(tenant_id) as connection:
+            await store.insert_tenant(connection, tenant_id, name, unknown_price)
+    except psycopg.errors.UniqueViolation:
+        if not existing_ok:
+            raise NameTaken(f"A tenant called {name!r} exists.", param="name") from None
+    return await find_tenant(db, name)
+
+
+async def find_tenant(db: Database, name: str) -> Tenant:
+    """Return the tenant called ``name`` or raise NotFound."""
+    name = checked_name(name)
+    async with db.transaction() as connection:
+        tenant = await store.find_tenant(connection, name)
+    if tenant is None:
+        raise NotFound(f"There is no tenant called {name!r}.")
+    return tenant
+
+
+async def list_tenants(db: Database) -> list[Tenant]:
+    """Return all tenants, oldest first. For the operator only."""
+    async with db.transaction() as connection:
+        return await store.list_tenants(connection)
+
+
+async def set_tenant_state(db: Database, tenant_id: str, state: TenantState) -> None:
+    """Enable or disable a tenant and thereby all its keys; raise NotFound when there is none."""
+    changed = 0
+    if is_uuid(tenant_id):
+        async with db.tenant_transaction(tenant_id) as connection:
+            changed = await store.set_tenant_state(connection, tenant_id, state)
+    if not changed:
+        raise NotFound("There is no such tenant.")
+
+
+async def create_key(
+    db: Database,
+    keyring: Keyring,
+    ids: IdFactory,
+    clock: Clock,
+    tenant_id: str,
+    *,
+    name: str,
+    scopes: Iterable[str],
+    environment: Environment = Environment.LIVE,
+    models: Iterable[str] | None = None,
+    expires_at_ms: int | None = None,
+    randomness: Callable[[int], bytes] = os.urandom,
+) -> NewKey:
+    """
+    Mint a key for a tenant. The answer holds its secret; nothing else ever will.
+
+    Raises:
+        Invalid: a name, scope, pattern or expiry that cannot be meant; ``param`` says which.
+        NotFound: there is no such tenant.
+    """
+    secret = mint(environment, randomness)
+    now_ms = clock.unix_ms()
+    expiry_ms = checked_expiry(expires_at_ms, now_ms)
+    wanted = KeyRecord(
+        tenant_id=tenant_id,
+        key_id=ids.new(),
+        name=checked_name(name),
+        environment=environment,
+        last4=secret.last4,
+        scopes=checked_scopes(scopes),
+        models=checked_models(models),
+        expires_at_ms=expiry_ms,
+        state=KeyState.ACTIVE,
+        created_at_ms=now_ms,
+        revoked_at_ms=None,
+    )
+    if not is_uuid(tenant_id):
+        raise NotFound("There is no such tenant.")
+    try:
+        async with db.tenant_transaction(tenant_id) as connection:
+            record = await store.insert_key(
+                connection,
+                wanted,
+                mac=keyring.mac(secret.presented),
+                pepper_id=keyring.current.id,
+                expires_at=None if expiry_ms is None else as_datetime(expiry_ms),
+            )
+    except psycopg.errors.ForeignKeyViolation:
+        raise NotFound("There is no such tenant.") from None
+    return NewKey(secret=secret, record=record)
+
+
+async def list_keys(
+    db: Database, tenant_id: str, *, after: str | None = None, limit: int = 50
+) -> KeyPage:
+    """
+    Return one page of a tenant's keys, newest first, revoked ones included.
+
+    ``after`` is the ``after`` of the page before. ``limit`` is 1 to 200.
+    """
+    if not 1 <= limit <= PAGE_KEYS_MAX:
+        raise Invalid(f"limit is 1 to {PAGE_KEYS_MAX}.", param="limit")
+    if after is not None and not is_uuid(after):
+        raise Invalid("after is the id that the page before ended with.", param="after")
+    if not is_uuid(tenant_id):
+        raise NotFound("There is no such tenant.")
+    async with db.tenant_transaction(tenant_id) as connection:
+        found = await store.list_keys(connection, tenant_id, after=after, limit=limit + 1)
+    keys = tuple(found[:limit])
+    return KeyPage(keys=keys, after=keys[-1].key_id if len(found) > limit else None)
+
+
+async def revoke_key(db: Database, tenant_id: str, key_id: str) -> KeyRecord:
+    """
+    Revoke a key for good and return its record; doing it again changes nothing.
+
+    When this returns the revocation is committed; every process with a live listener knows within
+    250 ms. Raises NotFound for a key that does not exist or belongs to another tenant.
+    """
+    record = None
+    if is_uuid(tenant_id) and is_uuid(key_id):
+        async with db.tenant_transaction(tenant_id) as connection:
+            await store.revoke_key(connection, tenant_id, key_id)
+            record = await store.find_key(connection, tenant_id, key_id)
+    if record is None:
+        raise NotFound("There is no such key.")
+    return record

@@ -1,0 +1,177 @@
+"""The only SQL of the room: one function holds one statement and no decision."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Final
+
+from psycopg import sql
+from psycopg.rows import kwargs_row
+
+from meterr.core.db import Connection
+from meterr.core.principal import Principal, Scope, UnknownPrice
+from meterr.core.sql import load_sql
+from meterr.identity.api_key import Environment
+from meterr.identity.model import KeyRecord, KeyState, Tenant, TenantState, VerifiedKey
+
+_SQL: Final = load_sql("meterr.identity")
+
+
+async def read_keys(connection: Connection, macs: Sequence[bytes]) -> list[VerifiedKey]:
+    """Return the rows of those ``macs`` that exist. Runs as role meterr_auth."""
+    async with connection.cursor(row_factory=kwargs_row(_verified_key)) as cursor:
+        await cursor.execute(_SQL["read_keys"], {"macs": list(macs)})
+        return await cursor.fetchall()
+
+
+async def listen(connection: Connection, channel: str) -> None:
+    await connection.execute(sql.SQL(_SQL["listen"]).format(channel=sql.Identifier(channel)))
+
+
+async def beat(connection: Connection, channel: str, payload: str) -> None:
+    await connection.execute(_SQL["beat"], {"channel": channel, "payload": payload})
+
+
+async def insert_tenant(
+    connection: Connection, tenant_id: str, name: str, unknown_price: UnknownPrice
+) -> None:
+    await connection.execute(
+        _SQL["insert_tenant"],
+        {"tenant_id": tenant_id, "name": name, "unknown_price": unknown_price.value},
+    )
+
+
+async def list_tenants(connection: Connection) -> list[Tenant]:
+    async with connection.cursor(row_factory=kwargs_row(_tenant)) as cursor:
+        await cursor.execute(_SQL["list_tenants"])
+        return await cursor.fetchall()
+
+
+async def find_tenant(connection: Connection, name: str) -> Tenant | None:
+    async with connection.cursor(row_factory=kwargs_row(_tenant)) as cursor:
+        await cursor.execute(_SQL["find_tenant"], {"name": name})
+        return await cursor.fetchone()
+
+
+async def set_tenant_state(connection: Connection, tenant_id: str, state: TenantState) -> int:
+    """Return how many tenants that was: 0 or 1."""
+    cursor = await connection.execute(
+        _SQL["set_tenant_state"], {"tenant_id": tenant_id, "state": state.value}
+    )
+    return cursor.rowcount
+
+
+async def insert_key(
+    connection: Connection,
+    key: KeyRecord,
+    *,
+    mac: bytes,
+    pepper_id: str,
+    expires_at: datetime | None,
+) -> KeyRecord:
+    """Store ``key``; times of creation are the database's own."""
+    values = {
+        "tenant_id": key.tenant_id,
+        "key_id": key.key_id,
+        "name": key.name,
+        "environment": key.environment.value,
+        "mac": mac,
+        "pepper_id": pepper_id,
+        "last4": key.last4,
+        "scopes": sorted(scope.value for scope in key.scopes),
+        "models": None if key.models is None else list(key.models),
+        "expires_at": expires_at,
+    }
+    async with connection.cursor(row_factory=kwargs_row(_key_record)) as cursor:
+        await cursor.execute(_SQL["insert_key"], values)
+        (stored,) = await cursor.fetchall()
+        return stored
+
+
+async def list_keys(
+    connection: Connection, tenant_id: str, *, after: str | None, limit: int
+) -> list[KeyRecord]:
+    async with connection.cursor(row_factory=kwargs_row(_key_record)) as cursor:
+        await cursor.execute(
+            _SQL["list_keys"], {"tenant_id": tenant_id, "after": after, "limit": limit}
+        )
+        return await cursor.fetchall()
+
+
+async def find_key(connection: Connection, tenant_id: str, key_id: str) -> KeyRecord | None:
+    async with connection.cursor(row_factory=kwargs_row(_key_record)) as cursor:
+        await cursor.execute(_SQL["find_key"], {"tenant_id": tenant_id, "key_id": key_id})
+        return await cursor.fetchone()
+
+
+async def revoke_key(connection: Connection, tenant_id: str, key_id: str) -> None:
+    await connection.execute(_SQL["revoke_key"], {"tenant_id": tenant_id, "key_id": key_id})
+
+
+def _verified_key(
+    *,
+    mac: bytes,
+    tenant_id: str,
+    key_id: str,
+    scopes: list[str],
+    models: list[str] | None,
+    expires_at_ms: int | None,
+    key_state: str,
+    tenant_state: str,
+    unknown_price: str,
+    version: int,
+) -> VerifiedKey:
+    principal = Principal(
+        tenant_id=tenant_id,
+        key_id=key_id,
+        scopes=_scopes(scopes),
+        models=None if models is None else tuple(models),
+        unknown_price=UnknownPrice(unknown_price),
+    )
+    return VerifiedKey(
+        mac=bytes(mac),
+        principal=principal,
+        expires_at_ms=expires_at_ms,
+        key_state=KeyState(key_state),
+        tenant_state=TenantState(tenant_state),
+        version=version,
+    )
+
+
+def _tenant(
+    *, tenant_id: str, name: str, state: str, unknown_price: str, created_at_ms: int
+) -> Tenant:
+    return Tenant(tenant_id, name, TenantState(state), UnknownPrice(unknown_price), created_at_ms)
+
+
+def _key_record(
+    *,
+    tenant_id: str,
+    key_id: str,
+    name: str,
+    environment: str,
+    last4: str,
+    scopes: list[str],
+    models: list[str] | None,
+    expires_at_ms: int | None,
+    state: str,
+    created_at_ms: int,
+    revoked_at_ms: int | None,
+) -> KeyRecord:
+    return KeyRecord(
+        tenant_id=tenant_id,
+        key_id=key_id,
+        name=name,
+        environment=Environment(environment),
+        last4=last4,
+        scopes=_scopes(scopes),
+        models=None if models is None else tuple(models),
+        expires_at_ms=expires_at_ms,
+        state=KeyState(state),
+        created_at_ms=created_at_ms,
+        revoked_at_ms=revoked_at_ms,
+    )
+
+
+def _scopes(names: list[str]) -> frozenset[Scope]:
+    # A scope of a later release grants nothing here: what we do not know, we do not allow.
+    return frozenset(scope for scope in Scope if scope.value in names)

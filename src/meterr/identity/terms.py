@@ -1,0 +1,92 @@
+"""The terms of a new key or tenant: what is asked for, checked before anything is written. Pure."""
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+from typing import Final
+from uuid import UUID
+
+from meterr.core.errors import Invalid
+from meterr.core.principal import Scope
+from meterr.identity.authorisation import PATTERN_CHARS_MAX
+
+NAME_CHARS_MAX: Final = 100
+PATTERNS_MAX: Final = 100
+# 9999-12-31T00:00:00Z, the last day Python can name.
+_EXPIRY_MS_MAX: Final = 253_402_214_400_000
+
+
+def checked_name(name: str) -> str:
+    """Return ``name`` without surrounding space: 1 to 100 printable characters, else Invalid."""
+    trimmed = name.strip()
+    if not 1 <= len(trimmed) <= NAME_CHARS_MAX or not trimmed.isprintable():
+        raise Invalid(f"name needs 1 to {NAME_CHARS_MAX} printable characters.", param="name")
+    return trimmed
+
+
+def checked_scopes(names: Iterable[str]) -> frozenset[Scope]:
+    """Return the scopes called ``names``, at least one; Invalid names the nearest that exists."""
+    scopes = frozenset(_scope_named(name) for name in names)
+    if not scopes:
+        raise Invalid(f"scopes needs at least one of {_all_scopes()}.", param="scopes")
+    return scopes
+
+
+def checked_models(patterns: Iterable[str] | None) -> tuple[str, ...] | None:
+    """Return the model patterns, or None for every model. An empty list would allow nothing."""
+    if patterns is None:
+        return None
+    checked = tuple(dict.fromkeys(pattern.strip() for pattern in patterns))
+    if not 1 <= len(checked) <= PATTERNS_MAX:
+        raise Invalid(
+            f"models needs 1 to {PATTERNS_MAX} patterns; leave it out to allow every model.",
+            param="models",
+        )
+    for pattern in checked:
+        _check_pattern(pattern)
+    return checked
+
+
+def checked_expiry(expires_at_ms: int | None, now_ms: int) -> int | None:
+    """Return the expiry in Unix milliseconds, None for never; Invalid unless it lies ahead."""
+    if expires_at_ms is not None and not now_ms < expires_at_ms <= _EXPIRY_MS_MAX:
+        raise Invalid(
+            "expires_at must be in the future and before the year 10000.", param="expires_at"
+        )
+    return expires_at_ms
+
+
+def is_uuid(text: str) -> bool:
+    """Return whether ``text`` is a UUID in the canonical form, the only one we hand out."""
+    try:
+        return str(UUID(text)) == text.lower()
+    except ValueError:
+        return False
+
+
+def _scope_named(name: str) -> Scope:
+    try:
+        return Scope(name.strip())
+    except ValueError:
+        near = get_close_matches(name.strip().lower(), list(Scope), n=1, cutoff=0.5)
+        hint = f" Did you mean {near[0]!r}?" if near else ""
+        raise Invalid(
+            f"{name[:32]!r} is no scope; there are {_all_scopes()}.{hint}", param="scopes"
+        ) from None
+
+
+def _all_scopes() -> str:
+    return ", ".join(Scope)
+
+
+def _check_pattern(pattern: str) -> None:
+    if not 1 <= len(pattern) <= PATTERN_CHARS_MAX:
+        raise Invalid(f"a model pattern needs 1 to {PATTERN_CHARS_MAX} characters.", param="models")
+    if not pattern.isprintable() or " " in pattern:
+        raise Invalid(
+            f"the model pattern {pattern[:32]!r} has spaces or control characters.", param="models"
+        )
+    if "[" in pattern:
+        raise Invalid(
+            f"the model pattern {pattern[:32]!r} has a '['; only * and ? are special.",
+            param="models",
+        )
