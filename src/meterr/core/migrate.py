@@ -93,9 +93,9 @@ async def check(dsn: str) -> None:
         )
 
 
-async def create_roles(connection: Connection) -> None:
-    """Run roles.sql; the login is the session's, or the one in the setting ``meterr.login``."""
-    await connection.execute(_schema_text("roles.sql"))
+def roles_sql() -> LiteralString:
+    """Return roles.sql: for the session's login, or the one in the setting ``meterr.login``."""
+    return resources.files("meterr.schema").joinpath("roles.sql").read_text(encoding="utf-8")
 
 
 def read_migrations() -> tuple[Migration, ...]:
@@ -140,7 +140,7 @@ async def _apply_all(connection: Connection, known: Sequence[Migration]) -> list
             # pooler, and another process may have moved on in between.
             await connection.execute(_SQL["lock_migrations"])
             if not done:
-                await create_roles(connection)
+                await connection.execute(roles_sql())
             await connection.execute(_SQL["become_owner"])
             todo = pending(known, await _applied(connection))
             if not todo:
@@ -163,10 +163,6 @@ async def _applied(connection: Connection) -> list[Applied]:
         return []
     async with connection.cursor(row_factory=class_row(Applied)) as cursor:
         return await (await cursor.execute(_SQL["list_applied"])).fetchall()
-
-
-def _schema_text(name: str) -> LiteralString:
-    return resources.files("meterr.schema").joinpath(name).read_text(encoding="utf-8")
 
 
 def _message(error: psycopg.Error) -> str:

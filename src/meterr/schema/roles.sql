@@ -9,7 +9,7 @@ do $roles$
 declare
   login name := coalesce(nullif(current_setting('meterr.login', true), ''), session_user);
   wanted name;
-  found pg_roles;
+  present pg_roles;
 begin
   if current_setting('server_version_num')::int < 150000 then
     raise exception 'meterr needs PostgreSQL 15 or later, this server is %',
@@ -21,14 +21,14 @@ begin
   end if;
 
   foreach wanted in array array['meterr_owner', 'meterr_app', 'meterr_auth', 'meterr_drain'] loop
-    select r.* into found from pg_roles r where r.rolname = wanted;
+    select r.* into present from pg_roles r where r.rolname = wanted;
     if not found then
       begin
         execute format('create role %I nologin nosuperuser nocreatedb nocreaterole noreplication nobypassrls', wanted);
       exception when duplicate_object or unique_violation then
         null;  -- another process, migrating another database of this server, was faster
       end;
-    elsif found.rolcanlogin or found.rolsuper or found.rolbypassrls or found.rolcreaterole then
+    elsif present.rolcanlogin or present.rolsuper or present.rolbypassrls or present.rolcreaterole then
       raise exception 'role % may log in, create roles or bypass row-level security; meterr does not run on such a role', wanted
         using errcode = 'invalid_grant_operation';
     end if;

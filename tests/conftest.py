@@ -1,0 +1,54 @@
+"""Fixtures of the whole house: one real PostgreSQL per run, one fresh database per test."""
+
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from support import server
+
+from meterr.core.postgres import EmbeddedPostgres
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[EmbeddedPostgres]:
+    """A running embedded server with a migrated template database."""
+    with (
+        server.open_directory() as root,
+        EmbeddedPostgres(root, server.newest_binaries(), server_settings=server.FAST) as running,
+    ):
+        server.prepare_template(running)
+        yield running
+
+
+@pytest.fixture
+def database_url(postgres: EmbeddedPostgres) -> Iterator[str]:
+    """DSN of a fresh, migrated database; its login is a plain member of meterr's group roles."""
+    name = f"test_{uuid.uuid4().hex}"
+    server.create_database(postgres.admin_dsn, name, server.TEMPLATE)
+    yield make_conninfo(postgres.dsn, dbname=name)
+    server.drop_database(postgres.admin_dsn, name)
+
+
+@pytest.fixture
+def admin_dsn(postgres: EmbeddedPostgres, database_url: str) -> str:
+    """DSN of the same database as superuser."""
+    name = conninfo_to_dict(database_url)["dbname"]
+    return make_conninfo(postgres.admin_dsn, dbname=name)
+
+
+@pytest.fixture
+def empty_database_url(postgres: EmbeddedPostgres) -> Iterator[str]:
+    """DSN of a database without any schema, owned by the login."""
+    name = f"empty_{uuid.uuid4().hex}"
+    server.create_database(postgres.admin_dsn, name)
+    yield make_conninfo(postgres.dsn, dbname=name)
+    server.drop_database(postgres.admin_dsn, name)
+
+
+@pytest.fixture
+def data_root() -> Iterator[Path]:
+    """A directory that an embedded server's own user can reach, unlike ``tmp_path`` under root."""
+    with server.open_directory() as root:
+        yield root

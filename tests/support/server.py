@@ -1,0 +1,64 @@
+"""A real PostgreSQL for the tests, and cheap databases on it."""
+
+import asyncio
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psycopg
+from psycopg import sql
+from psycopg.conninfo import make_conninfo
+
+from meterr.core.migrate import migrate
+from meterr.core.postgres import EmbeddedPostgres
+from meterr.core.postgres.binaries import wheel_directories
+from meterr.core.postgres.prepare import LOGIN
+
+TEMPLATE = "meterr_template"
+# Nothing here outlives the run; crash tests start their own server, with fsync on.
+FAST = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off"}
+
+
+@contextmanager
+def open_directory() -> Iterator[Path]:
+    """
+    Yield a directory that the server's user can reach.
+
+    pytest's own temporary directories are closed to all but their owner, and a server started by
+    root does not run as root.
+    """
+    path = Path(tempfile.mkdtemp(prefix="meterr-test-", dir="/tmp"))
+    try:
+        path.chmod(0o711)
+        yield path
+    finally:
+        shutil.rmtree(path, ignore_errors=True)
+
+
+def newest_binaries() -> Path | None:
+    """Return the wheel's newest PostgreSQL, or None to take what the machine has."""
+    return next(iter(wheel_directories()), None)
+
+
+def prepare_template(server: EmbeddedPostgres) -> None:
+    """Make the migrated database that every test's own database is a copy of."""
+    create_database(server.admin_dsn, TEMPLATE)
+    asyncio.run(migrate(make_conninfo(server.dsn, dbname=TEMPLATE)))
+
+
+def create_database(admin_dsn: str, name: str, template: str = "template0") -> None:
+    """Create a database owned by the login, as a managed service would hand it out."""
+    statement = sql.SQL("create database {} template {} owner {}").format(
+        sql.Identifier(name), sql.Identifier(template), sql.Identifier(LOGIN)
+    )
+    with psycopg.connect(admin_dsn, autocommit=True) as connection:
+        connection.execute(statement)
+
+
+def drop_database(admin_dsn: str, name: str) -> None:
+    """Drop a database, whoever is still connected."""
+    statement = sql.SQL("drop database if exists {} with (force)").format(sql.Identifier(name))
+    with psycopg.connect(admin_dsn, autocommit=True) as connection:
+        connection.execute(statement)
