@@ -1,0 +1,111 @@
+"""Stretches of time as people name them, turned once into UTC instants. Pure."""
+
+from datetime import UTC, date, datetime, timedelta, tzinfo
+from enum import StrEnum
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import msgspec
+
+from meterr.core.errors import Invalid
+
+# Ten years of days, a quarter of hours: more than anybody reads, and still a small array to send.
+_DAYS_MAX = 3_660
+_HOURS_MAX = 2_400
+_HOUR_S = 3_600
+
+
+class Bucket(StrEnum):
+    """The steps of time that a sum can be split into."""
+
+    DAY = "day"
+    HOUR = "hour"
+
+
+class Period(msgspec.Struct, frozen=True):
+    """A half-open stretch of UTC time and the zone whose days and hours it is told in."""
+
+    since: datetime
+    until: datetime
+    zone: tzinfo
+
+
+class Edge(msgspec.Struct, frozen=True):
+    """Where a bucket starts, and its name: ``2026-11-22``, or an hour with its UTC offset."""
+
+    at: datetime
+    label: str
+
+
+def zone_of(name: str) -> tzinfo:
+    """Return the IANA zone; raises ``Invalid`` for a name that is none."""
+    if name == "UTC":
+        return UTC  # also on a machine without a time zone database
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise Invalid(
+            f"{name[:64]!r} is not an IANA time zone such as Europe/Berlin or UTC.", param="tz"
+        ) from None
+
+
+def period_of(first: date | datetime, end: date | datetime, zone: tzinfo) -> Period:
+    """
+    Return the period from ``first`` (inclusive) to ``end`` (exclusive).
+
+    A date means the first instant of that day in ``zone``; a naive time is read in ``zone`` (of a
+    time that happens twice, the first), an aware one as it is. Raises ``Invalid`` unless the end is
+    later than the start.
+    """
+    since, until = _instant(first, zone), _instant(end, zone)
+    if until <= since:
+        raise Invalid("The end of the period must be later than its start.", param="to")
+    return Period(since, until, zone)
+
+
+def edges_of(period: Period, bucket: Bucket) -> tuple[Edge, ...]:
+    """
+    Return the starts of the buckets that cover the period, in order; the first is ``since`` itself.
+
+    Days and hours are those of the zone's wall clock: a day may last 23 or 25 hours, a repeated
+    hour is two buckets that differ in their offset. Raises ``Invalid`` for too long a period.
+    """
+    step, most = (_next_day, _DAYS_MAX) if bucket is Bucket.DAY else (_next_hour, _HOURS_MAX)
+    edges: list[Edge] = []
+    at = period.since
+    while at < period.until:
+        if len(edges) == most:
+            raise Invalid(f"By {bucket.value}, a period has at most {most} steps.", param="from")
+        edges.append(Edge(at, _label(at.astimezone(period.zone), bucket)))
+        at = step(at, period.zone)
+    return tuple(edges)
+
+
+def _instant(when: date | datetime, zone: tzinfo) -> datetime:
+    if not isinstance(when, datetime):
+        when = datetime(when.year, when.month, when.day)  # noqa: DTZ001 - the zone follows
+    return (when.replace(tzinfo=zone) if when.tzinfo is None else when).astimezone(UTC)
+
+
+def _next_day(at: datetime, zone: tzinfo) -> datetime:
+    day = at.astimezone(zone).date()
+    following = at
+    # A zone that crossed the date line has a day that never was: it starts where the next does. A
+    # clock set back over midnight shows a day twice: its second showing stays with the day after.
+    while following <= at:
+        day += timedelta(days=1)
+        following = _instant(day, zone)
+    return following
+
+
+def _next_hour(at: datetime, zone: tzinfo) -> datetime:
+    local = at.astimezone(zone)
+    into_hour = timedelta(
+        minutes=local.minute, seconds=local.second, microseconds=local.microsecond
+    )
+    return at + timedelta(seconds=_HOUR_S) - into_hour
+
+
+def _label(local: datetime, bucket: Bucket) -> str:
+    if bucket is Bucket.DAY:
+        return local.date().isoformat()
+    return local.replace(minute=0, second=0, microsecond=0).isoformat(timespec="minutes")

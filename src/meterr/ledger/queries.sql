@@ -1,0 +1,122 @@
+-- Reading of the ledger and the price overrides. Runs as meterr_app: row-level security shows one
+-- tenant's rows, and every statement names the tenant too, so that the index leads.
+
+-- name: insert_price_override
+-- Append-only. The database's clock orders overrides: "newest made wins" needs one clock.
+INSERT INTO meterr.price_override
+       (override_id, provider, model, context, effective_from, effective_to, rates, author, reason,
+        created_at)
+VALUES (%(override_id)s, %(provider)s, %(model)s, %(context)s, %(effective_from)s,
+        %(effective_to)s, %(rates)s::jsonb, %(author)s, %(reason)s, clock_timestamp())
+RETURNING created_at;
+
+-- name: list_price_overrides
+SELECT override_id::text, provider, model, context, effective_from, effective_to, rates::text,
+       author, reason, created_at
+  FROM meterr.price_override
+ ORDER BY created_at, override_id;
+
+-- name: list_price_versions
+SELECT price_id, provider, model, match, source, context, rates::text
+  FROM meterr.price_version;
+
+-- name: sum_usage
+-- One statement for every grouping: a dimension that is not asked for is NULL in every row and
+-- groups nothing. Days and hours are places between edges computed once from the time zone.
+-- A failed call without usage had nothing to price; every other call without a cost is unpriced.
+SELECT CASE WHEN %(by_period)s THEN width_bucket(at, %(edges)s::timestamptz[]) END AS period,
+       CASE WHEN %(by_key)s THEN key_id::text END AS key,
+       CASE WHEN %(by_model)s THEN model END AS model,
+       CASE WHEN %(by_answered_model)s THEN answered_model END AS answered_model,
+       CASE WHEN %(by_provider)s THEN provider END AS provider,
+       CASE WHEN %(by_upstream)s THEN upstream END AS upstream,
+       CASE WHEN %(by_surface)s THEN surface END AS surface,
+       CASE WHEN %(by_state)s THEN state END AS state,
+       CASE WHEN %(by_outcome)s THEN outcome END AS outcome,
+       count(*) AS calls,
+       count(*) FILTER (WHERE state = 'refused') AS refused,
+       count(*) FILTER (WHERE state = 'interrupted') AS interrupted,
+       count(*) FILTER (WHERE state <> 'refused' AND status >= 400) AS failed,
+       count(*) FILTER (WHERE cost_usd IS NULL AND state <> 'refused'
+                          AND (usage_known OR status < 400)) AS unpriced,
+       count(*) FILTER (WHERE estimate <> '') AS estimated,
+       sum(cost_usd) AS cost_usd,
+       sum(input) AS input,
+       sum(cache_read) AS cache_read,
+       sum(cache_write_5m) AS cache_write_5m,
+       sum(cache_write_30m) AS cache_write_30m,
+       sum(cache_write_1h) AS cache_write_1h,
+       sum(cache_write_12h) AS cache_write_12h,
+       sum(input_audio) AS input_audio,
+       sum(input_image) AS input_image,
+       sum(output) AS output,
+       sum(output_audio) AS output_audio,
+       sum(output_image) AS output_image,
+       sum(reasoning) AS reasoning,
+       sum(web_search) AS web_search,
+       sum(web_fetch) AS web_fetch
+  FROM meterr.ledger_entry
+ WHERE tenant_id = %(tenant)s AND at >= %(since)s AND at < %(until)s
+ GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9
+ ORDER BY 1, 2, 3, 4, 5, 6, 7, 8, 9
+ LIMIT %(rows)s;
+
+-- name: entries_before
+-- Newest first. The cursor is the last row's own (at, id), exclusive.
+SELECT id::text, at, key_id::text, surface, upstream, provider, model, answered_model, price_id,
+       state, stream, status, outcome, error, estimate, usage_known, input, cache_read,
+       cache_write_5m, cache_write_30m, cache_write_1h, cache_write_12h, input_audio, input_image,
+       output, output_audio, output_image, reasoning, web_search, web_fetch, cost_usd,
+       request_bytes, answer_bytes, first_byte_ms, duration_ms, provider_request_id
+  FROM meterr.ledger_entry
+ WHERE tenant_id = %(tenant)s AND at >= %(since)s AND at < %(until)s
+   AND at <= %(cursor_at)s::timestamptz
+   AND (at, id) < (%(cursor_at)s::timestamptz, %(cursor_id)s::uuid)
+   AND (%(model)s::text IS NULL OR model = %(model)s)
+   AND (%(key)s::uuid IS NULL OR key_id = %(key)s)
+   AND (%(state)s::text IS NULL OR state = %(state)s)
+   AND (NOT %(failed)s OR status >= 400)
+   AND (NOT %(unpriced)s OR (cost_usd IS NULL AND state <> 'refused'
+                             AND (usage_known OR status < 400)))
+ ORDER BY at DESC, id DESC
+ LIMIT %(rows)s;
+
+-- name: entries_after
+-- Oldest first, without the rows already shown: an entry arrives when its call has ended, so one
+-- with an older id may come after one with a newer id.
+SELECT id::text, at, key_id::text, surface, upstream, provider, model, answered_model, price_id,
+       state, stream, status, outcome, error, estimate, usage_known, input, cache_read,
+       cache_write_5m, cache_write_30m, cache_write_1h, cache_write_12h, input_audio, input_image,
+       output, output_audio, output_image, reasoning, web_search, web_fetch, cost_usd,
+       request_bytes, answer_bytes, first_byte_ms, duration_ms, provider_request_id
+  FROM meterr.ledger_entry
+ WHERE tenant_id = %(tenant)s AND at >= %(since)s AND at < %(until)s
+   AND at >= %(cursor_at)s::timestamptz
+   AND (at, id) > (%(cursor_at)s::timestamptz, %(cursor_id)s::uuid)
+   AND id <> ALL (%(shown)s::uuid[])
+   AND (%(model)s::text IS NULL OR model = %(model)s)
+   AND (%(key)s::uuid IS NULL OR key_id = %(key)s)
+   AND (%(state)s::text IS NULL OR state = %(state)s)
+   AND (NOT %(failed)s OR status >= 400)
+   AND (NOT %(unpriced)s OR (cost_usd IS NULL AND state <> 'refused'
+                             AND (usage_known OR status < 400)))
+ ORDER BY at, id
+ LIMIT %(rows)s;
+
+-- name: entries_to_verify
+-- Every entry of the tenant in one snapshot, in no order; read through a server-side cursor.
+SELECT id::text, at, price_id, state, usage_known, input, cache_read, cache_write_5m,
+       cache_write_30m, cache_write_1h, cache_write_12h, input_audio, input_image, output,
+       output_audio, output_image, reasoning, web_search, web_fetch, cost_usd,
+       tableoid = (SELECT partdefid FROM pg_catalog.pg_partitioned_table
+                    WHERE partrelid = 'meterr.ledger_entry'::regclass) AS unpartitioned
+  FROM meterr.ledger_entry
+ WHERE tenant_id = %(tenant)s;
+
+-- name: repeated_ids
+-- Which of these ids stand in the ledger more than once.
+SELECT id::text
+  FROM meterr.ledger_entry
+ WHERE tenant_id = %(tenant)s AND id = ANY (%(ids)s::uuid[])
+ GROUP BY id
+HAVING count(*) > 1;

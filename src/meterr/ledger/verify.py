@@ -1,0 +1,175 @@
+"""What can be wrong with a ledger entry, judged from the entry and its price. Pure."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from enum import StrEnum
+
+import msgspec
+
+from meterr.core.ids import unix_ms_of
+from meterr.core.money import EXACT, wire
+from meterr.ledger.cost import Pricer
+from meterr.ledger.model import Price, State, Usage
+from meterr.ledger.rates import is_unaltered
+
+# Enough to start looking; the counts are always complete.
+NAMED_PER_FAULT = 20
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_UUID_VERSION_AT = 14
+
+
+class Fault(StrEnum):
+    """What verification finds. The names are API: scripts look for them."""
+
+    COST_DIFFERS = "cost-differs"  # stored cost is not token vector times price
+    PRICE_MISSING = "price-missing"  # the price version that the entry names is not there
+    PRICE_ALTERED = "price-altered"  # its terms are not those its id was taken from
+    COST_WITHOUT_PRICE = "cost-without-price"
+    COST_WITHOUT_USAGE = "cost-without-usage"
+    COST_OF_REFUSED = "cost-of-refused"
+    TIME_DIFFERS = "time-differs"  # the id was not minted at the entry's time
+    ID_REPEATED = "id-repeated"
+    UNPARTITIONED = "unpartitioned"  # it lies in the default partition
+
+
+# Says nothing against any figure; only that the partition of that day was not there in time.
+WARNINGS = frozenset({Fault.UNPARTITIONED})
+
+
+class StoredEntry(msgspec.Struct, frozen=True):
+    """Of an entry, what verification reads."""
+
+    id: str
+    at: datetime
+    price: str | None
+    state: State
+    usage: Usage | None
+    cost_usd: Decimal | None
+    unpartitioned: bool
+
+
+class Finding(msgspec.Struct, frozen=True):
+    """One fault by name. ``entry`` is the entry's id, or the price id for an altered price."""
+
+    fault: Fault
+    tenant: str  # "" for a price version, which belongs to all tenants
+    entry: str
+    detail: str
+
+
+class LedgerReport(msgspec.Struct, frozen=True):
+    """What a verification saw. ``counts`` is complete, ``named`` stops at NAMED_PER_FAULT each."""
+
+    tenants: int
+    entries: int
+    price_versions: int
+    cost_usd: Decimal
+    counts: Mapping[Fault, int]
+    named: tuple[Finding, ...]
+
+    @property
+    def failed(self) -> bool:
+        """Whether anything was found that speaks against the ledger."""
+        return any(fault not in WARNINGS for fault in self.counts)
+
+
+class Verification:
+    """Gather findings over any number of tenants; memory does not grow with the ledger."""
+
+    def __init__(self) -> None:
+        self._prices: dict[str, Pricer | None] = {}
+        self._tenants = 0
+        self.entries = 0
+        self._cost_usd = Decimal(0)
+        self._counts: dict[Fault, int] = {}
+        self._named: list[Finding] = []
+
+    def learn_prices(self, prices: Sequence[Price]) -> None:
+        """Take in price versions; each is judged once, however often it is shown."""
+        for price in prices:
+            if price.id not in self._prices:
+                self._prices[price.id] = _pricer(price)
+                if not is_unaltered(price):
+                    detail = f"{price.provider} {price.model}: {price.source}"
+                    self._note(Finding(Fault.PRICE_ALTERED, "", price.id, detail))
+
+    def begin_tenant(self) -> None:
+        """Count one more tenant."""
+        self._tenants += 1
+
+    def inspect(self, tenant: str, entry: StoredEntry) -> bool:
+        """Judge one entry; return True when its id and its time are not one fact."""
+        self.entries += 1
+        if entry.cost_usd is not None:
+            self._cost_usd = EXACT.add(self._cost_usd, entry.cost_usd)
+        misplaced = False
+        for fault, detail in self._faults(entry):
+            self._note(Finding(fault, tenant, entry.id, detail))
+            misplaced = misplaced or fault is Fault.TIME_DIFFERS
+        return misplaced
+
+    def repeated(self, tenant: str, entry_ids: Sequence[str]) -> None:
+        """Note ids that stand in the ledger more than once."""
+        for entry_id in entry_ids:
+            self._note(Finding(Fault.ID_REPEATED, tenant, entry_id, "more than one entry"))
+
+    def report(self) -> LedgerReport:
+        """Return what was seen so far."""
+        return LedgerReport(
+            tenants=self._tenants,
+            entries=self.entries,
+            price_versions=len(self._prices),
+            cost_usd=self._cost_usd,
+            counts=dict(self._counts),
+            named=tuple(self._named),
+        )
+
+    def _faults(self, entry: StoredEntry) -> Iterator[tuple[Fault, str]]:
+        if entry.unpartitioned:
+            yield Fault.UNPARTITIONED, f"in the default partition, at {entry.at.isoformat()}"
+        if not _is_minted_at(entry.id, entry.at):
+            yield Fault.TIME_DIFFERS, f"entered at {entry.at.isoformat()}"
+        if entry.price is not None and entry.price not in self._prices:
+            yield Fault.PRICE_MISSING, f"price version {entry.price}"
+        else:
+            yield from self._cost_faults(entry)
+
+    def _cost_faults(self, entry: StoredEntry) -> Iterator[tuple[Fault, str]]:
+        stored = _told(entry.cost_usd)
+        if entry.state is State.REFUSED:
+            if entry.cost_usd is not None:
+                yield Fault.COST_OF_REFUSED, f"stored {stored}"
+        elif entry.usage is None:
+            if entry.cost_usd is not None:
+                yield Fault.COST_WITHOUT_USAGE, f"stored {stored}"
+        elif entry.price is None:
+            if entry.cost_usd is not None:
+                yield Fault.COST_WITHOUT_PRICE, f"stored {stored}"
+        else:
+            pricer = self._prices[entry.price]
+            computed = None if pricer is None else pricer.cost(entry.usage)
+            if computed != entry.cost_usd:
+                yield Fault.COST_DIFFERS, f"stored {stored}, computed {_told(computed)}"
+
+    def _note(self, finding: Finding) -> None:
+        count = self._counts.get(finding.fault, 0)
+        self._counts[finding.fault] = count + 1
+        if count < NAMED_PER_FAULT:
+            self._named.append(finding)
+
+
+def _pricer(price: Price) -> Pricer | None:
+    try:
+        return Pricer(price)
+    except ValueError:
+        return None  # such a price gives no cost; its digest says whether it was ever ours
+
+
+def _is_minted_at(entry_id: str, at: datetime) -> bool:
+    minted = _EPOCH + timedelta(milliseconds=unix_ms_of(entry_id))
+    return entry_id[_UUID_VERSION_AT] == "7" and minted == at
+
+
+def _told(cost_usd: Decimal | None) -> str:
+    return "no cost" if cost_usd is None else f"{wire(cost_usd)} USD"
