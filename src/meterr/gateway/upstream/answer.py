@@ -1,0 +1,214 @@
+"""What the caller holds: the head, and the body as it arrives."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Final, Self
+
+from meterr.gateway.upstream.errors import AnswerTooLarge, UpstreamClosed, UpstreamError
+from meterr.gateway.upstream.limits import UNREAD_BYTES_MAX
+
+Headers = list[tuple[bytes, bytes]]
+_NO_TRAILERS: Final[tuple[tuple[bytes, bytes], ...]] = ()
+
+
+class Inbox:
+    """
+    Body bytes on their way from one connection to one reader.
+
+    The connection puts, the answer takes. ``transport`` is set only while the exchange lasts, so
+    nothing done to a finished answer can reach the connection's next user.
+    """
+
+    __slots__ = (
+        "_loop",
+        "_parts",
+        "_waiter",
+        "ended",
+        "error",
+        "paused",
+        "trailers",
+        "transport",
+        "unread",
+    )
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, transport: asyncio.Transport) -> None:
+        self._loop = loop
+        self.transport: asyncio.Transport | None = transport
+        self._parts: list[bytes] = []
+        self._waiter: asyncio.Future[None] | None = None
+        self.unread = 0
+        self.paused = False
+        self.ended = False
+        self.error: UpstreamError | None = None
+        self.trailers: Sequence[tuple[bytes, bytes]] = _NO_TRAILERS
+
+    def put(self, parts: list[bytes], size: int) -> None:
+        """Take over ``parts`` (``size`` bytes); pause the socket when too much waits unread."""
+        self._parts += parts
+        self.unread += size
+        if self.unread > UNREAD_BYTES_MAX and not self.paused and self.transport is not None:
+            self.paused = True
+            self.transport.pause_reading()
+        self._wake()
+
+    def finish(self, parts: list[bytes], trailers: Sequence[tuple[bytes, bytes]]) -> None:
+        """Put the last ``parts`` and let go of the connection: its next exchange may begin."""
+        self._parts += parts
+        self.trailers = trailers
+        self.ended = True
+        self._let_go()
+
+    def fail(self, error: UpstreamError) -> None:
+        """End the body with ``error``, raised after the bytes before it. The first one counts."""
+        if not self.ended and self.error is None:
+            self.error = error
+        self._let_go()
+
+    def abort(self) -> None:
+        """Close the connection if it is still ours, and forget what waits unread."""
+        transport = self.transport
+        if transport is not None:
+            self._parts.clear()
+            self.fail(UpstreamClosed("The answer was given up by its reader.", in_body=True))
+            transport.abort()
+
+    async def next(self) -> bytes:
+        """Return what has arrived, at least one byte; ``b""`` at the end. Raises what cut it."""
+        while not self._parts:
+            if self.error is not None:
+                raise self.error
+            if self.ended:
+                return b""
+            await self._arrival()
+        return self._take()
+
+    def _take(self) -> bytes:
+        parts, self._parts = self._parts, []
+        self.unread = 0
+        if self.paused:
+            self.paused = False
+            if self.transport is not None:
+                self.transport.resume_reading()
+        return parts[0] if len(parts) == 1 else b"".join(parts)
+
+    async def _arrival(self) -> None:
+        if self._waiter is not None:
+            raise RuntimeError("An answer has one reader at a time.")
+        self._waiter = self._loop.create_future()
+        try:
+            await self._waiter
+        except asyncio.CancelledError:
+            self.abort()
+            raise
+        finally:
+            self._waiter = None
+
+    def _let_go(self) -> None:
+        if self.paused and not self.ended:
+            self.paused = False
+        self.transport = None
+        self._wake()
+
+    def _wake(self) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+
+
+class Answer:
+    """
+    An upstream's answer whose body had arrived whole, together with its head.
+
+    Header names are lower-cased, values as sent; hop-by-hop headers are still there. The
+    connection is back in its pool already, so there is nothing to release.
+    """
+
+    __slots__ = ("_read", "body_now", "headers", "status")
+
+    def __init__(self, status: int, headers: Headers, body_now: bytes | None) -> None:
+        self.status = status
+        self.headers = headers
+        self.body_now = body_now
+        self._read = False
+
+    @property
+    def trailers(self) -> Sequence[tuple[bytes, bytes]]:
+        """Return the trailers; empty until the body was read to its end."""
+        return _NO_TRAILERS
+
+    async def read(self, limit: int) -> bytes:
+        """
+        Return the rest of the body.
+
+        Raises AnswerTooLarge, the connection closed, when that is more than ``limit`` bytes.
+        """
+        parts: list[bytes] = []
+        size = 0
+        async for part in self:
+            size += len(part)
+            if size > limit:
+                self.abort()
+                raise AnswerTooLarge(limit)
+            parts.append(part)
+        return parts[0] if len(parts) == 1 else b"".join(parts)
+
+    def abort(self) -> None:
+        """Give the answer up: close its connection unless the exchange is over. Repeatable."""
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> bytes:
+        if self._read or not self.body_now:
+            raise StopAsyncIteration
+        self._read = True
+        return self.body_now
+
+
+class AnswerWithTrailers(Answer):
+    """A whole answer that brought trailers: rare enough to be kept off the common path."""
+
+    __slots__ = ("_trailers",)
+
+    def __init__(self, status: int, headers: Headers, body_now: bytes, trailers: Headers) -> None:
+        super().__init__(status, headers, body_now)
+        self._trailers = trailers
+
+    @property
+    def trailers(self) -> Sequence[tuple[bytes, bytes]]:
+        return self._trailers
+
+
+class StreamedAnswer(Answer):
+    """
+    An answer whose body is still arriving: ``body_now`` is None.
+
+    Iterating yields what has arrived since the last time, de-chunked and joined. At the end of the
+    body the connection goes back to its pool by itself; an answer dropped before that closes it.
+    """
+
+    __slots__ = ("_inbox", "_loop")
+
+    def __init__(
+        self, status: int, headers: Headers, inbox: Inbox, loop: asyncio.AbstractEventLoop
+    ) -> None:
+        super().__init__(status, headers, None)
+        self._inbox = inbox
+        self._loop = loop
+
+    @property
+    def trailers(self) -> Sequence[tuple[bytes, bytes]]:
+        return self._inbox.trailers
+
+    def abort(self) -> None:
+        self._inbox.abort()
+
+    async def __anext__(self) -> bytes:
+        part = await self._inbox.next()
+        if not part:
+            raise StopAsyncIteration
+        return part
+
+    def __del__(self) -> None:
+        # The collector may run in any thread; a transport may be touched only in its loop's.
+        if self._inbox.transport is not None and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._inbox.abort)
