@@ -14,6 +14,7 @@ from meterr.identity.service import (
     list_tenants,
     revoke_key,
 )
+from meterr.identity.trust import Standing
 
 __all__ = [
     "Authenticator",
@@ -22,6 +23,7 @@ __all__ = [
     "Keyring",
     "Outage",
     "PepperRefused",
+    "Standing",
     "allows_model",
     "create_key",
     "create_tenant",

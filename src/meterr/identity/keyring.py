@@ -88,7 +88,7 @@ class Keyring:
         return self.current.mac(presented)
 
     def macs(self, presented: bytes) -> tuple[bytes, ...]:
-        """Return the MACs a key may be stored under, current pepper first: same work for any key."""
+        """Return the MACs a key may be stored under, current first; any key costs the same."""
         if self.previous is None:
             return (self.current.mac(presented),)
         return (self.current.mac(presented), self.previous.mac(presented))
@@ -121,18 +121,23 @@ def _read(path: Path) -> bytes:
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError as error:
         raise PepperRefused(f"{path}: the pepper file cannot be read: {error.strerror}.") from None
-    with os.fdopen(descriptor, "rb") as file:
-        status = os.fstat(descriptor)
-        if not stat.S_ISREG(status.st_mode):
-            raise PepperRefused(f"{path}: the pepper must be a plain file.")
-        if status.st_mode & _READABLE_BY_OTHERS:
-            raise PepperRefused(
-                f"{path}: other users may read or change the pepper. Run: chmod 0400 {path}"
-            )
-        content = file.read(PEPPER_FILE_BYTES_MAX + 1)
+    try:
+        _refuse_open_to_others(os.fstat(descriptor).st_mode, path)
+        content = os.read(descriptor, PEPPER_FILE_BYTES_MAX + 1)
+    finally:
+        os.close(descriptor)
     if len(content) > PEPPER_FILE_BYTES_MAX:
         raise PepperRefused(f"{path}: more than {PEPPER_FILE_BYTES_MAX} bytes; not a pepper file.")
     return content.strip()
+
+
+def _refuse_open_to_others(mode: int, path: Path) -> None:
+    if not stat.S_ISREG(mode):
+        raise PepperRefused(f"{path}: the pepper must be a plain file.")
+    if mode & _READABLE_BY_OTHERS:
+        raise PepperRefused(
+            f"{path}: other users may read or change the pepper. Run: chmod 0400 {path}"
+        )
 
 
 def _create(path: Path) -> None:

@@ -68,7 +68,7 @@ def _scope_named(name: str) -> Scope:
         return Scope(name.strip())
     except ValueError:
         near = get_close_matches(name.strip().lower(), list(Scope), n=1, cutoff=0.5)
-        hint = f" Did you mean {near[0]!r}?" if near else ""
+        hint = f" Did you mean '{near[0]}'?" if near else ""
         raise Invalid(
             f"{name[:32]!r} is no scope; there are {_all_scopes()}.{hint}", param="scopes"
         ) from None

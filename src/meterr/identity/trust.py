@@ -40,6 +40,7 @@ class Trust:
         "_absent_at",
         "_absent_since",
         "_known_until",
+        "_live_until",
         "_on_outage",
         "_synced",
         "_unreachable_at",
@@ -49,6 +50,7 @@ class Trust:
     def __init__(self, on_outage: Outage) -> None:
         self._on_outage = on_outage
         self._synced = False
+        self._live_until = _NEVER
         self._known_until = _NEVER
         self._absent_since: float | None = None
         self._absent_at = _NEVER
@@ -57,7 +59,7 @@ class Trust:
 
     def standing(self, now: float) -> Standing:
         """Return what may be believed at ``now``."""
-        if self._synced and now < self._known_until + TRUST_S:
+        if now < self._live_until:
             return Standing.LIVE
         if now < self._absent_at + TRUST_S:
             return Standing.ABSENT
@@ -67,7 +69,7 @@ class Trust:
 
     def reached(self) -> None:
         """The server took a new connection; what memory holds may be stale until it is re-read."""
-        self._synced = False
+        self._fall_silent()
         self._forget_outage()
         self._settle()
 
@@ -80,12 +82,13 @@ class Trust:
         if not self._synced:
             return
         self._known_until = max(self._known_until, sent_at)
+        self._live_until = self._known_until + TRUST_S
         self._forget_outage()
         self._settle()
 
     def lost(self) -> None:
         """The listening connection is gone or no longer answers."""
-        self._synced = False
+        self._fall_silent()
         self._settle()
 
     def absent(self, now: float) -> None:
@@ -117,6 +120,10 @@ class Trust:
             return False
         return max(read_at, self._known_until) > self._absent_since - TRUST_S
 
+    def _fall_silent(self) -> None:
+        self._synced = False
+        self._live_until = _NEVER
+
     def _forget_outage(self) -> None:
         self._absent_since = None
         self._absent_at = _NEVER
@@ -124,7 +131,7 @@ class Trust:
 
     def _settle(self) -> None:
         if self._synced:
-            self.memory_until = self._known_until + TRUST_S
+            self.memory_until = self._live_until
         elif self.holds_in_absence(_NEVER):
             self.memory_until = self._absent_at + TRUST_S
         else:
