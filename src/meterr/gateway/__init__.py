@@ -2,7 +2,7 @@
 
 from meterr.gateway.admission import Admission
 from meterr.gateway.call import Books
-from meterr.gateway.endpoint import Endpoint, credential_line
+from meterr.gateway.endpoint import Endpoint, credential_block
 from meterr.gateway.handler import Limits, MeteredSurface
 from meterr.gateway.models import Models
 from meterr.gateway.routes import exact_routes, render, routes_below
@@ -20,7 +20,7 @@ __all__ = [
     "Models",
     "Router",
     "Upstream",
-    "credential_line",
+    "credential_block",
     "exact_routes",
     "render",
     "routes_below",

@@ -1,8 +1,10 @@
 """May this call leave, where to, and at which price? Pure but for the key lookup."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from meterr import identity, ledger
+from meterr.core.errors import Unavailable
 from meterr.core.http.asgi import Headers, Scope
 from meterr.core.principal import Principal, UnknownPrice
 from meterr.core.principal import Scope as KeyScope
@@ -12,6 +14,7 @@ from meterr.gateway.headers import value_of
 from meterr.gateway.metering import RequestFacts
 from meterr.gateway.routing import ModelNotFound, Router, Upstream
 from meterr.gateway.surfaces import Surface
+from meterr.ledger.model import Price
 
 _BEARER = b"bearer "
 
@@ -24,7 +27,7 @@ class Admitted:
     surface: Surface
     facts: RequestFacts
     upstream: Upstream
-    price: ledger.Price | None
+    price: Price | None
 
 
 def presented_key(headers: Headers) -> bytes:
@@ -54,9 +57,12 @@ def require_json(headers: Headers) -> None:
 class Admission:
     """Decide over one call after its key is known: scope, model, route, price."""
 
-    def __init__(self, router: Router, prices: ledger.PriceBook) -> None:
+    def __init__(
+        self, router: Router, prices: ledger.PriceBook, *, prices_loaded: Callable[[], bool]
+    ) -> None:
         self._router = router
         self._prices = prices
+        self._prices_loaded = prices_loaded
 
     def admit(
         self, principal: Principal, surface: Surface, facts: RequestFacts, unix_ms: int
@@ -67,6 +73,7 @@ class Admission:
         Raises:
             ModelNotFound: not served on this surface, or not allowed to this key; not told apart.
             PriceUnknown: the tenant refuses calls without a known price.
+            Unavailable: the price overrides have not been read yet.
         """
         upstream = self._router.route(surface.family, facts.model)
         if not identity.allows_model(principal, facts.model):
@@ -77,6 +84,8 @@ class Admission:
             )
         if not surface.billed:
             return Admitted(principal, surface, facts, upstream, None)
+        if not self._prices_loaded():
+            raise Unavailable("Prices are not loaded yet. Retry in a moment.", retry_after_s=1)
         price = self._prices.resolve(upstream.provider, facts.model, "standard", unix_ms)
         if price is None and principal.unknown_price is UnknownPrice.REFUSE:
             raise PriceUnknown(

@@ -10,10 +10,15 @@ from meterr.core.money import wire
 from meterr.core.telemetry import RequestLine
 from meterr.gateway.admission import Admitted
 from meterr.gateway.metering import Reading
+from meterr.ledger.journal.estimate import estimated
+from meterr.ledger.model import Opened, Price, Progress, Settled, Usage
+from meterr.ledger.price_context import context_of
 
 _PROGRESS_EVERY_S = 1.0
+_PRICERS_MAX = 4096
+"""Price versions whose compiled form is kept; a deployment uses some dozens."""
 
-NOT_BILLED = ledger.Usage()
+NOT_BILLED = Usage()
 """What a call used that the provider refused or never saw."""
 
 
@@ -30,6 +35,16 @@ class Books:
         self.journal = journal
         self.prices = prices
         self.monotonic = monotonic
+        self._pricers: dict[str, ledger.Pricer] = {}
+
+    def cost(self, price: Price, usage: Usage) -> Decimal | None:
+        """Return US dollars, or None when ``usage`` holds a class that ``price`` does not know."""
+        pricer = self._pricers.get(price.id)
+        if pricer is None:
+            if len(self._pricers) >= _PRICERS_MAX:
+                self._pricers.clear()
+            pricer = self._pricers[price.id] = ledger.Pricer(price)
+        return pricer.cost(usage)
 
 
 class Call:
@@ -51,8 +66,8 @@ class Call:
         "cost",
         "entry",
         "first_byte_ms",
+        "opened",
         "provider_request_id",
-        "request_bytes",
     )
 
     def __init__(
@@ -62,51 +77,37 @@ class Call:
         self._line = line
         self.call_id = line.request_id
         self.admitted = admitted
-        self.request_bytes = request_bytes
+        self.opened = _opened(self.call_id, admitted, request_bytes)
         self.client_gone = False
         self.answer_bytes = 0
         self.first_byte_ms = 0
         self.provider_request_id = ""
         self.cost: Decimal | None = None
-        self.entry: ledger.Settled | None = None
+        self.entry: Settled | None = None
         self._opened_at = 0.0
         self._next_progress = 0.0
 
     def open(self) -> None:
         """Write the call to the journal; when this returns it survives ``kill -9``."""
-        admitted = self.admitted
-        price = admitted.price
         self._opened_at = self._books.monotonic()
         self._next_progress = self._opened_at + _PROGRESS_EVERY_S
-        self._books.journal.opened(
-            ledger.Opened(
-                id=self.call_id,
-                tenant=admitted.principal.tenant_id,
-                key=admitted.principal.key_id,
-                surface=admitted.surface.name,
-                upstream=admitted.upstream.name,
-                provider=admitted.upstream.provider,
-                model=admitted.facts.model,
-                price=price.id if price else "",
-                stream=admitted.facts.stream,
-                request_bytes=self.request_bytes,
-            ),
-            price,
-        )
+        self._books.journal.opened(self.opened, self.admitted.price)
 
     def answered(self, provider_request_id: str) -> None:
         """Note that the head of the provider's answer is here."""
         self.first_byte_ms = self._elapsed_ms()
         self.provider_request_id = provider_request_id
 
-    def progress(self, usage: ledger.Usage | None, answer_chars: Callable[[], int]) -> None:
-        """Note a running stream's state, at most once a second."""
-        now = self._books.monotonic()
-        if now >= self._next_progress and self.entry is None:
-            self._next_progress = now + _PROGRESS_EVERY_S
-            self._books.journal.progress(
-                ledger.Progress(id=self.call_id, usage=usage, answer_chars=answer_chars())
-            )
+    def progress_is_due(self) -> bool:
+        """Say whether a running stream's state should be noted now."""
+        return self._books.monotonic() >= self._next_progress and self.entry is None
+
+    def progress(self, usage: Usage | None, answer_chars: int) -> None:
+        """Note a running stream's state: what an interrupted call would be priced by."""
+        self._next_progress = self._books.monotonic() + _PROGRESS_EVERY_S
+        self._books.journal.progress(
+            Progress(id=self.call_id, usage=usage, answer_chars=answer_chars)
+        )
 
     def settle(
         self,
@@ -135,7 +136,7 @@ class Call:
         price, cost = self._priced(reading, usage)
         admitted = self.admitted
         self.cost = cost
-        self.entry = ledger.Settled(
+        self.entry = Settled(
             id=self.call_id,
             tenant=admitted.principal.tenant_id,
             key=admitted.principal.key_id,
@@ -152,7 +153,7 @@ class Call:
             usage=usage,
             estimate=estimate,
             cost=None if cost is None else wire(cost),
-            request_bytes=self.request_bytes,
+            request_bytes=self.opened.request_bytes,
             answer_bytes=self.answer_bytes,
             first_byte_ms=self.first_byte_ms,
             duration_ms=self._elapsed_ms(),
@@ -161,7 +162,7 @@ class Call:
         self._books.journal.settled(self.entry, price)
         self._note(self.entry, usage)
 
-    def _note(self, entry: ledger.Settled, usage: ledger.Usage) -> None:
+    def _note(self, entry: Settled, usage: Usage) -> None:
         line = self._line
         line.status = entry.status
         line.outcome = entry.outcome
@@ -169,18 +170,15 @@ class Call:
         line.tokens_in, line.tokens_out = usage.prompt_tokens, usage.answer_tokens
         line.cost_usd = entry.cost or ""
 
-    def _usage(
-        self, reading: Reading | None, final: bool, answer_chars: int
-    ) -> tuple[ledger.Usage, str]:
+    def _usage(self, reading: Reading | None, final: bool, answer_chars: int) -> tuple[Usage, str]:
         if reading is None or not self.admitted.surface.billed:
             return NOT_BILLED, ""
         if reading.usage is not None and final:
             return reading.usage, ""
-        return ledger.estimated(reading.usage, self.request_bytes, answer_chars)
+        so_far = Progress(id=self.call_id, usage=reading.usage, answer_chars=answer_chars)
+        return estimated(self.opened, so_far)
 
-    def _priced(
-        self, reading: Reading | None, usage: ledger.Usage
-    ) -> tuple[ledger.Price | None, Decimal | None]:
+    def _priced(self, reading: Reading | None, usage: Usage) -> tuple[Price | None, Decimal | None]:
         """
         Price by what the provider says it used: its model and its service tier.
 
@@ -194,11 +192,11 @@ class Call:
             price = self._answered_price(reading)
         if price is None:
             return None, None
-        return price, self._books.prices.pricer(price).cost(usage)
+        return price, self._books.cost(price, usage)
 
-    def _answered_price(self, reading: Reading) -> ledger.Price | None:
+    def _answered_price(self, reading: Reading) -> Price | None:
         admitted, prices = self.admitted, self._books.prices
-        context = ledger.context_of(reading.tier)
+        context = context_of(reading.tier)
         if context is None:
             return None
         at = unix_ms_of(self.call_id)
@@ -211,6 +209,21 @@ class Call:
 
     def _elapsed_ms(self) -> int:
         return int((self._books.monotonic() - self._opened_at) * 1000)
+
+
+def _opened(call_id: str, admitted: Admitted, request_bytes: int) -> Opened:
+    return Opened(
+        id=call_id,
+        tenant=admitted.principal.tenant_id,
+        key=admitted.principal.key_id,
+        surface=admitted.surface.name,
+        upstream=admitted.upstream.name,
+        provider=admitted.upstream.provider,
+        model=admitted.facts.model,
+        price=admitted.price.id if admitted.price else "",
+        stream=admitted.facts.stream,
+        request_bytes=request_bytes,
+    )
 
 
 def _problem_code(reading: Reading | None) -> str:

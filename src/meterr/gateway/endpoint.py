@@ -1,40 +1,39 @@
-"""One side of an upstream: where its dialect lives, over which connections, with which credential."""
+"""One side of an upstream: its base URL's connections, and the credential that we show there."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from meterr.core.http.asgi import Headers
 from meterr.gateway.surfaces import Family, Surface
-from meterr.gateway.upstream import Answer, UpstreamPool
+from meterr.gateway.upstream import Answer, HeaderBlock, UpstreamPool
 
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """
-    A base URL's connections and its credential line.
-
-    ``base_path`` has no trailing slash. ``credential_line`` is a whole header line with CRLF, or
-    empty for endpoints without a credential; it is hidden from repr.
-    """
+    """Where a dialect of an upstream lives. ``base_path`` has no trailing slash."""
 
     pool: UpstreamPool
     base_path: bytes
-    credential_line: bytes
+    credential: HeaderBlock = field(repr=False)
 
-    def __repr__(self) -> str:
-        return f"Endpoint({self.base_path!r})"
-
-    async def send(self, surface: Surface, query: bytes, headers: bytes, body: bytes) -> Answer:
-        """Send one call; ``headers`` is a block of lines, each ending in CRLF."""
+    async def send(self, surface: Surface, query: bytes, headers: Headers, body: bytes) -> Answer:
+        """Send one call. Raises UpstreamError; its ``sent`` says whether it may have arrived."""
         target = self.base_path + surface.upstream_path
         if query:
             target = b"%b?%b" % (target, query)
-        return await self.pool.send(b"POST", target, self.credential_line + headers, body)
+        return await self.pool.send(b"POST", target, self.credential.plus(headers), body)
 
 
-def credential_line(family: Family, credential: str) -> bytes:
-    """Return the header line by which this family's providers know us."""
-    secret = credential.encode("ascii")
-    if not secret.isascii() or not all(33 <= byte <= 126 for byte in secret):
+def credential_block(family: Family, credential: str | None) -> HeaderBlock:
+    """
+    Return the header by which this family's providers know us; empty without a credential.
+
+    Raises ValueError, without the credential in it, when it is no printable ASCII.
+    """
+    if credential is None:
+        return HeaderBlock.of(())
+    if not credential.isascii() or not all("!" <= letter <= "~" for letter in credential):
         raise ValueError("a provider credential holds printable ASCII without spaces")
+    secret = credential.encode("ascii")
     if family is Family.ANTHROPIC:
-        return b"x-api-key: %b\r\n" % secret
-    return b"authorization: Bearer %b\r\n" % secret
+        return HeaderBlock.of(((b"x-api-key", secret),))
+    return HeaderBlock.of(((b"authorization", b"Bearer " + secret),))

@@ -25,16 +25,17 @@ from meterr.gateway.headers import accepts_gzip, forwarded, value_of
 from meterr.gateway.metering import (
     Reading,
     RequestFacts,
+    StreamMeter,
     inject_include_usage,
     read_request,
-    stream_meter,
 )
 from meterr.gateway.relay import StreamRelay, is_event_stream, relay_whole
 from meterr.gateway.surfaces import CHAT, Family, Surface
 from meterr.gateway.upstream import Answer, UpstreamError
 from meterr.gateway.upstream_errors import told
+from meterr.ledger.model import Settled, State
 
-_NOTHING_REPORTED = Reading(usage=None, model="", tier="", problem="missing", answer_id="")
+_NOTHING_REPORTED = Reading()
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +132,7 @@ class MeteredSurface:
         return await endpoint.send(admitted.surface, scope["query_string"], block, body)
 
     async def _stream(self, call: Call, got: Answer, scope: Scope, send: Send) -> None:
-        meter = stream_meter(
+        meter = StreamMeter(
             self._surface.name, strip_usage_chunk=_asks_usage_for_the_client(call.admitted)
         )
         gateway = self._limits.gateway
@@ -157,7 +158,7 @@ class MeteredSurface:
     ) -> None:
         """Enter a call that a known key was refused, for its owner to see."""
         self._books.journal.settled(
-            ledger.Settled(
+            Settled(
                 id=line.request_id,
                 tenant=principal.tenant_id,
                 key=principal.key_id,
@@ -165,7 +166,7 @@ class MeteredSurface:
                 upstream="",
                 provider="",
                 model=facts.model,
-                state=ledger.State.REFUSED,
+                state=State.REFUSED,
                 stream=facts.stream,
                 status=error.status,
                 outcome="refused",

@@ -50,23 +50,18 @@ _RETURNED = frozenset(
 _RETURNED_PREFIXES = (b"x-ratelimit-", b"anthropic-ratelimit-")
 
 
-def forwarded(headers: Headers, *, call_id: str, accept_encoding: bytes) -> bytes:
+def forwarded(headers: Headers, *, call_id: str, accept_encoding: bytes) -> Headers:
     """
-    Return the block of header lines for the provider, each ending in CRLF.
+    Return the headers for the provider.
 
     Unknown headers cross unchanged (``anthropic-beta``, ``openai-organization``, ...). Header
     fields that ``Connection`` names are dropped too.
     """
     hop = _named_by_connection(headers)
-    lines = [
-        b"%b: %b\r\n" % pair
-        for pair in headers
-        if pair[0] not in _NOT_FORWARDED and pair[0] not in hop
-    ]
-    lines.append(
-        b"accept-encoding: %b\r\nx-meterr-request-id: %b\r\n" % (accept_encoding, call_id.encode())
-    )
-    return b"".join(lines)
+    crossing = [pair for pair in headers if pair[0] not in _NOT_FORWARDED and pair[0] not in hop]
+    crossing.append((b"accept-encoding", accept_encoding))
+    crossing.append((b"x-meterr-request-id", call_id.encode()))
+    return crossing
 
 
 def returned(headers: Headers) -> Headers:

@@ -98,19 +98,13 @@ def _anthropic_model(name: str) -> dict[str, object]:
 def _anthropic_page(names: Sequence[str], query: Mapping[str, Sequence[str]]) -> dict[str, object]:
     size = _page_size(query)
     after, before = query.get("after_id", [""])[0], query.get("before_id", [""])[0]
-    if after:
-        names = [name for name in names if name > after]
-        page, more = names[:size], len(names) > size
-    elif before:
-        names = [name for name in names if name < before]
-        page, more = names[-size:], len(names) > size
-    else:
-        page, more = names[:size], len(names) > size
+    left = [name for name in names if name > after and (not before or name < before)]
+    page = left[-size:] if before else left[:size]
     return {
         "data": [_anthropic_model(name) for name in page],
         "first_id": page[0] if page else None,
         "last_id": page[-1] if page else None,
-        "has_more": more,
+        "has_more": len(left) > size,
     }
 
 

@@ -7,11 +7,19 @@ from meterr.gateway import dialect
 from meterr.gateway.call import Call
 from meterr.gateway.errors import UpstreamBroken, UpstreamCredential
 from meterr.gateway.headers import returned, value_of
-from meterr.gateway.metering import Reading, StreamMeter, decoded, read_answer
+from meterr.gateway.metering import UNREADABLE, Reading, StreamMeter, decoded, read_answer
 from meterr.gateway.upstream import Answer, AnswerTooLarge, UpstreamError
 from meterr.gateway.upstream_errors import told
 
-_UNREADABLE = Reading(usage=None, model="", tier="", problem="unreadable", answer_id="")
+_UNREADABLE = Reading(problem=UNREADABLE)
+
+# Bytes without which no chunk ends a stream. A marker split over two chunks is only noticed at the
+# very end; the entry is the same.
+_END_MARKS = {
+    "openai.chat": b"[DONE]",
+    "openai.responses": b"response.completed",
+    "anthropic.messages": b"message_stop",
+}
 
 
 def is_event_stream(answer: Answer) -> bool:
@@ -104,13 +112,14 @@ class StreamRelay:
 
     async def _relay_chunks(self) -> None:
         call, meter, send = self._call, self._meter, self._send
+        end_mark = _END_MARKS[call.admitted.surface.name]
         async for chunk in self._answer:
             call.answer_bytes += len(chunk)
             out = meter.feed(chunk)
-            if meter.complete:
+            if end_mark in chunk and meter.complete:
                 self._settle("complete")
-            else:
-                call.progress(meter.reading.usage, self._chars)
+            elif call.progress_is_due():
+                call.progress(meter.reading.usage, meter.answer_chars)
             if out and not call.client_gone:
                 await send({"type": "http.response.body", "body": out, "more_body": True})
 
@@ -136,6 +145,3 @@ class StreamRelay:
             final=meter.complete,
             answer_chars=chars,
         )
-
-    def _chars(self) -> int:
-        return self._meter.answer_chars

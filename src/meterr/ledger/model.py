@@ -1,6 +1,7 @@
-"""The ledger's frozen types: the token vector, the price, and what the journal writes about a call."""
+"""The ledger's frozen types: token vector, price, and what the journal writes about a call."""
 
 from enum import StrEnum
+from operator import attrgetter
 
 import msgspec
 
@@ -29,6 +30,16 @@ class Usage(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fiel
     web_search: int = 0
     web_fetch: int = 0
 
+    @property
+    def prompt_tokens(self) -> int:
+        """All tokens that went in, cached ones included."""
+        return sum(_prompt_counts(self))
+
+    @property
+    def answer_tokens(self) -> int:
+        """All tokens that came out."""
+        return self.output + self.output_audio + self.output_image
+
 
 INPUT_CLASSES = (
     "input",
@@ -40,13 +51,14 @@ INPUT_CLASSES = (
     "input_audio",
     "input_image",
 )
+_prompt_counts = attrgetter(*INPUT_CLASSES)
 OUTPUT_CLASSES = ("output", "output_audio", "output_image")
 REQUEST_CLASSES = ("web_search", "web_fetch")
 PRICED_CLASSES = INPUT_CLASSES + OUTPUT_CLASSES + REQUEST_CLASSES
 
 
 class Tier(msgspec.Struct, frozen=True):
-    """From more than ``above`` prompt tokens on, the whole call pays ``usd`` (a cliff, not a staircase)."""
+    """With more than ``above`` prompt tokens the whole call pays ``usd``: a cliff, no staircase."""
 
     above: int
     usd: str
@@ -54,7 +66,7 @@ class Tier(msgspec.Struct, frozen=True):
 
 class Rate(msgspec.Struct, frozen=True, omit_defaults=True):
     """
-    The price of one class: ``usd`` per million tokens, or per thousand requests for REQUEST_CLASSES.
+    The price of a class: ``usd`` per million tokens, or per thousand for REQUEST_CLASSES.
 
     Decimal strings: exact in JSON, in the journal and in PostgreSQL alike. Tiers rise by ``above``.
     """
@@ -74,14 +86,18 @@ class Price(msgspec.Struct, frozen=True, omit_defaults=True):
     id: str
     provider: str
     model: str  # the model id that the price source matched
-    match: str  # "exact", "pattern" (the source matched by rule, not by the full name) or "override"
+    match: (
+        str  # "exact", "pattern" (the source matched by rule, not by the full name) or "override"
+    )
     source: str  # "genai-prices 0.2.3" or "override 0199..."
-    context: str  # service tier the rates belong to: "standard", "flex", "priority", "batch", "fast"
+    context: (
+        str  # service tier the rates belong to: "standard", "flex", "priority", "batch", "fast"
+    )
     rates: dict[str, Rate]
 
 
 class State(StrEnum):
-    """States of a ledger entry. ``opened`` exists in the journal only; the database sees final states."""
+    """States of a ledger entry. ``opened`` exists only in the journal, never in the database."""
 
     OPENED = "opened"
     SETTLED = "settled"  # the call ended under our eyes, however it ended
@@ -95,7 +111,9 @@ class Opened(msgspec.Struct, tag="opened", tag_field="kind", omit_defaults=True)
     id: str  # UUIDv7; carries the time of the call
     tenant: str
     key: str
-    surface: str  # "openai.chat", "openai.embeddings", "openai.responses", "anthropic.messages", ...
+    surface: (
+        str  # "openai.chat", "openai.embeddings", "openai.responses", "anthropic.messages", ...
+    )
     upstream: str
     provider: str
     model: str  # as the caller asked
@@ -132,7 +150,9 @@ class Settled(msgspec.Struct, tag="settled", tag_field="kind", omit_defaults=Tru
     price: str = ""
     stream: bool = False
     status: int = 0  # HTTP status sent to the caller
-    outcome: str = "complete"  # "complete", "client_gone", "upstream_cut", "upstream_error", "refused", ...
+    outcome: str = (
+        "complete"  # "complete", "client_gone", "upstream_cut", "upstream_error", "refused", ...
+    )
     error: str = ""  # our error code, "" for none
     usage: Usage | None = None
     estimate: str = ""

@@ -1,0 +1,127 @@
+"""One gateway process: its resources opened in order, its routes, and the server around them."""
+
+import asyncio
+import logging
+import resource
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from pathlib import Path
+
+from meterr import gateway, identity, ledger
+from meterr.app.child import Instructions
+from meterr.app.health import Health
+from meterr.app.http_server import serve
+from meterr.app.price_overrides import PriceKeeper
+from meterr.app.upstreams import open_endpoints, router
+from meterr.core.clock import SystemClock
+from meterr.core.db import Database, Role
+from meterr.core.http.door import Door
+from meterr.core.ids import IdFactory
+from meterr.core.settings import Settings
+from meterr.core.telemetry import Level, LibraryHandler, Telemetry
+from meterr.ledger.journal import Durability, Limits
+
+JOURNAL_FOLDER = "journal"
+PEPPER_FILE = "pepper"
+
+_LOG_FROM_STATUS = {"all": 0, "errors": 400, "none": 1000}
+
+
+def keyring(settings: Settings) -> identity.Keyring:
+    """Return the peppers from the settings, or from the file that ``meterr up`` made."""
+    if settings.key_pepper is not None:
+        return identity.Keyring.from_secrets(settings.key_pepper, settings.key_pepper_previous)
+    return identity.Keyring.open(settings.data_dir / PEPPER_FILE)
+
+
+async def run_gateway(instructions: Instructions, settings: Settings) -> None:
+    """Serve until the parent goes or says stop; then finish what runs and close the journal."""
+    _raise_file_limit()
+    loop = asyncio.get_running_loop()
+    telemetry = Telemetry(SystemClock(), level=Level(settings.log.level), defer=loop.call_soon)
+    logging.basicConfig(handlers=[LibraryHandler(telemetry)], force=True)
+    async with open_door(settings, instructions.dsn, telemetry) as door:
+        await serve(door, settings.server, instructions.socket)
+    telemetry.flush()
+
+
+@asynccontextmanager
+async def open_door(settings: Settings, dsn: str, telemetry: Telemetry) -> AsyncIterator[Door]:
+    """Yield the gateway as one ASGI application; everything it holds closes with the block."""
+    clock = SystemClock()
+    ids = IdFactory(clock)
+    async with AsyncExitStack() as stack:
+        db_auth = await stack.enter_async_context(Database.open(dsn, Role.AUTH))
+        db_app = await stack.enter_async_context(Database.open(dsn, Role.APP, pool_size_max=2))
+        journal = _open_journal(settings, clock, ids)
+        stack.callback(journal.close)
+        prices = ledger.PriceBook.bundled()
+        keeper = PriceKeeper(db_app, prices, telemetry)
+        authenticator = identity.Authenticator(
+            db_auth, dsn, keyring(settings), clock, on_outage=identity.Outage.SERVE_WARM
+        )
+        await stack.enter_async_context(_running(keeper.run(), authenticator.run()))
+        endpoints = await stack.enter_async_context(
+            open_endpoints(settings.upstreams, settings.gateway)
+        )
+        routes = router(settings.upstreams)
+        admission = gateway.Admission(routes, prices, prices_loaded=keeper.loaded.is_set)
+        books = gateway.Books(journal, prices, monotonic=clock.monotonic)
+        surfaces = {
+            surface: gateway.MeteredSurface(
+                surface,
+                authenticator=authenticator,
+                admission=admission,
+                endpoints=endpoints,
+                books=books,
+                limits=gateway.Limits(settings.server, settings.gateway),
+            )
+            for surface in gateway.SURFACES
+        }
+        models = gateway.Models(authenticator, routes, prices)
+        health = Health(authenticator, keeper, journal)
+        yield Door(
+            exact={**gateway.exact_routes(surfaces, models), **health.routes()},
+            below=gateway.routes_below(models),
+            render=gateway.render,
+            ids=ids,
+            telemetry=telemetry,
+            log_from_status=_LOG_FROM_STATUS[settings.log.requests],
+        )
+
+
+def journal_root(data_dir: Path) -> Path:
+    """Return the folder that all gateway processes of this host keep their journals in."""
+    return data_dir / JOURNAL_FOLDER
+
+
+def _open_journal(settings: Settings, clock: SystemClock, ids: IdFactory) -> ledger.Journal:
+    wanted = settings.journal
+    return ledger.Journal.open(
+        journal_root(settings.data_dir),
+        clock=clock,
+        ids=ids,
+        limits=Limits(segment_bytes=wanted.segment_bytes, total_bytes_max=wanted.total_bytes_max),
+        durability=Durability(wanted.durability),
+    )
+
+
+@asynccontextmanager
+async def _running(*coroutines: Coroutine[None, None, None]) -> AsyncIterator[None]:
+    tasks = [asyncio.ensure_future(each) for each in coroutines]
+    try:
+        yield
+    finally:
+        for task in tasks:
+            task.cancel()
+        for task in tasks:
+            with suppress(asyncio.CancelledError):
+                await task
+
+
+def _raise_file_limit() -> None:
+    """Take as many connections as the system allows; the soft limit is often 1024."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != hard:
+        with suppress(ValueError, OSError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))

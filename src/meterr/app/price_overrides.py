@@ -1,0 +1,51 @@
+"""Keep a process's price book true to the override table."""
+
+import asyncio
+
+from meterr import ledger
+from meterr.core.db import Database
+from meterr.core.errors import Unavailable
+from meterr.core.telemetry import Event, EventLine, Level, Telemetry
+from meterr.ledger.price_override import PriceOverride
+
+RELOAD_EVERY_S = 5.0
+"""How long a new override may take to reach every process."""
+
+_RETRY_EVERY_S = 0.5
+
+
+class PriceKeeper:
+    """
+    Load the overrides, and load them again every few seconds.
+
+    ``loaded`` stays unset until they have been read once: before that nobody knows a price, and no
+    call may leave.
+    """
+
+    def __init__(self, db: Database, prices: ledger.PriceBook, telemetry: Telemetry) -> None:
+        self._db = db
+        self._prices = prices
+        self._telemetry = telemetry
+        self._known: list[PriceOverride] | None = None
+        self.loaded = asyncio.Event()
+
+    async def run(self) -> None:
+        """Keep the price book true until cancelled."""
+        while True:
+            try:
+                await self.reload()
+                pause = RELOAD_EVERY_S
+            except Unavailable:  # the prices read last stay in force while the database is away
+                pause = _RETRY_EVERY_S
+            await asyncio.sleep(pause)
+
+    async def reload(self) -> None:
+        """Read the overrides once."""
+        found = list(await ledger.list_price_overrides(self._db))
+        if found != self._known:
+            self._prices.reload(found)
+            self._known = found
+            self._telemetry.event(
+                Level.INFO, EventLine(event=Event.PRICES_RELOADED, count=len(found))
+            )
+        self.loaded.set()
