@@ -38,7 +38,7 @@ def python_files() -> list[Path]:
     return [path for path in repository_files() if path.suffix == ".py" or path == ROOT / "dev"]
 
 
-def test_files() -> list[Path]:
+def collected_files() -> list[Path]:
     """Return every file that pytest collects."""
     return sorted((ROOT / "tests").rglob("test_*.py"))
 
