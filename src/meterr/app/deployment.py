@@ -1,0 +1,161 @@
+"""One host's meterr: database, drain and children, started in order and stopped in reverse."""
+
+import asyncio
+import signal
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from meterr.app.child import Instructions, Part, exposed
+from meterr.app.draining import drain_until, report_failure
+from meterr.app.gateway_process import journal_root
+from meterr.app.supervisor import Child, ChildPlan, listen
+from meterr.core.migrate import SchemaMismatch
+from meterr.core.postgres import EmbeddedPostgres, EmbeddedPostgresError
+from meterr.core.settings import Settings
+from meterr.core.telemetry import Event, EventLine, Level, Telemetry
+
+_POSTGRES_LOOK_S = 0.2
+_DRAIN_RESTART_S = 1.0
+_READY_TIMEOUT_S = 60.0
+
+CALL_LOG = "simulator/calls.jsonl"
+"""Where the simulator keeps its log, below the data directory."""
+
+
+class NotReady(Exception):
+    """The gateway did not come up; its own log lines above say why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What runs on this host. ``embedded`` is None when somebody else runs PostgreSQL."""
+
+    settings: Settings
+    dsn: str
+    embedded: EmbeddedPostgres | None
+    simulator_port: int | None
+
+
+class Deployment:
+    """Run a plan until a signal says stop."""
+
+    def __init__(self, plan: Plan, telemetry: Telemetry) -> None:
+        self._plan = plan
+        self._telemetry = telemetry
+        self._stop = asyncio.Event()
+        self._stop_drain = asyncio.Event()
+        self._children: list[Child] = []
+        self._failure: BaseException | None = None
+
+    async def run(self, on_ready: Callable[[int], None]) -> None:
+        """
+        Start everything, call ``on_ready`` with the gateway's port, and stay until told to stop.
+
+        Raises:
+            PortTaken: the address is in use; nothing was started.
+            NotReady: the gateway did not come up.
+            SchemaMismatch: the database has another schema than this code.
+        """
+        plan = self._plan
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, self._stop.set)
+        plans = self._child_plans()
+        self._children = [Child(each, self._telemetry) for each in plans]
+        running = [asyncio.create_task(child.run()) for child in self._children]
+        draining = asyncio.create_task(self._drain())
+        watching = asyncio.create_task(self._watch_postgres(plan.embedded))
+        try:
+            await self._until_ready()
+            if not self._stop.is_set():
+                on_ready(plans[-1].listener.getsockname()[1])
+            await self._stop.wait()
+        finally:
+            grace = plan.settings.server.stop_timeout_s
+            for child in reversed(self._children):
+                await child.stop(grace)
+            self._stop_drain.set()
+            await draining
+            watching.cancel()
+            for task in running:
+                task.cancel()
+        if self._failure is not None:
+            raise self._failure
+
+    @property
+    def gateway_pid(self) -> int | None:
+        """Process id of the gateway that serves now."""
+        return self._children[-1].pid if self._children else None
+
+    def _child_plans(self) -> Sequence[ChildPlan]:
+        """Return the children in starting order; the gateway is last."""
+        settings = self._plan.settings
+        plans = []
+        if self._plan.simulator_port is not None:
+            listener = listen("127.0.0.1", self._plan.simulator_port)
+            log = settings.data_dir / CALL_LOG
+            log.parent.mkdir(parents=True, exist_ok=True)
+            instructions = Instructions(
+                part=Part.SIMULATOR, socket=listener.fileno(), call_log=str(log)
+            )
+            plans.append(ChildPlan("simulator", listener, instructions))
+        listener = listen(settings.server.host, settings.server.port)
+        instructions = Instructions(
+            part=Part.GATEWAY,
+            socket=listener.fileno(),
+            dsn=self._plan.dsn,
+            settings=exposed(settings),
+        )
+        plans.append(ChildPlan("gateway", listener, instructions))
+        return plans
+
+    async def _until_ready(self) -> None:
+        ready = asyncio.create_task(self._all_ready())
+        stopped = asyncio.create_task(self._stop.wait())
+        done, waiting = await asyncio.wait(
+            {stopped, ready}, timeout=_READY_TIMEOUT_S, return_when=asyncio.FIRST_COMPLETED
+        )
+        for task in waiting:
+            task.cancel()
+        if not done:
+            raise NotReady("meterr did not come up. The log lines above say why.")
+
+    async def _all_ready(self) -> bool:
+        for child in self._children:
+            await child.ready.wait()
+        return True
+
+    async def _drain(self) -> None:
+        root = journal_root(self._plan.settings.data_dir)
+        while not self._stop_drain.is_set():
+            try:
+                await drain_until(self._stop_drain, root, lambda: self._plan.dsn, self._telemetry)
+                return
+            except SchemaMismatch as error:
+                self._failure = error
+                self._stop.set()
+                return
+            # The journal keeps everything, so a drain that failed is simply begun again.
+            except Exception as error:  # noqa: BLE001
+                report_failure(self._telemetry, error)
+                await asyncio.sleep(_DRAIN_RESTART_S)
+
+    async def _watch_postgres(self, embedded: EmbeddedPostgres | None) -> None:
+        # In this thread on purpose: the kernel ends the server with the thread that started it.
+        while embedded is not None:
+            await asyncio.sleep(_POSTGRES_LOOK_S)
+            try:
+                restarted = embedded.ensure_running()
+            except EmbeddedPostgresError as error:
+                self._telemetry.event(
+                    Level.ERROR, EventLine(event=Event.POSTGRES_DIED, message=error.detail)
+                )
+                continue
+            if restarted:
+                self._telemetry.event(Level.WARNING, EventLine(event=Event.POSTGRES_DIED))
+
+
+def database_url_file(data_dir: Path) -> Path:
+    """Return where a running embedded database leaves its address for the command line."""
+    return data_dir / "database-url"
