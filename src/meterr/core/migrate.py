@@ -72,7 +72,9 @@ async def migrate(dsn: str) -> list[str]:
         except psycopg.Error as error:
             if outage.is_outage(error, closed=connection.closed):
                 raise outage.of(error) from error
-            raise
+            raise SchemaMismatch(
+                f"The database cannot be prepared: {_message(error)}. The step was undone."
+            ) from error
 
 
 async def check(dsn: str) -> None:
@@ -82,7 +84,9 @@ async def check(dsn: str) -> None:
     async with connection:
         try:
             applied = await _applied(connection)
-        except psycopg.errors.InsufficientPrivilege as error:
+        except psycopg.Error as error:
+            if outage.is_outage(error, closed=connection.closed):
+                raise outage.of(error) from error
             raise SchemaMismatch(
                 f"The schema meterr is there but not meterr's own ({_message(error)})."
             ) from error

@@ -1,0 +1,213 @@
+"""What the database itself forbids, read from its catalogue."""
+
+import psycopg
+import pytest
+from psycopg import Connection
+
+from meterr.ledger.model import Usage
+from support.catalogue import relations_with_tenant_id
+from support.rows import TENANT_TABLES
+
+ROLES = ("meterr_owner", "meterr_app", "meterr_auth", "meterr_drain")
+WORKERS = ROLES[1:]
+APPEND_ONLY = ("ledger_entry", "price_version", "price_override", "schema_migration")
+
+
+@pytest.fixture
+def catalogue(admin_dsn: str):
+    with psycopg.connect(admin_dsn) as connection:
+        connection.execute("set role meterr_drain")
+        connection.execute("select meterr.ensure_ledger_partitions('2026-11-20', '2026-11-25')")
+        connection.execute("reset role")
+        yield connection
+
+
+def grants(connection: Connection) -> set[tuple[str, str, str]]:
+    """Every grant on a relation, whole or by column: (relation, grantee, privilege)."""
+    rows = connection.execute(
+        """select c.relname, coalesce(r.rolname, 'public'), item.privilege_type
+             from pg_class c
+             cross join lateral (
+               select * from aclexplode(c.relacl)
+               union all
+               select x.* from pg_attribute a, aclexplode(a.attacl) x where a.attrelid = c.oid
+             ) item
+             left join pg_roles r on r.oid = item.grantee
+            where c.relnamespace = 'meterr'::regnamespace and item.grantee <> c.relowner"""
+    )
+    return set(rows.fetchall())
+
+
+def test_every_table_with_a_tenant_has_row_security_enabled_and_forced(catalogue) -> None:
+    """P4, DESIGN 6: also partitions, where no policy means that no row is visible by name."""
+    tables = relations_with_tenant_id(catalogue, kinds="rp")
+    rows = catalogue.execute(
+        """select relname from pg_class where relnamespace = 'meterr'::regnamespace
+              and relrowsecurity and relforcerowsecurity"""
+    ).fetchall()
+
+    assert tables >= {*TENANT_TABLES, "ledger_entry_default", "ledger_entry_20261122"}
+    assert set() == tables - {name for (name,) in rows}
+
+
+def test_every_table_with_a_tenant_holds_the_app_to_it_reading_and_writing(catalogue) -> None:
+    """P4: USING and WITH CHECK, both on the transaction's tenant, for all commands."""
+    expected = (
+        "(tenant_id = (NULLIF(current_setting('meterr.tenant_id'::text, true), ''::text))::uuid)"
+    )
+    rows = catalogue.execute(
+        """select tablename, qual, with_check from pg_policies
+            where schemaname = 'meterr' and 'meterr_app' = any(roles) and cmd = 'ALL'"""
+    ).fetchall()
+    partitions = {
+        name for (name,) in catalogue.execute("select relname from pg_class where relispartition")
+    }
+
+    assert {(table, expected, expected) for table in TENANT_TABLES} == set(rows)
+    assert set(TENANT_TABLES) == relations_with_tenant_id(catalogue, kinds="rp") - partitions
+
+
+def test_no_other_policy_opens_tenant_rows(catalogue) -> None:
+    """The exceptions are two: the owner behind the view, and the drain that only appends."""
+    rows = catalogue.execute(
+        """select tablename, roles::text, cmd from pg_policies
+            where schemaname = 'meterr' and not 'meterr_app' = any(roles)"""
+    ).fetchall()
+
+    assert {
+        ("tenant", "{meterr_owner}", "SELECT"),
+        ("api_key", "{meterr_owner}", "SELECT"),
+        ("ledger_entry", "{meterr_drain}", "INSERT"),
+    } == set(rows)
+
+
+def test_no_role_of_ours_logs_in_or_bypasses_anything(catalogue) -> None:
+    """DESIGN 6: no role bypasses row-level security."""
+    rows = catalogue.execute(
+        """select rolname from pg_roles where rolname like 'meterr\\_%'
+              and not (rolcanlogin or rolsuper or rolbypassrls or rolcreaterole or rolcreatedb
+                       or rolreplication)"""
+    ).fetchall()
+
+    assert set(ROLES) == {name for (name,) in rows}
+
+
+def test_the_login_is_nothing_but_a_member(catalogue) -> None:
+    """A session that forgot its role can do nothing."""
+    row = catalogue.execute(
+        """select rolsuper, rolbypassrls, rolcreaterole, rolinherit,
+                  has_schema_privilege('meterr', 'meterr', 'USAGE')
+             from pg_roles where rolname = 'meterr'"""
+    ).fetchone()
+
+    assert (False, False, False, False, False) == row
+
+
+def test_the_group_roles_are_not_members_of_each_other(catalogue) -> None:
+    """The app cannot become the owner, nor the drain the app."""
+    rows = catalogue.execute(
+        "select member::regrole::text from pg_auth_members where member::regrole::text ~ '^meterr_'"
+    ).fetchall()
+
+    assert [] == rows
+
+
+def test_only_the_owner_owns_anything(catalogue) -> None:
+    """The app role owns nothing: an owner could switch row security off."""
+    rows = catalogue.execute(
+        """select distinct pg_get_userbyid(relowner) from pg_class
+            where relnamespace = 'meterr'::regnamespace
+           union select pg_get_userbyid(proowner) from pg_proc
+            where pronamespace = 'meterr'::regnamespace
+           union select pg_get_userbyid(nspowner) from pg_namespace where nspname = 'meterr'"""
+    ).fetchall()
+
+    assert [("meterr_owner",)] == rows
+
+
+def test_everybody_has_nothing_in_our_schema(catalogue) -> None:
+    """No grant to PUBLIC on schema, relation, column or function."""
+    rows = catalogue.execute(
+        """select 'schema', nspname::text from pg_namespace, aclexplode(nspacl) x
+            where nspname = 'meterr' and x.grantee = 0
+           union all
+           select 'function', p.oid::regprocedure::text
+             from pg_proc p, aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) x
+            where p.pronamespace = 'meterr'::regnamespace and x.grantee = 0"""
+    ).fetchall()
+
+    assert [] == rows
+    assert set() == {grant for grant in grants(catalogue) if grant[1] == "public"}
+
+
+def test_no_partition_carries_a_grant(catalogue) -> None:
+    """The parent's policy does not apply to a partition that is read by its own name."""
+    partitions = {
+        name for (name,) in catalogue.execute("select relname from pg_class where relispartition")
+    }
+
+    assert len(partitions) > 1
+    assert set() == {grant for grant in grants(catalogue) if grant[0] in partitions}
+
+
+def test_what_is_written_stays_written(catalogue) -> None:
+    """Ledger, prices and overrides are append-only for everybody but the owner."""
+    changing = {"UPDATE", "DELETE", "TRUNCATE"}
+
+    assert set() == {g for g in grants(catalogue) if g[0] in APPEND_ONLY and g[2] in changing}
+
+
+def test_nobody_may_delete_truncate_or_hook_into_anything(catalogue) -> None:
+    """Keys are revoked and tenants disabled; rows do not disappear."""
+    refused = {"DELETE", "TRUNCATE", "REFERENCES", "TRIGGER", "MAINTAIN"}
+
+    assert set() == {grant for grant in grants(catalogue) if grant[2] in refused}
+
+
+def test_the_authentication_role_can_read_one_view_and_do_nothing_else(catalogue) -> None:
+    """DESIGN 6: meterr_auth sees only the key-lookup view."""
+    assert {("key_for_authentication", "meterr_auth", "SELECT")} == {
+        grant for grant in grants(catalogue) if grant[1] == "meterr_auth"
+    }
+
+
+def test_the_drain_can_only_append(catalogue) -> None:
+    """It runs for all tenants, so it must not be able to read any."""
+    assert {
+        ("ledger_entry", "meterr_drain", "INSERT"),
+        ("price_version", "meterr_drain", "INSERT"),
+    } == {grant for grant in grants(catalogue) if grant[1] == "meterr_drain"}
+
+
+def test_functions_that_run_as_their_owner_pin_their_search_path(catalogue) -> None:
+    """Otherwise a caller's temporary table or operator would run with the owner's rights."""
+    rows = catalogue.execute(
+        """select proname from pg_proc where pronamespace = 'meterr'::regnamespace and prosecdef
+              and not coalesce(proconfig @> array['search_path=pg_catalog, pg_temp'], false)"""
+    ).fetchall()
+
+    assert [] == rows
+
+
+def test_money_is_numeric_and_nothing_is_a_float(catalogue) -> None:
+    """P1: never float."""
+    rows = catalogue.execute(
+        """select c.relname, a.attname, format_type(a.atttypid, a.atttypmod)
+             from pg_class c join pg_attribute a on a.attrelid = c.oid and a.attnum > 0
+            where c.relnamespace = 'meterr'::regnamespace
+              and (a.atttypid in ('real'::regtype, 'double precision'::regtype, 'money'::regtype)
+                   or (a.attname like '%usd%' and c.relname = 'ledger_entry'))"""
+    ).fetchall()
+
+    assert [("ledger_entry", "cost_usd", "numeric(38,18)")] == rows
+
+
+def test_the_ledger_has_one_column_per_token_class(catalogue) -> None:
+    """Names are those of ledger.model.Usage, so that no mapping can go wrong."""
+    from_code = set(Usage.__struct_fields__)
+    rows = catalogue.execute(
+        """select attname from pg_attribute where attrelid = 'meterr.ledger_entry'::regclass
+              and atttypid = 'bigint'::regtype and attnotnull and atthasdef"""
+    ).fetchall()
+
+    assert set() == from_code - {name for (name,) in rows}

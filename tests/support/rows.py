@@ -1,0 +1,59 @@
+"""Rows of two tenants in every table that belongs to a tenant."""
+
+import os
+import uuid
+from collections.abc import Mapping
+from datetime import UTC, datetime
+
+from psycopg import Connection, sql
+
+AT = datetime(2026, 11, 22, 12, tzinfo=UTC)
+
+
+def row_of(table: str, tenant_id: str) -> dict[str, object]:
+    """Return a valid row of ``table`` that belongs to ``tenant_id``."""
+    rows: Mapping[str, dict[str, object]] = {
+        "tenant": {"tenant_id": tenant_id, "name": f"tenant {uuid.uuid4()}"},
+        "api_key": {
+            "tenant_id": tenant_id,
+            "key_id": uuid.uuid4(),
+            "name": "a key",
+            "environment": "live",
+            "mac": os.urandom(32),
+            "pepper_id": "p1",
+            "last4": "abcd",
+            "scopes": ["chat"],
+        },
+        "ledger_entry": {
+            "tenant_id": tenant_id,
+            "id": uuid.uuid4(),
+            "at": AT,
+            "key_id": uuid.uuid4(),
+            "surface": "openai.chat",
+            "upstream": "openai",
+            "provider": "openai",
+            "model": "gpt-5",
+            "state": "settled",
+            "usage_known": True,
+        },
+    }
+    return rows[table]
+
+
+TENANT_TABLES = ("tenant", "api_key", "ledger_entry")  # parents first
+
+
+def insert(connection: Connection, table: str, row: Mapping[str, object]) -> int:
+    """Insert one row and return how many were inserted; a row that is there already is none."""
+    statement = sql.SQL("insert into meterr.{} ({}) values ({}) on conflict do nothing").format(
+        sql.Identifier(table),
+        sql.SQL(", ").join(map(sql.Identifier, row)),
+        sql.SQL(", ").join(map(sql.Placeholder, row)),
+    )
+    return connection.execute(statement, row).rowcount
+
+
+def fill(connection: Connection, tenant_id: str) -> None:
+    """Insert one row of ``tenant_id`` into every tenant table."""
+    for table in TENANT_TABLES:
+        insert(connection, table, row_of(table, tenant_id))
