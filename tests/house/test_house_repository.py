@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 import sys
+import tomllib
 
 import pytest
 from house_sources import ROOT, place, repository_files
@@ -84,6 +85,17 @@ def test_the_development_lock_contains_the_runtime_lock() -> None:
     )
     assert runtime
     assert set() == runtime - development
+
+
+def test_every_declared_dependency_is_locked() -> None:
+    """A dependency that pyproject.toml gained is in the locks, or a fresh checkout lacks it."""
+    pyproject = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    runtime = [*pyproject["project"]["dependencies"]]
+    runtime += [line for e in pyproject["project"]["optional-dependencies"].values() for line in e]
+    development = [*runtime, *pyproject["dependency-groups"]["dev"]]
+    for lock, declared in zip(_LOCKS, (runtime, development), strict=True):
+        locked = set(re.findall(r"^([a-z0-9.-]+)", lock.read_text(), re.MULTILINE))
+        assert set() == {re.split(r"[\[<>=~! ]", line)[0] for line in declared} - locked
 
 
 def dev(*arguments: str) -> subprocess.CompletedProcess[str]:
