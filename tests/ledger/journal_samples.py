@@ -80,10 +80,12 @@ def a_settled(call_id: str, **changes: object) -> Settled:
 def portions(path: Path) -> Iterator[Portion]:
     """Read all that is in one process folder now, without giving anything back."""
     tail = Tail(path, lambda _: None)
-    while portion := tail.read():
+    portion = Portion(more=True)
+    while portion.more:
+        portion = tail.read()
         yield portion
-        if portion.last:
-            break
+    if tail.lock is not None:
+        yield tail.read()  # what closes the calls of a dead process
     tail.close()
 
 

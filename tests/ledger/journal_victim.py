@@ -1,4 +1,4 @@
-"""A process that journals calls as fast as it can and says on its standard output what it was promised."""
+"""A process that journals calls as fast as it can and says what it was promised."""
 
 import asyncio
 import os
@@ -18,7 +18,7 @@ def say(word: str, call_id: str) -> None:
 
 
 async def live(root: Path, seed: int) -> None:
-    """Open and settle calls until killed; ``o``: it is opened, ``s``: its settled is in the kernel."""
+    """Open and settle until killed; ``o``: a call is open, ``s``: its settled is in the kernel."""
     chance = random.Random(seed)
     ids = new_ids()
     journal = Journal.open(

@@ -102,7 +102,9 @@ class TestASegmentWhoseProcessIsDead:
         """P2: after a power cut a hole is reported and what follows is read."""
         scan = scan_sealed(FIRST + bytes(4096) + MIDDLE + UNWRITTEN, 0, "f")
         assert 2 == len(scan.records)
-        assert [Damage("f", len(FIRST), 4096, "hole: bytes that were never written")] == scan.damages
+        assert [
+            Damage("f", len(FIRST), 4096, "hole: bytes that were never written")
+        ] == scan.damages
 
     def test_with_a_bit_set_in_its_unwritten_end_is_reported(self) -> None:
         """P2: every byte that is not what was written is named."""

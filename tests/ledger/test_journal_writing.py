@@ -5,7 +5,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -45,12 +45,13 @@ def on_file(journal: Journal) -> bytes:
 def fill(journal: Journal) -> list[str]:
     """Open calls until the journal refuses; return the ids that it took."""
     taken: list[str] = []
-    with pytest.raises(JournalFull):
-        while True:
-            call_id = IDS.new()
+    while True:
+        call_id = IDS.new()
+        try:
             journal.opened(an_opened(call_id), PRICE)
-            taken.append(call_id)
-    return taken
+        except JournalFull:
+            return taken
+        taken.append(call_id)
 
 
 class TestWhatIsOnFile:
@@ -266,14 +267,15 @@ class TestDurability:
             await asyncio.gather(*(journal.durable() for _ in range(10)))
 
     async def test_a_disk_that_fails_to_sync_stops_new_calls_for_good(self, tmp_path: Path) -> None:
-        """P2: after a failed sync the kernel may have dropped what we wrote; it is never ignored."""
+        """P2: after a failed sync the kernel may have dropped what we wrote: never ignored."""
         journal = Journal.open(
             tmp_path, clock=SystemClock(), ids=IDS, limits=SMALL, durability=Durability.POWER
         )
         call_id = IDS.new()
         journal.opened(an_opened(call_id), PRICE)
-        with Path(os.devnull).open("rb+", buffering=0) as unsyncable:
-            os.dup2(unsyncable.fileno(), journal._keeper.active.descriptor)
+        unsyncable = os.open(os.devnull, os.O_RDWR)
+        os.dup2(unsyncable, journal._keeper.active.descriptor)
+        os.close(unsyncable)
         journal.settled(a_settled(call_id))
         for _ in range(2):
             with pytest.raises(JournalFull):
@@ -343,9 +345,9 @@ def small_disk(tmp_path: Path, size_kib: int) -> Iterator[Path]:
 
 
 def exhaust(path: Path) -> None:
-    with path.open("ab", buffering=0) as filler, pytest.raises(OSError, match="No space"):
-        while True:
-            filler.write(bytes(4096))
+    with path.open("ab", buffering=0) as filler, suppress(OSError):
+        while filler.write(bytes(4096)):
+            pass
 
 
 @contextmanager

@@ -93,11 +93,12 @@ class Drain:
         """
         self._take_lock()
         before = self.report.rows
-        moved = True
-        while moved:
-            moved = False
-            for path in folder.process_folders(self._root):
-                moved |= await self._advance(path)
+        waiting = folder.process_folders(self._root)
+        failures: list[OSError] = []
+        while waiting:
+            waiting = [path for path in waiting if await self._advance(path, failures)]
+        if failures:
+            raise failures[0]
         self._look_behind(DrainState.CAUGHT_UP)
         return self.report.rows - before
 
@@ -133,8 +134,15 @@ class Drain:
         if self._lock is None:
             raise AnotherDrain("Another process drains this journal.")
 
-    async def _advance(self, path: Path) -> bool:
-        """Move one portion of one process; return whether there was one."""
+    async def _advance(self, path: Path, failures: list[OSError]) -> bool:
+        """Move one portion of one process; return whether more of it waits, and could be moved."""
+        try:
+            return await self._move(path)
+        except OSError as error:  # a file of this process fails: that must not hold up the others
+            failures.append(error)
+            return False
+
+    async def _move(self, path: Path) -> bool:
         tail = self._tails.get(path)
         if tail is None:
             if folder.clear_if_empty(path):
@@ -142,17 +150,14 @@ class Drain:
             tail = self._tails[path] = Tail(path, _pricing_of)
         portion = self._waiting.get(path)
         if portion is None:
-            portion = tail.read()
-            if not portion:
-                return False
-            self._waiting[path] = portion
+            portion = self._waiting[path] = tail.read()
             self._mention_damage(portion)
         await self._commit(path, portion)
         tail.release(portion)
         del self._waiting[path]
         if portion.last:
             del self._tails[path]
-        return True
+        return portion.more
 
     async def _commit(self, path: Path, portion: Portion) -> None:
         """Bring one portion into PostgreSQL, in one transaction when no row is at fault."""

@@ -11,7 +11,7 @@ from meterr.ledger.journal.record import Line, frame
 from meterr.ledger.journal.segment import Damage, Scan, scan_live, scan_sealed
 from meterr.ledger.model import Opened, Price, PriceDefined, Progress, Settled
 
-WINDOW_BYTES = 1 << 20  # read from a living segment at a time: about 1,500 calls, one transaction
+WINDOW_BYTES = 1 << 20  # read at a time: about 1,300 calls, one transaction
 
 
 @dataclass(slots=True)
@@ -24,10 +24,8 @@ class Portion:
     finished: list[Path] = field(default_factory=list)
     interrupted: int = 0  # of ``settled``: closed here, by estimate
     bytes: int = 0
+    more: bool = False  # reading stopped at the window's end, not at the end of what is written
     last: bool = False  # the process is dead and this is the rest of it
-
-    def __bool__(self) -> bool:
-        return bool(self.settled or self.prices or self.damages or self.finished or self.last)
 
 
 class Tail:
@@ -46,12 +44,13 @@ class Tail:
         self._pricing_of = pricing_of
         self._at = ""  # name of the segment being read; names sort as they were written
         self._offset = 0
+        self._done: list[Path] = []  # committed; may go once the open calls are carried over
         self._spoiled: set[Path] = set()
         self._carried_read = False
 
     def read(self) -> Portion:
         """
-        Read on, at most one window or one whole segment; an empty portion: there is nothing new.
+        Read on, one window at most.
 
         What is returned is not read again. It must be committed and released, whenever that is.
         """
@@ -62,7 +61,8 @@ class Tail:
         self._read_carried(portion)
         ahead = [path for path in folder.segments(self.path) if path.name >= self._at]
         if ahead:
-            self._read_segment(portion, ahead[0], sealed=dead or _any_begun(ahead[1:]))
+            sealed = dead or _any_begun(ahead[1:])
+            portion.more = self._read_segment(portion, ahead[0], sealed=sealed)
         elif dead:
             self._close_open_calls(portion)
         return portion
@@ -75,43 +75,62 @@ class Tail:
         stream holds on to one line and not to every segment since.
         """
         if portion.last:
+            self.open.clear()
+        self._done += portion.finished
+        if self._done:
+            self._give_back()
+        if portion.last:
             self._remove_folder()
-            return
-        if not portion.finished:
-            return
-        self._carry()
-        for path in portion.finished:
-            if path in self._spoiled:
-                set_aside(path, self.path.parent / folder.DAMAGED)
-            else:
-                path.unlink(missing_ok=True)
 
     def bytes_ahead(self) -> int:
         """Return the size of the segments after the one being read; prepared ones do not count."""
         later = [path for path in folder.segments(self.path) if path.name > self._at]
         return sum(path.stat().st_size for path in later if _any_begun([path]))
 
-    def _read_segment(self, portion: Portion, path: Path, *, sealed: bool) -> None:
+    def _give_back(self) -> None:
+        try:
+            self._carry()
+        except OSError:
+            # A full disk: nothing may go yet. New calls are refused meanwhile, so the open ones
+            # end, and then there is nothing to carry.
+            return
+        while self._done:
+            path = self._done[0]
+            if path in self._spoiled:
+                set_aside(path, self.path.parent / folder.DAMAGED)
+            else:
+                path.unlink(missing_ok=True)
+            del self._done[0]
+
+    def _read_segment(self, portion: Portion, path: Path, *, sealed: bool) -> bool:
+        """Add a window of one segment to ``portion``; return whether there is more to read."""
         if path.name != self._at:
             self._at, self._offset = path.name, 0
-        scan = self._scan(path, sealed=sealed)
-        portion.bytes += scan.offset - self._offset
+        scan, ends = self._scan(path, sealed=sealed)
+        size = scan.offset - self._offset
+        portion.bytes += size
         self._offset = scan.offset
         self._take(portion, scan.records)
         if scan.damages:
             portion.damages += scan.damages
             self._spoiled.add(path)
-        if sealed:
+        if ends:
             portion.finished.append(path)
             self._at, self._offset = path.name + "~", 0  # sorts behind it and before the next
+        return sealed or size > WINDOW_BYTES // 2
 
-    def _scan(self, path: Path, *, sealed: bool) -> Scan:
+    def _scan(self, path: Path, *, sealed: bool) -> tuple[Scan, bool]:
+        """Return what the next window holds, and whether the segment ends with it."""
         with path.open("rb", buffering=0) as file:
-            if sealed:
-                return scan_sealed(_read_all(file.fileno(), self._offset), self._offset, str(path))
-            return scan_live(
-                os.pread(file.fileno(), WINDOW_BYTES, self._offset), self._offset, str(path)
-            )
+            descriptor = file.fileno()
+            if not sealed and os.pread(descriptor, 1, self._offset) in (b"", b"\0"):
+                return Scan([], [], self._offset, ended=True), False
+            window = os.pread(descriptor, WINDOW_BYTES, self._offset)
+            scan = scan_live(window, self._offset, str(path))
+            if not sealed or (len(window) == WINDOW_BYTES and scan.offset > self._offset):
+                return scan, False
+            rest = _read_all(descriptor, self._offset)
+            return scan_sealed(rest, self._offset, str(path)), True
 
     def _take(self, portion: Portion, records: Iterable[Line]) -> None:
         for record in records:
@@ -141,12 +160,12 @@ class Tail:
         """Take up what an earlier drain carried over, once."""
         if self._carried_read:
             return
-        self._carried_read = True
         path = self.path / folder.CARRIED
         if path.exists():
             scan = scan_sealed(path.read_bytes(), 0, str(path))
             self._take(portion, scan.records)
             portion.damages += scan.damages
+        self._carried_read = True
 
     def _carry(self) -> None:
         path = self.path / folder.CARRIED
