@@ -205,11 +205,15 @@ def set_aside(path: Path, place: Path) -> None:
 def replace_durably(path: Path, content: bytes) -> None:
     """Put ``content`` at ``path`` so that a reader finds the old or the new, never a part."""
     new = path.with_name(path.name + ".new")
-    with new.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    new.replace(path)
+    try:
+        with new.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        new.replace(path)
+    except OSError:
+        new.unlink(missing_ok=True)
+        raise
     folder.sync_directory(path.parent)
 
 
