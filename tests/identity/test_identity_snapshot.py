@@ -47,7 +47,7 @@ class TestWritingBack:
         """The read saw the row before the revocation, the notice came while it was under way."""
         snapshot = Snapshot()
         read = snapshot.begin_read(0.0)
-        snapshot.notice(Notice(mac=b"m"))
+        snapshot.notice(Notice(version=3, mac=b"m"))
         snapshot.finish_read(read, [row(version=9)], [b"m"])
         assert version_of(snapshot) is None
 
@@ -55,7 +55,7 @@ class TestWritingBack:
         """The row's version is no help: a key may carry a higher one than its tenant's change."""
         snapshot = Snapshot()
         read = snapshot.begin_read(0.0)
-        snapshot.notice(Notice(tenant_id="t"))
+        snapshot.notice(Notice(version=3, tenant_id="t"))
         snapshot.finish_read(read, [row(version=9), row(b"o", tenant="other")], [b"m", b"o"])
         assert version_of(snapshot) is None
         assert 1 == version_of(snapshot, b"o")
@@ -85,21 +85,38 @@ class TestNotices:
     def test_a_notice_forgets_whatever_the_version_was(self) -> None:
         """A row's version may be its tenant's and hide that the key changed."""
         snapshot = remembering(row(version=1_000_000))
-        assert [b"m"] == snapshot.notice(Notice(mac=b"m"))
+        assert [b"m"] == snapshot.notice(Notice(version=3, mac=b"m"))
         assert 0 == len(snapshot)
 
     def test_a_change_of_a_tenant_forgets_all_of_its_keys_and_no_other(self) -> None:
         """DESIGN 6: a key counts only together with its tenant."""
         snapshot = remembering(row(b"1"), row(b"2"), row(b"3", tenant="other"))
-        assert {b"1", b"2"} == set(snapshot.notice(Notice(tenant_id="t")))
+        assert {b"1", b"2"} == set(snapshot.notice(Notice(version=3, tenant_id="t")))
         assert [b"3"] == snapshot.macs()
 
     def test_news_of_strangers_cost_nothing(self) -> None:
         """A new key is announced to everybody and remembered by nobody."""
         snapshot = remembering(row())
-        assert [] == snapshot.notice(Notice(mac=b"stranger"))
-        assert [] == snapshot.notice(Notice(tenant_id="stranger"))
+        assert [] == snapshot.notice(Notice(version=3, mac=b"stranger"))
+        assert [] == snapshot.notice(Notice(version=3, tenant_id="stranger"))
         assert 1 == len(snapshot)
+
+    def test_a_row_that_contains_the_change_stays(self) -> None:
+        """The notice of a key's making must not push out the row that was read right after it."""
+        snapshot = remembering(row(version=3))
+        read = snapshot.begin_read(1.0)
+        assert [] == snapshot.notice(Notice(version=3, mac=b"m"))
+        snapshot.finish_read(read, [row(version=3)], [b"m"])
+        assert 3 == version_of(snapshot)
+
+    def test_a_row_that_contains_only_the_first_of_two_changes_does_not(self) -> None:
+        """Created, read, revoked, all while one read lasts."""
+        snapshot = Snapshot()
+        read = snapshot.begin_read(0.0)
+        for version in (3, 4):
+            snapshot.notice(Notice(version=version, mac=b"m"))
+        snapshot.finish_read(read, [row(version=3)], [b"m"])
+        assert version_of(snapshot) is None
 
 
 class TestItsSize:

@@ -39,6 +39,7 @@ class NoticeUnreadable(Exception):
 
 
 class _Payload(msgspec.Struct):
+    version: int
     mac: str | None = None
     tenant_id: str | None = None
 
@@ -151,7 +152,7 @@ class Listener:
             raise NoticeUnreadable(payload) from error
         if mac is None and told.tenant_id is None:
             raise NoticeUnreadable(payload)
-        return Notice(mac=mac, tenant_id=told.tenant_id)
+        return Notice(version=told.version, mac=mac, tenant_id=told.tenant_id)
 
     async def _read_again(self, connection: Connection, macs: Sequence[bytes]) -> None:
         """

@@ -1,12 +1,13 @@
 """
 The memory of verified rows by MAC. Holds no key text and no MAC that the database did not know.
 
-Three rules keep a revoked key from coming back: a notice always forgets, whatever version the row
-had; a read that was under way when its key or tenant was noticed is not remembered; and a row never
-replaces one of a higher version.
+Three rules keep a revoked key from coming back: a notice forgets the row it is about; a read that
+was under way when its key or tenant was noticed is not remembered; and a row never replaces one of
+a higher version.
 
-The version of a row is the higher one of its key's and its tenant's, so it orders two reads of the
-same row but says nothing about a single notice: a notice is obeyed without comparing.
+A row's version is the higher one of its key's and its tenant's. So it orders two reads of one row,
+and a row of exactly a notice's version contains that change; but a row of a *higher* version may
+lack it (its tenant changed last), so only equality spares a row, never "newer than".
 """
 
 from collections import OrderedDict
@@ -24,7 +25,8 @@ ROWS_MAX: Final = 100_000
 class Notice:
     """A change that was committed: of one key (``mac``) or of a tenant and so of all its keys."""
 
-    mac: bytes | None = None
+    version: int
+    mac: bytes | None = field(default=None, repr=False)
     tenant_id: str | None = None
 
 
@@ -42,12 +44,22 @@ class Read:
 
     began_at: float
     generation: int
-    macs: set[bytes] = field(default_factory=set, repr=False)
-    tenants: set[str] = field(default_factory=set)
+    macs: dict[bytes, int] = field(default_factory=dict, repr=False)
+    tenants: dict[str, int] = field(default_factory=dict)
+
+    def hear(self, notice: Notice) -> None:
+        """Keep the latest change of each key and tenant that is noticed while the read lasts."""
+        if notice.mac is not None:
+            self.macs[notice.mac] = max(notice.version, self.macs.get(notice.mac, 0))
+        if notice.tenant_id is not None:
+            latest = max(notice.version, self.tenants.get(notice.tenant_id, 0))
+            self.tenants[notice.tenant_id] = latest
 
     def overtaken(self, key: VerifiedKey) -> bool:
-        """Return whether ``key`` changed, or may have, since the read began."""
-        return key.mac in self.macs or key.principal.tenant_id in self.tenants
+        """Return whether ``key`` may lack a change that was noticed since the read began."""
+        of_key = self.macs.get(key.mac, key.version)
+        of_tenant = self.tenants.get(key.principal.tenant_id, key.version)
+        return of_key != key.version or of_tenant != key.version
 
 
 class Snapshot:
@@ -98,14 +110,11 @@ class Snapshot:
     def notice(self, notice: Notice) -> list[bytes]:
         """Forget what changed; return the MACs that were in memory, worth reading again."""
         for read in self._reads:
-            if notice.mac is not None:
-                read.macs.add(notice.mac)
-            if notice.tenant_id is not None:
-                read.tenants.add(notice.tenant_id)
+            read.hear(notice)
         stale = [] if notice.mac is None else [notice.mac]
         if notice.tenant_id is not None:
             stale += self._macs_of.get(notice.tenant_id, ())
-        return [mac for mac in stale if self._forget(mac)]
+        return [mac for mac in stale if not self._contains(mac, notice) and self._forget(mac)]
 
     def start_generation(self) -> list[bytes]:
         """
@@ -115,6 +124,10 @@ class Snapshot:
         """
         self._generation += 1
         return self.macs()
+
+    def _contains(self, mac: bytes, notice: Notice) -> bool:
+        known = self._rows.get(mac)
+        return known is not None and known.key.version == notice.version
 
     def _remember(self, key: VerifiedKey, read_at: float) -> None:
         known = self._rows.pop(key.mac, None)

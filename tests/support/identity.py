@@ -1,0 +1,113 @@
+"""The driver of the identity tests: one tenant, and processes that authenticate its keys."""
+
+import asyncio
+import secrets
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Self
+
+from pydantic import SecretStr
+
+from meterr.core.clock import SystemClock
+from meterr.core.db import Database, Role
+from meterr.core.ids import IdFactory
+from meterr.identity import Authenticator, Keyring, Outage, create_key, create_tenant
+from meterr.identity.errors import KeyUnverifiable
+from meterr.identity.model import NewKey
+from meterr.identity.trust import Standing
+
+PATIENCE_S = 20.0
+
+
+class ShiftedClock(SystemClock):
+    """The machine's clocks, with a calendar that tests may move."""
+
+    def __init__(self) -> None:
+        self.ahead_ms = 0
+
+    def unix_ms(self) -> int:
+        return super().unix_ms() + self.ahead_ms
+
+
+class House:
+    """A migrated database with one tenant in it, and the key material of the installation."""
+
+    def __init__(self, dsn: str, db: Database) -> None:
+        self.dsn = dsn
+        self.db = db
+        self.clock = ShiftedClock()
+        self.ids = IdFactory(self.clock)
+        self.pepper = SecretStr(secrets.token_hex(32))
+        self.keyring = Keyring.from_secrets(self.pepper)
+        self.tenant_id = ""
+
+    @classmethod
+    @asynccontextmanager
+    async def open(cls, dsn: str) -> AsyncIterator[Self]:
+        async with Database.open(dsn, Role.APP) as db:
+            house = cls(dsn, db)
+            house.tenant_id = (await create_tenant(db, house.ids, "acme")).tenant_id
+            yield house
+
+    async def key(self, **terms: object) -> NewKey:
+        """Create a key of the tenant that may do everything, but for ``terms``."""
+        wanted: dict[str, object] = {"name": "test", "scopes": ["chat"], **terms}
+        return await create_key(
+            self.db,
+            self.keyring,
+            self.ids,
+            self.clock,
+            self.tenant_id,
+            **wanted,  # type: ignore[arg-type]  # tests pass the service's own keyword arguments
+        )
+
+    @asynccontextmanager
+    async def process(
+        self,
+        *,
+        keyring: Keyring | None = None,
+        on_outage: Outage = Outage.SERVE_WARM,
+        listening: bool = True,
+    ) -> AsyncIterator[Authenticator]:
+        """Yield what one gateway process has: connections, a memory and a listener of its own."""
+        async with AsyncExitStack() as stack:
+            db = await stack.enter_async_context(Database.open(self.dsn, Role.AUTH))
+            authenticator = Authenticator(
+                db, self.dsn, keyring or self.keyring, self.clock, on_outage=on_outage
+            )
+            if listening:
+                running = asyncio.create_task(authenticator.run())
+                stack.push_async_callback(_stop, running)
+                await until(lambda: authenticator.state is Standing.LIVE)
+            yield authenticator
+
+
+async def until(happened: Callable[[], bool]) -> None:
+    """Wait for something that must happen; fail after a time no healthy machine needs."""
+    async with asyncio.timeout(PATIENCE_S):
+        # What is waited for happens in PostgreSQL or in another process: there is no event.
+        while not happened():  # noqa: ASYNC110 - no event to wait for
+            await asyncio.sleep(0.002)
+
+
+async def outcome(authenticating: Awaitable[object]) -> object:
+    """Return the Principal, or the error that came instead of it."""
+    try:
+        return await authenticating
+    # Whatever came instead of a Principal is what the tests judge.
+    except Exception as error:  # noqa: BLE001 - returned, not swallowed
+        return error
+
+
+def is_retry_later(answer: object) -> bool:
+    """Return whether the answer is a 503 that says when to come back."""
+    return (
+        isinstance(answer, KeyUnverifiable)
+        and answer.status == 503
+        and (answer.retry_after_s or 0) >= 1
+    )
+
+
+async def _stop(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    await asyncio.wait({task})
