@@ -23,7 +23,8 @@ from meterr.gateway.metering.text import (
 # \u escapes that spell an ASCII letter or underscore, and so could disguise a key.
 _SPELLED = re.compile(rb"\\u00(?:4[1-9a-fA-F]|5[0-9aAfF]|6[1-9a-fA-F]|7[0-9aA])")
 # A usage that is not null; with other spacing null is taken for one too, and then read as null.
-USAGE = re.compile(rb'"usage"(?!:null)')
+_USAGE = re.compile(rb'"usage"(?!:null)')
+search_usage = _USAGE.search
 _DONE = b"data: [DONE]\n\n"
 
 _CHUNK = msgspec.json.Decoder(openai.ChatChunk)
@@ -34,7 +35,7 @@ _MESSAGES_EVENT = msgspec.json.Decoder(anthropic.MessagesEvent)
 
 def tells_usage(run: bytes) -> bool:
     """Tell whether a chat chunk in ``run`` may hold a usage that is not null."""
-    if USAGE.search(run) is not None:
+    if search_usage(run) is not None:
         return True
     return b"\\" in run and _SPELLED.search(run) is not None
 
@@ -85,9 +86,9 @@ class ChatReader:
 
     def marks(self, run: bytes) -> list[int]:
         found = _places(run, b'"error"')
-        found += [each.start() for each in USAGE.finditer(run)]
+        found += [each.start() for each in _USAGE.finditer(run)]
         if not self._started:
-            found.append(max(run.find(b"{"), 0))
+            found += _first_object(run)
         if run.endswith(_DONE):
             found.append(len(run) - len(_DONE))
         elif not self.complete:
@@ -101,12 +102,12 @@ class ChatReader:
         if data.startswith(b"[DONE]"):
             self.complete = True
             return False
+        self._started = self._started or _is_object(data)
         chunk, problem = decode(_CHUNK, data)
         if chunk is None:
             if whole:
                 self.reading = _unreadable(self.reading)
             return False
-        self._started = True
         self.error_seen = self.error_seen or bool(chunk.error) or chunk.object == "error"
         usage = chunk.usage
         if usage is not None:
@@ -207,6 +208,22 @@ class MessagesReader:
         if later is not None and known.usage is not None:
             known.usage.learn(later)
         self.reading = anthropic.reading_of(known, problem)
+
+
+def _is_object(data: bytes) -> bool:
+    return data.lstrip(b" \t\n").startswith(b"{")
+
+
+def _first_object(run: bytes) -> list[int]:
+    """Return where the first event of ``run`` lies whose data is an object, if there is one."""
+    if run.startswith(b"data: {"):
+        return [0]
+    start = 0
+    for event in sse.events(run):
+        if _is_object(sse.data_of(event)):
+            return [start + len(sse.lead(event))]
+        start += len(event)
+    return []
 
 
 def _only_usage(data: bytes) -> bool:

@@ -7,18 +7,18 @@ import msgspec
 
 from meterr.gateway.metering import sse
 from meterr.gateway.metering.readers import (
-    USAGE,
     ChatReader,
     MessagesReader,
     Reader,
     ResponsesReader,
+    search_usage,
     tells_usage,
 )
 from meterr.gateway.metering.reading import UNREADABLE, Reading
 
 # Chunks are looked at in batches of this size: one pass over many events costs little more than
 # over one. Each chunk counts with its overhead, so a drip of single bytes fills no memory either.
-BATCH_BYTES = 16 * 1024
+BATCH_BYTES = 32 * 1024
 _CHUNK_OVERHEAD_BYTES = 64
 
 _READERS: Mapping[str, Callable[[], Reader]] = MappingProxyType(
@@ -44,6 +44,7 @@ class StreamMeter:
         "_batch",
         "_batch_bytes",
         "_fresh",
+        "_holding",
         "_overflowed",
         "_reader",
         "_splitter",
@@ -66,7 +67,7 @@ class StreamMeter:
         if self._strip and (
             self._holding
             or not chunk.endswith(b"\n\n")
-            or USAGE.search(chunk) is not None
+            or search_usage(chunk) is not None
             or b"\\" in chunk
         ):
             return self._sift(chunk)
@@ -130,10 +131,13 @@ class StreamMeter:
         reader = self._reader
         reader.text.keep(run)
         marks = reader.marks(run)
-        if not marks:
-            return
-        for event in sse.events(run) if b"\r" in run else sse.events_at(run, marks):
-            reader.read(event, whole=whole)
+        if marks and b"\r" not in run:
+            for event in sse.events_at(run, marks):
+                reader.read(event, whole=whole)
+        elif marks:
+            for event in sse.events(run):
+                if reader.marks(event):
+                    reader.read(event, whole=whole)
 
     def _sift(self, chunk: bytes) -> bytes:
         """Do what ``feed`` does for chunks that are not plainly whole events without usage."""
@@ -159,7 +163,8 @@ class StreamMeter:
         return run[: len(run) - len(seen)] + b"".join(map(self._sifted, sse.events(seen)))
 
     def _sifted(self, event: bytes) -> bytes:
-        return sse.lead(event) if self._reader.read(event) else event
+        reader = self._reader
+        return sse.lead(event) if reader.marks(event) and reader.read(event) else event
 
     def _unmarked(self, run: bytes) -> bytes:
         if not self._fresh:
