@@ -16,7 +16,15 @@ from test_journal_writing import exhaust, small_disk
 from meterr.core.migrate import migrate
 from meterr.core.outage import DatabaseUnavailable
 from meterr.core.postgres import EmbeddedPostgres
-from meterr.ledger.journal import AnotherDrain, DrainState, Journal, Limits, Notice, folder
+from meterr.ledger.journal import (
+    AnotherDrain,
+    DrainState,
+    Journal,
+    JournalFull,
+    Limits,
+    Notice,
+    folder,
+)
 from meterr.ledger.journal.tail import WINDOW_BYTES
 from support import server
 
@@ -145,7 +153,7 @@ class TestAFullDisk:
             house = House(disk, database_url, admin_dsn)
             with closing(house.journal(Limits(segment_bytes=65_536, retry_s=0.01))) as journal:
                 open_calls = []
-                with suppress(Exception):
+                with suppress(JournalFull):
                     while True:
                         call_id = house.ids.new()
                         journal.opened(an_opened(call_id), PRICE)
@@ -179,7 +187,7 @@ class TestAFullDisk:
 
 def is_accepted(journal: Journal, house: House) -> bool:
     call_id = house.ids.new()
-    with suppress(Exception):
+    with suppress(JournalFull):
         journal.opened(an_opened(call_id), PRICE)
         journal.settled(a_settled(call_id))
         return True

@@ -16,7 +16,7 @@ from drain_house import House
 from meterr.ledger.journal import folder
 
 HERE = Path(__file__).parent
-ROUNDS = 12
+ROUNDS = 8
 pytestmark = pytest.mark.attack
 
 

@@ -265,6 +265,7 @@ class TestDurability:
             for _ in range(10):
                 journal.opened(an_opened(IDS.new()), PRICE)
             await asyncio.gather(*(journal.durable() for _ in range(10)))
+            assert journal._keeper.synced == journal._keeper.written
 
     async def test_a_disk_that_fails_to_sync_stops_new_calls_for_good(self, tmp_path: Path) -> None:
         """P2: after a failed sync the kernel may have dropped what we wrote: never ignored."""
@@ -284,6 +285,31 @@ class TestDurability:
                 journal.opened(an_opened(IDS.new()), PRICE)
         with pytest.raises(OSError, match="Invalid argument"):
             journal.close()
+
+
+class TestAKernelThatRefusesAWrite:
+    async def test_costs_new_calls_a_503_and_open_ones_nothing(self, tmp_path: Path) -> None:
+        """P2: what could not be written stays pending and is written when the disk is back."""
+        clock = FakeClock()
+        with closing(a_journal(tmp_path, clock=clock)) as journal:
+            call_id, refused, accepted = (IDS.new() for _ in range(3))
+            journal.opened(an_opened(call_id), PRICE)
+            with refusing_writes(journal):
+                for _ in range(2):
+                    with pytest.raises(JournalFull):
+                        journal.opened(an_opened(refused), PRICE)
+                journal.settled(a_settled(call_id), PRICE)
+                await asyncio.sleep(0)
+                assert frame(a_settled(call_id)) not in on_file(journal)
+            with pytest.raises(JournalFull):
+                journal.opened(an_opened(refused), PRICE)  # not tried again at once
+            clock.now_s += 2
+            journal.opened(an_opened(accepted), PRICE)
+            room = journal._pages.room
+            journal.settled(a_settled(accepted), PRICE)
+            assert room + PROMISE_BYTES - len(frame(a_settled(accepted))) == journal._pages.room
+            path = journal.path
+        assert {call_id, accepted} == settled_in(path).keys()
 
 
 class TestWhoOwnsAFolder:
@@ -327,6 +353,20 @@ def take_step(journal: Journal, kind: int, size: int, expected: dict[str, State]
         except JournalFull:
             return
         expected[call_id] = State.REFUSED
+
+
+@contextmanager
+def refusing_writes(journal: Journal) -> Iterator[None]:
+    """Let the kernel answer EBADF to every write, as it answers EIO on a broken disk."""
+    descriptor = journal._keeper.active.descriptor
+    kept, read_only = os.dup(descriptor), os.open(journal._keeper.active.path, os.O_RDONLY)
+    os.dup2(read_only, descriptor)
+    try:
+        yield
+    finally:
+        os.dup2(kept, descriptor)
+        os.close(kept)
+        os.close(read_only)
 
 
 @contextmanager

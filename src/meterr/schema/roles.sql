@@ -47,5 +47,10 @@ begin
      and not has_database_privilege('meterr_owner', current_database(), 'CREATE') then
     execute format('grant create on database %I to meterr_owner', current_database());
   end if;
+
+  -- The drain copies into a table of its session. PUBLIC may make those unless somebody took it away.
+  if not has_database_privilege('meterr_drain', current_database(), 'TEMPORARY') then
+    execute format('grant temporary on database %I to meterr_drain', current_database());
+  end if;
 end
 $roles$;

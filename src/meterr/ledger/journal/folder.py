@@ -17,6 +17,7 @@ REJECTED = "rejected"
 SUFFIX = ".journal"
 CARRIED = "carried.open"  # written by the drain: calls still open whose segments are gone
 _SEGMENT = re.compile(r"[0-9]{8}\.journal")
+_PROCESS = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _CLAIM_ATTEMPTS = 5  # each needs a drain to take a folder within microseconds of its making
 
 
@@ -71,9 +72,8 @@ def lock_drain(root: Path) -> int | None:
 
 def process_folders(root: Path) -> list[Path]:
     """List the folders of all processes, living and dead, oldest first."""
-    aside = {DAMAGED, REJECTED}
     with os.scandir(root) as entries:
-        return sorted(Path(e.path) for e in entries if e.is_dir() and e.name not in aside)
+        return sorted(Path(e.path) for e in entries if _PROCESS.fullmatch(e.name) and e.is_dir())
 
 
 def segments(path: Path) -> list[Path]:

@@ -90,16 +90,27 @@ class Keeper:
             return
         future = asyncio.get_running_loop().create_future()
         self._waiting.append((written, future))
+        if self.failure is not None:  # looked at after joining the queue: nobody may answer it
+            raise self.failure
         self.rouse()
         await future
 
     def _run(self) -> None:
         quiet = 0
-        while not self._stopping:
-            self._prepare()
-            quiet = 0 if self._sync() else quiet + 1
-            self._look_at_age()
-            self._pause(quiet)
+        try:
+            while not self._stopping:
+                self._prepare()
+                quiet = 0 if self._sync() else quiet + 1
+                self._look_at_age()
+                self._pause(quiet)
+        # A thread that ends unseen would leave writes unsynced: whatever ended it stops new calls.
+        except Exception as error:  # noqa: BLE001 (as the line above says)
+            self._fail(OSError(f"the journal's keeper ended: {error!r}"))
+            self._answer(self.written)
+
+    def _fail(self, error: OSError) -> None:
+        self.failure = error
+        self.attention = True
 
     def _pause(self, quiet: int) -> None:
         timeout: float | None = self._limits.sync_interval_s
@@ -132,8 +143,7 @@ class Keeper:
             self.synced = target
         except OSError as error:
             # The kernel may have dropped the pages and call them clean from now on: no retry.
-            self.failure = error
-            self.attention = True
+            self._fail(error)
         self._answer(target)
         return True
 
