@@ -231,9 +231,11 @@ class TestWhereAnUpstreamLives:
         [
             "ftp://h", "h", "https://", "https:///v1", "http://h:0", "http://h:65536",
             "http://h:1x",
-            "http://u:canary@h/", "http://h/#canary", "http://h/?key=canary", "http://h\r\nX: canary/",
+            "http://u:canary@h/", "http://h/#canary", "http://h/?key=canary",
+            "http://h\r\nX: canary/",
             "http://h\t/", "http://h /", "http://münchen.example/", "http://a..b/", "http://-a/",
-            "http://[::1/", "http://[zz]/", "http://[::1%25eth0]/", "http://h\\@canary/", "http://a,b/",
+            "http://[::1/", "http://[zz]/", "http://[::1%25eth0]/", "http://h\\@canary/",
+            "http://a,b/",
             "http://" + "a" * 64 + "/", "http://" + "a." * 130 + "b/", "",
         ],
     )  # fmt: skip

@@ -5,7 +5,7 @@ import socket
 import ssl
 import struct
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from itertools import pairwise
 
 from meterr.gateway.upstream import Origin, Timeouts, UpstreamPool
@@ -83,6 +83,8 @@ class HostileServer:
             pass  # the client has had enough: most tests end so
         finally:
             writer.close()
+            with suppress(ConnectionError, ssl.SSLError):
+                await writer.wait_closed()
             self.open -= 1
             async with self._changed:
                 self._changed.notify_all()

@@ -89,6 +89,7 @@ class Connection(asyncio.Protocol):
         "_trailers",
         "_transport",
         "_unsent",
+        "_uses",
         "_waiter",
         "stamp",
     )
@@ -113,6 +114,7 @@ class Connection(asyncio.Protocol):
         self._waiter: asyncio.Future[Answer] | None = None
         self._inbox: Inbox | None = None
         self._refusal: UpstreamProtocolError | None = None
+        self._uses = 0
         self.stamp = ticks.now  # the tick of the last progress; while idle, of the last use
 
     # --- the pool's side ---
@@ -124,6 +126,7 @@ class Connection(asyncio.Protocol):
         ``bodiless`` is True for HEAD, whose answer has no body whatever its head says.
         """
         self._phase = _HEAD
+        self._uses += 1
         self.stamp = self._ticks.now
         self._bodiless = bodiless
         self._headers: Headers = []
@@ -151,11 +154,14 @@ class Connection(asyncio.Protocol):
         """
         Tell whether a request may be written: idle, open, and no end of file waits unread.
 
-        The kernel is asked only after a pause: under load the loop itself has just looked.
+        The kernel is asked after a pause, and before the second use of all, because some servers
+        close after every answer without a word. Otherwise the loop itself has just looked.
         """
         if self._phase != _IDLE or self._transport.is_closing():
             return False
-        return self.stamp == self._ticks.now or not self._has_input()
+        if self._uses > 1 and self.stamp == self._ticks.now:
+            return True
+        return not self._has_input()
 
     def _has_input(self) -> bool:
         poll = select.poll()
