@@ -1,10 +1,12 @@
 """One simulator for each test module, and the official SDKs pointed straight at it."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import anthropic
 import openai
 import pytest
+
 from support.simulator import KEY, Wire, in_thread
 
 
@@ -24,3 +26,8 @@ def openai_sdk(wire: Wire) -> Iterator[openai.OpenAI]:
 def anthropic_sdk(wire: Wire) -> Iterator[anthropic.Anthropic]:
     with anthropic.Anthropic(base_url=wire.url, api_key=KEY, max_retries=0) as client:
         yield client
+
+
+@pytest.fixture(scope="session")
+def reference_page() -> str:
+    return (Path(__file__).parents[2] / "docs/reference/simulator.md").read_text(encoding="utf-8")

@@ -7,6 +7,7 @@ import anthropic
 import pytest
 from anthropic.types import Message, ThinkingBlock, ToolUseBlock
 from pydantic import BaseModel
+
 from support.simulator import KEY, Wire
 
 HELLO: Any = [{"role": "user", "content": "hello there"}]
@@ -72,17 +73,24 @@ class TestMessages:
         assert answer.headers["request-id"] == answer.json()["request_id"]
 
     def test_a_missing_key_is_401_in_anthropics_shape(self, wire: Wire) -> None:
-        """A bearer token is no key on Anthropic's own path."""
-        headers = {"authorization": f"Bearer {KEY}", "anthropic-version": "2023-06-01"}
-        answer = wire.send("POST", "/v1/messages", {}, headers)
+        """Issue item 7: credentials in the provider's own style."""
+        answer = wire.send("POST", "/v1/messages", {}, {"anthropic-version": "2023-06-01"})
 
         assert (401, "authentication_error") == (answer.status, answer.json()["error"]["type"])
 
-    def test_moonshots_side_takes_a_bearer_token(self, wire: Wire) -> None:
-        """Clients of that side set ANTHROPIC_AUTH_TOKEN."""
-        with anthropic.Anthropic(
-            base_url=f"{wire.url}/anthropic", auth_token=KEY, api_key=None
-        ) as client:
+    @pytest.mark.parametrize(
+        "header", [{"x-api-key": KEY}, {"authorization": f"Bearer {KEY}"}], ids=["key", "bearer"]
+    )
+    def test_the_key_is_taken_from_either_header(self, wire: Wire, header: dict[str, str]) -> None:
+        """The API's own header, and the one that the pinned SDK puts its api_key into."""
+        headers = {"anthropic-version": "2023-06-01", **header}
+        body = {"model": "m", "max_tokens": 9, "messages": HELLO}
+
+        assert 200 == wire.send("POST", "/v1/messages", body, headers).status
+
+    def test_moonshots_side_answers_the_sdk(self, wire: Wire) -> None:
+        """metering 4.4: the same surface under /anthropic."""
+        with anthropic.Anthropic(base_url=f"{wire.url}/anthropic", auth_token=KEY) as client:
             answer = client.messages.create(model="m", max_tokens=9, messages=HELLO)
 
         assert "message" == answer.type

@@ -8,6 +8,7 @@ from typing import Any, Literal
 import openai
 import pytest
 from pydantic import BaseModel, Field
+
 from support.simulator import KEY, Wire
 
 HELLO: Any = [{"role": "user", "content": "hello there"}]

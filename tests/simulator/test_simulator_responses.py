@@ -10,6 +10,7 @@ from openai.types.responses import (
     ResponseReasoningItem,
 )
 from pydantic import BaseModel
+
 from support.simulator import Wire
 
 WEATHER: Any = {

@@ -1,4 +1,4 @@
-"""The simulator on a real socket: in a thread of this process, or as a process that may be killed."""
+"""The simulator on a real socket: in a thread of ours, or as a process that may be killed."""
 
 import http.client
 import json

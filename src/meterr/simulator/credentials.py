@@ -24,19 +24,20 @@ class Credentials:
     required: bool = True
     refused: frozenset[str] = frozenset()
 
-    def check(self, dialect: Dialect, headers: Mapping[str, str], *, bearer_too: bool) -> None:
+    def check(self, dialect: Dialect, headers: Mapping[str, str]) -> None:
         """
-        Demand ``Authorization: Bearer`` (openai) or ``x-api-key`` (anthropic).
+        Demand ``Authorization: Bearer`` (openai), or that or ``x-api-key`` (anthropic).
 
-        ``bearer_too`` lets the Anthropic dialect in with a bearer token as well, as Moonshot does.
+        Anthropic takes both: the key in ``x-api-key`` is its API's style, the same key as a bearer
+        token is what its Python SDK 2.x sends, and what Moonshot's clients send.
         Raises Refused 401; its message never repeats the credential.
         """
-        presented = _bearer(headers) if dialect is Dialect.OPENAI else headers.get("x-api-key")
-        if not presented and bearer_too:
-            presented = _bearer(headers)
-        if self.required and not presented:
+        presented = [_bearer(headers)]
+        if dialect is Dialect.ANTHROPIC:
+            presented.append(headers.get("x-api-key"))
+        if self.required and not any(presented):
             raise Refused(401, _missing(dialect))
-        if presented in self.refused:
+        if self.refused.intersection(presented):
             message = (
                 "Incorrect API key provided." if dialect is Dialect.OPENAI else "invalid x-api-key"
             )

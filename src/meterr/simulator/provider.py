@@ -53,7 +53,7 @@ def _planned(request: Request, credentials: Credentials) -> Plan:
     model = place.model if request.method == "GET" else None
     if surface is None and model is None:
         raise Refused(404, f"Invalid URL ({request.method} {request.path})")
-    credentials.check(place.dialect, request.headers, bearer_too=not place.shared)
+    credentials.check(place.dialect, request.headers)
     if place.dialect is Dialect.ANTHROPIC and "anthropic-version" not in request.headers:
         raise Refused(400, "anthropic-version: header is required")
     if surface is not None:

@@ -26,7 +26,6 @@ class Place:
 
     dialect: Dialect
     tail: str
-    shared: bool  # under the plain /v1/, where both families meet
 
     @property
     def surface(self) -> Surface | None:
@@ -62,8 +61,8 @@ def find(path: str, headers: Mapping[str, str]) -> Place:
     for prefix, dialect in _PREFIXES:
         if path.startswith(prefix):
             tail = path.removeprefix(prefix)
-            return Place(dialect or _family(tail, headers), tail, shared=dialect is None)
-    return Place(_family("", headers), "", shared=True)
+            return Place(dialect or _family(tail, headers), tail)
+    return Place(_family("", headers), "")
 
 
 def _family(tail: str, headers: Mapping[str, str]) -> Dialect:
