@@ -129,6 +129,22 @@ class TestPages:
         with pytest.raises(Invalid, match="cursor"):
             await entries(db, TENANT, since=SINCE, until=UNTIL, after=cursor)
 
+    @pytest.mark.parametrize(
+        ("wanted", "param"),
+        [
+            (EntryFilter(key="sk-meterr"), "key"),
+            (EntryFilter(key=""), "key"),
+            (EntryFilter(model="a\0b"), "model"),
+        ],
+    )
+    async def test_a_filter_that_can_match_nothing_is_refused(
+        self, db: Database, wanted: EntryFilter, param: str
+    ) -> None:
+        """Issue 2, bad input: the field is named before PostgreSQL sees it."""
+        with pytest.raises(Invalid) as refused:
+            await entries(db, TENANT, since=SINCE, until=UNTIL, wanted=wanted)
+        assert param == refused.value.param
+
     @pytest.mark.parametrize("limit", [0, -1, 1_001])
     async def test_a_page_has_a_bound(self, db: Database, limit: int) -> None:
         """Section 9: every list has a bound, and the answer names it."""

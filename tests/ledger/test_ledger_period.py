@@ -77,6 +77,10 @@ def test_a_period_without_length_or_with_too_many_steps_is_refused() -> None:
     """Section 9: every list has a bound, and the answer names it."""
     with pytest.raises(Invalid, match="later than"):
         period_of(date(2026, 1, 1), date(2026, 1, 1), UTC)
+    with pytest.raises(Invalid, match="1970 to 2999"):
+        period_of(date.min, date(2026, 1, 1), ZoneInfo("Asia/Tokyo"))
+    with pytest.raises(Invalid, match="1970 to 2999"):
+        period_of(date(2026, 1, 1), date.max, ZoneInfo("America/New_York"))
     with pytest.raises(Invalid, match="3660 steps"):
         edges_of(period_of(date(2000, 1, 1), date(2026, 1, 1), UTC), Bucket.DAY)
     with pytest.raises(Invalid, match="2400 steps"):

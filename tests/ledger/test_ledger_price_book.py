@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 from price_samples import NOW_MS, acme, at_ms
 
 from meterr.ledger import PriceBook
-from meterr.ledger.model import Price
+from meterr.ledger.model import Price, Rate, Tier
 from meterr.ledger.price_book import RESOLUTIONS_MAX
 from meterr.ledger.price_source import find_model, rates_at
-from meterr.ledger.rates import is_unaltered
+from meterr.ledger.rates import is_unaltered, version_of
 
 HOUR_MS = 3_600_000
 
@@ -214,6 +214,17 @@ class TestWhatIsKnown:
         assert len(found) > 1_000
         terms = sorted(found, key=lambda price: price.id)
         assert all(one == other for one, other in pairwise(terms) if one.id == other.id)
+
+
+def test_the_id_of_terms_never_changes_its_way_of_being_made() -> None:
+    """P7: ledgers name these ids for ever; another digest would call every old price altered."""
+    rates = {"output": Rate("10", (Tier(200_000, "15"),)), "input": Rate("0.1")}
+    terms = {"provider": "acme", "model": "one", "match": "exact", "source": "s", "context": "c"}
+    assert "8ad84762e89f9f1e5ece385b7f22bb3c" == version_of(**terms, rates=rates)
+    for field in terms:
+        assert version_of(**{**terms, field: "x"}, rates=rates) != version_of(**terms, rates=rates)
+    untiered = {**rates, "output": Rate("10")}
+    assert version_of(**terms, rates=untiered) != version_of(**terms, rates=rates)
 
 
 class TestBounds:

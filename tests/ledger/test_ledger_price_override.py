@@ -122,6 +122,8 @@ class TestWhoWins:
         ),
         ({"context": "flexx"}, "context", "'flex'"),
         ({"effective_to_ms": NOW_MS}, "effective_to", "later than"),
+        ({"effective_from_ms": -1}, "effective_from", "between 1970 and 3000"),
+        ({"effective_to_ms": 1 << 60}, "effective_to", "between 1970 and 3000"),
         ({"author": " "}, "author", "printable"),
         ({"reason": "a\nb"}, "reason", "printable"),
         ({"model": "m" * 257}, "model", "1 to 256"),

@@ -6,7 +6,7 @@ from meterr.core.clock import as_datetime
 from meterr.core.db import Database
 from meterr.ledger import store
 from meterr.ledger.period import Period
-from meterr.ledger.report import Entry, EntryFilter
+from meterr.ledger.report import Entry, EntryFilter, checked_filter
 
 # An entry carries the time its call began and arrives when the call has ended: one that took longer
 # than this is left to a plain listing. Both bounds keep a poll's cost from growing with the ledger.
@@ -28,7 +28,7 @@ class Follower:
     def __init__(self, db: Database, tenant: str, start_unix_ms: int, wanted: EntryFilter) -> None:
         self._db = db
         self._tenant = tenant
-        self._wanted = wanted
+        self._wanted = checked_filter(wanted)
         self._floor = as_datetime(start_unix_ms)
         self._shown: dict[str, datetime] = {}
 

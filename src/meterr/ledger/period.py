@@ -1,6 +1,6 @@
 """Stretches of time as people name them, turned once into UTC instants. Pure."""
 
-from datetime import UTC, date, datetime, timedelta, tzinfo
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from enum import StrEnum
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -12,6 +12,7 @@ from meterr.core.errors import Invalid
 _DAYS_MAX = 3_660
 _HOURS_MAX = 2_400
 _HOUR_S = 3_600
+_YEAR_MIN, _YEAR_MAX = 1970, 2999
 
 
 class Bucket(StrEnum):
@@ -54,7 +55,7 @@ def period_of(first: date | datetime, end: date | datetime, zone: tzinfo) -> Per
 
     A date means the first instant of that day in ``zone``; a naive time is read in ``zone`` (of a
     time that happens twice, the first), an aware one as it is. Raises ``Invalid`` unless the end is
-    later than the start.
+    later than the start, and for years outside 1970 to 2999.
     """
     since, until = _instant(first, zone), _instant(end, zone)
     if until <= since:
@@ -81,8 +82,10 @@ def edges_of(period: Period, bucket: Bucket) -> tuple[Edge, ...]:
 
 
 def _instant(when: date | datetime, zone: tzinfo) -> datetime:
+    if not _YEAR_MIN <= when.year <= _YEAR_MAX:
+        raise Invalid(f"Times from {_YEAR_MIN} to {_YEAR_MAX} can be asked for.", param="from")
     if not isinstance(when, datetime):
-        when = datetime(when.year, when.month, when.day)  # noqa: DTZ001 - the zone follows
+        when = datetime.combine(when, time(), zone)
     return (when.replace(tzinfo=zone) if when.tzinfo is None else when).astimezone(UTC)
 
 

@@ -12,6 +12,7 @@ from meterr.ledger.rates import RATE_USD_MAX, price_with_id, usd_of, usd_text
 
 NAME_CHARS_MAX = 256
 REASON_CHARS_MAX = 1_000
+TIME_MS_MAX = 32_503_680_000_000  # the year 3000
 _REQUIRED = ("input", "output")
 
 
@@ -82,6 +83,10 @@ def checked(new: NewOverride) -> NewOverride:
     _require_text("reason", new.reason, REASON_CHARS_MAX)
     if new.context not in CONTEXTS:
         raise Invalid(_unknown("price context", new.context, CONTEXTS), param="context")
+    for field in ("effective_from_ms", "effective_to_ms"):
+        moment = getattr(new, field)
+        if moment is not None and not 0 <= moment <= TIME_MS_MAX:
+            raise Invalid("Overrides hold between 1970 and 3000.", param=field[: -len("_ms")])
     if new.effective_to_ms is not None and new.effective_to_ms <= new.effective_from_ms:
         raise Invalid("effective_to must be later than effective_from.", param="effective_to")
     return msgspec.structs.replace(new, model=new.model.lower(), rates=_checked_rates(new.rates))

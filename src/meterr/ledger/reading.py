@@ -18,6 +18,7 @@ from meterr.ledger.report import (
     EntryPage,
     UsageReport,
     UsageRow,
+    checked_filter,
 )
 
 # A report that nobody can read is a mistake in the question; the answer says so.
@@ -79,7 +80,7 @@ async def entries(
     since: date | datetime,
     until: date | datetime,
     tz: str = "UTC",
-    wanted: EntryFilter = EntryFilter(),  # noqa: B008 - frozen, so one for all is safe
+    wanted: EntryFilter | None = None,
     after: str | None = None,
     limit: int = 100,
     newest_first: bool = True,
@@ -88,11 +89,13 @@ async def entries(
     Return one page of a tenant's entries in order of time.
 
     ``after`` is the ``next`` of the page before, asked with the same arguments. A page costs the
-    same however deep it lies. Raises ``Invalid`` for a cursor that is none of ours and for a limit
-    outside 1 to PAGE_ROWS_MAX. An entry appears when its call has ended and the drain has run.
+    same however deep it lies. Raises ``Invalid`` for a filter that can match nothing, a cursor that
+    is none of ours and a limit outside 1 to PAGE_ROWS_MAX. An entry appears when its call has
+    ended and the drain has run.
     """
     if not 1 <= limit <= PAGE_ROWS_MAX:
         raise Invalid(f"limit must be 1 to {PAGE_ROWS_MAX:,}.", param="limit")
+    wanted = checked_filter(wanted or EntryFilter())
     period = period_of(since, until, zone_of(tz))
     start = (period.until, _HIGHEST_ID) if newest_first else (period.since, _LOWEST_ID)
     cursor = start if after is None else _read_cursor(after)

@@ -1,5 +1,6 @@
 """Frozen types of reading the ledger: what is asked, and what comes back."""
 
+import re
 from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
@@ -7,7 +8,10 @@ from enum import StrEnum
 
 import msgspec
 
+from meterr.core.errors import Invalid
 from meterr.ledger.model import State, Usage
+
+_KEY_ID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
 
 class Dimension(StrEnum):
@@ -87,6 +91,15 @@ class EntryFilter(msgspec.Struct, frozen=True):
     state: State | None = None
     failed: bool = False  # only those answered with a status of 400 or above
     unpriced: bool = False  # only those that consumed something and have no cost
+
+
+def checked_filter(wanted: EntryFilter) -> EntryFilter:
+    """Return ``wanted``; raises ``Invalid`` for a key that is no id or a model no text can hold."""
+    if wanted.key is not None and not _KEY_ID.fullmatch(wanted.key):
+        raise Invalid("key must be a key's id, as `meterr key list` shows it.", param="key")
+    if wanted.model is not None and not wanted.model.isprintable():
+        raise Invalid("model must be printable text.", param="model")
+    return wanted
 
 
 class EntryPage(msgspec.Struct, frozen=True):

@@ -21,7 +21,8 @@ async def verify_ledger(
 
     Reads each tenant in one snapshot and streams it: memory does not grow with the ledger. Proves
     that entries agree with themselves; that none was removed is for the journal and the provider's
-    own figures to tell. ``on_progress`` is told the number of entries read so far.
+    own figures to tell. Ids are compared within a tenant, not between tenants. ``on_progress`` is
+    told the number of entries read so far.
     """
     verification = Verification()
     for tenant in tenants:
