@@ -126,8 +126,9 @@ def _joined(left: dict[str, Json], right: dict[str, Json]) -> dict[str, Json]:
 def _resolved(reference: str, root: Json) -> dict[str, Json]:
     node = root
     for step in reference.removeprefix("#").strip("/").split("/"):
-        if step:
-            node = node[step.replace("~1", "/").replace("~0", "~")] if step in node else {}
+        name = step.replace("~1", "/").replace("~0", "~")
+        if name:
+            node = node[name] if name in node else {}
     return node if isinstance(node, dict) else {}
 
 
