@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
-from support import server
 
 from meterr.core.postgres import EmbeddedPostgres
+from support import server
 
 
 @pytest.fixture(scope="session")

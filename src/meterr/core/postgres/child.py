@@ -38,11 +38,11 @@ def start(
     """
     Start ``command`` as ``account``; it dies with the calling *thread* (Linux) or process.
 
-    Standard input stays open as the death watch's pipe, held by the returned object.
+    With DeathWatch.PIPE the returned object holds the pipe, as its ``stdin``.
     """
     return subprocess.Popen(
         _arguments(death_watch.value, account, command),
-        stdin=subprocess.PIPE,
+        stdin=subprocess.PIPE if death_watch is DeathWatch.PIPE else subprocess.DEVNULL,
         stdout=output,
         stderr=subprocess.STDOUT,
         env=_ENVIRONMENT,

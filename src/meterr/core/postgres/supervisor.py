@@ -1,6 +1,5 @@
 """Run PostgreSQL as our own child: private, mortal, restarted when it dies, never shared."""
 
-import os
 import signal
 import subprocess
 import time
@@ -8,12 +7,12 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from types import MappingProxyType, TracebackType
-from typing import IO, Self
+from typing import Self
 
 import psycopg
 from psycopg.conninfo import make_conninfo
 
-from meterr.core.postgres import child, cluster, socket_dir
+from meterr.core.postgres import child, cluster, orphan, socket_dir
 from meterr.core.postgres.account import Account, choose_account
 from meterr.core.postgres.binaries import find_binaries
 from meterr.core.postgres.child import DeathWatch
@@ -22,11 +21,10 @@ from meterr.core.postgres.layout import Layout, keep_secret, read_secret
 from meterr.core.postgres.lock import FileLock
 from meterr.core.postgres.prepare import DATABASE, LOGIN, prepare, reported_data_directory
 from meterr.core.postgres.relocate import reachable
+from meterr.core.postgres.server_log import last_words, open_log
 
 _NO_SETTINGS: Mapping[str, str] = MappingProxyType({})
-_LOG_BYTES_MAX = 8 * 1024 * 1024
 _LOGIN_TIMEOUT_S = 2  # libpq's smallest
-_ORPHAN_TIMEOUT_S = 60  # a busy backend finishes its statement before it sees its postmaster gone
 _STOP_STEPS = ((signal.SIGINT, 30.0), (signal.SIGQUIT, 10.0), (signal.SIGKILL, 10.0))
 
 # What a single machine needs; fsync stays on unless a test says otherwise. Errors are logged
@@ -122,7 +120,7 @@ class EmbeddedPostgres:
             raise RuntimeError("the embedded server is not running")
         if self._death_watch is DeathWatch.KERNEL:
             return self._process.pid
-        return int((self._layout.data / "postmaster.pid").read_text().splitlines()[0])
+        return int(orphan.postmaster_pid(self._layout.data))
 
     def poll(self) -> int | None:
         """Return None while the server runs, else how it ended (negative: by that signal)."""
@@ -135,6 +133,7 @@ class EmbeddedPostgres:
         if self.poll() is None:
             return False
         self._say(f"PostgreSQL ended by itself ({self.poll()}); starting it again.")
+        _close_pipe(self._process)
         self._start(choose_account(self._layout.data, self._say))
         return True
 
@@ -164,16 +163,17 @@ class EmbeddedPostgres:
         self._socket_directory = socket_dir.choose_socket_directory(layout, account, self._say)
 
         server_lock = FileLock(layout.server_lock)
-        self._wait_for_the_last_server(server_lock)
+        password = self._superuser_password(fresh=major is None)
+        self._name_the_doors(password)
+        orphan.wait_until_gone(server_lock, layout.data, self.admin_dsn if major else None)
         try:
-            password = self._superuser_password(fresh=major is None)
             if major is None:
                 self._say(f"Making a PostgreSQL {binaries.version} cluster in {layout.data}.")
                 cluster.initialise(layout, programs / "initdb", account, password, [server_lock.fd])
             # The lock was free: no process of the last server lives, whatever these files say.
             (layout.data / "postmaster.pid").unlink(missing_ok=True)
             socket_dir.clear(self._socket_directory)
-            with self._open_log() as log:
+            with open_log(layout.log) as log:
                 log_start = log.tell()
                 self._process = child.start(
                     [programs / "postgres", *self._postgres_arguments()],
@@ -184,7 +184,6 @@ class EmbeddedPostgres:
                 )
         finally:
             server_lock.close()
-        self._name_the_doors(password)
         self._wait_until_ready(self._process, log_start)
         prepare(self.admin_dsn, keep_secret(layout.secrets / LOGIN))
 
@@ -215,21 +214,14 @@ class EmbeddedPostgres:
         login_password = keep_secret(self._layout.secrets / LOGIN)
         self.dsn = make_conninfo("", user=LOGIN, password=login_password, dbname=DATABASE, **door)
 
-    def _wait_for_the_last_server(self, server_lock: FileLock) -> None:
-        """Our predecessor was killed a moment ago; its server needs one to notice."""
-        if not server_lock.take(timeout_s=_ORPHAN_TIMEOUT_S):
-            raise EmbeddedPostgresError(
-                f"Processes of an earlier PostgreSQL still use {self._layout.data} (its postmaster "
-                f"was {_postmaster_pid(self._layout.data)}). Stop them, then start again."
-            )
-
     def _wait_until_ready(self, process: subprocess.Popen[bytes], log_start: int) -> None:
         """Believe only a login into this very data directory; a pid or a file proves nothing."""
         deadline = time.monotonic() + self._start_timeout_s
         while True:
             if process.poll() is not None:
                 raise EmbeddedPostgresError(
-                    f"PostgreSQL cannot run on {self._layout.data}: {self._last_words(log_start)}"
+                    f"PostgreSQL cannot run on {self._layout.data}: "
+                    f"{last_words(self._layout.log, log_start)}"
                 )
             try:
                 answered = reported_data_directory(self.admin_dsn, _LOGIN_TIMEOUT_S)
@@ -249,23 +241,6 @@ class EmbeddedPostgres:
                 f"{self._layout.data}. Stop it."
             )
 
-    def _open_log(self) -> IO[bytes]:
-        path = self._layout.log
-        if path.exists() and path.stat().st_size > _LOG_BYTES_MAX:
-            path.rename(path.with_name(path.name + ".1"))
-        fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW, 0o600)
-        log = os.fdopen(fd, "ab")
-        log.seek(0, os.SEEK_END)
-        return log
-
-    def _last_words(self, log_start: int) -> str:
-        with self._layout.log.open("rb") as log:
-            log.seek(log_start)
-            lines = log.read(64 * 1024).decode(errors="replace").splitlines()
-        fatal = [line for line in lines if "FATAL:" in line or "PANIC:" in line]
-        words = (fatal or lines or ["it said nothing"])[-1]
-        return words.partition("] ")[2] or words
-
     def _end(self, process: subprocess.Popen[bytes]) -> None:
         for number, patience_s in _STOP_STEPS:
             process.send_signal(number)
@@ -274,12 +249,9 @@ class EmbeddedPostgres:
                 break
             except subprocess.TimeoutExpired:
                 continue
-        if process.stdin is not None:
-            process.stdin.close()
+        _close_pipe(process)
 
 
-def _postmaster_pid(data: Path) -> str:
-    try:
-        return (data / "postmaster.pid").read_text(encoding="ascii").splitlines()[0]
-    except (OSError, IndexError):
-        return "unknown"
+def _close_pipe(process: subprocess.Popen[bytes] | None) -> None:
+    if process is not None and process.stdin is not None:
+        process.stdin.close()
