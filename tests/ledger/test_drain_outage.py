@@ -3,15 +3,16 @@
 import asyncio
 import os
 import signal
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
 from pathlib import Path
 
 import pytest
 from drain_house import SMALL, House
+from journal_house import exhaust, small_disk
 from journal_samples import PRICE, a_settled, an_opened
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
-from test_journal_writing import exhaust, small_disk
 
 from meterr.core.migrate import migrate
 from meterr.core.outage import DatabaseUnavailable
@@ -203,3 +204,19 @@ async def test_what_a_killed_drain_left_of_a_folder_is_cleared(house: House) -> 
         write(journal, house, 1)
     await house.drained()
     assert 1 == len(house.states())
+
+
+async def test_bytes_that_cannot_be_judged_yet_count_as_behind(house: House) -> None:
+    """P2: damage in a segment still written holds reading up; the drain does not say it is done."""
+    with closing(house.journal()) as journal:
+        write(journal, house, 3)
+        (segment, *_) = folder.segments(journal.path)
+        end = len(segment.read_bytes().rstrip(b"\0"))
+        with segment.open("rb+") as file:
+            file.seek(end - 10)
+            file.write(b"\0")
+        assert (await house.drained()).report.bytes_behind > 0
+        assert 2 == len(house.states())
+    drain = await house.drained()
+    assert (0, 1) == (drain.report.bytes_behind, drain.report.damaged)
+    assert {"settled": 2, "interrupted": 1} == Counter(house.states().values())

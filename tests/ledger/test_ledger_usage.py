@@ -77,11 +77,12 @@ class TestSums:
             entry(TENANT, START_MS, 5, status=429, cost_usd=None, usage_known=False,
                   input=0, output=0),
             entry(TENANT, START_MS, 6, status=500, cost_usd=None),
+            entry(TENANT, START_MS, 7, status=401, cost_usd=None, input=0, output=0),
         ]  # fmt: skip
         insert(database_url, rows)
         total = (await october(db)).total
         found = (total.calls, total.refused, total.failed, total.unpriced, total.estimated)
-        assert (6, 1, 2, 2, 1) == found
+        assert (7, 1, 3, 2, 1) == found
         assert 1 == total.interrupted
         assert Decimal("0.006") == total.cost_usd
 

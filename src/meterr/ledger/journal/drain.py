@@ -274,6 +274,7 @@ class Drain:
     def _look_behind(self, state: DrainState) -> None:
         waiting = [entry.id for portion in self._waiting.values() for entry in portion.settled[:1]]
         behind = sum(portion.bytes for portion in self._waiting.values())
+        behind += sum(tail.left for tail in self._tails.values())
         if state is not DrainState.CAUGHT_UP:
             behind += sum(tail.bytes_ahead() for tail in self._tails.values())
         self.report = replace(

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from meterr.core.clock import Clock
 from meterr.ledger.journal.limits import Limits
-from meterr.ledger.journal.space import Segment
+from meterr.ledger.journal.space import Segment, sync_data
 
 _QUIET_ROUNDS = 100  # rounds without a write before the thread sleeps until it is roused
 
@@ -134,10 +134,10 @@ class Keeper:
             return False
         try:
             # The active one is read first: if it changes now, the one we hold is the one retired.
-            os.fdatasync(self.active.descriptor)
+            sync_data(self.active.descriptor)
             while self._retired:
                 old = self._retired[0]
-                os.fdatasync(old.descriptor)
+                sync_data(old.descriptor)
                 self._retired.popleft()
                 os.close(old.descriptor)
             self.synced = target

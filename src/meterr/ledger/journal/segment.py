@@ -19,12 +19,12 @@ class Damage:
 
 @dataclass(frozen=True, slots=True)
 class Scan:
-    """What was found; reading goes on at ``offset``. ``ended``: nothing was left behind it."""
+    """What was found; reading goes on at ``offset``, where ``left`` bytes cannot be judged yet."""
 
     records: list[Line]
     damages: list[Damage]
     offset: int
-    ended: bool
+    left: int = 0
 
 
 @dataclass(slots=True)
@@ -57,12 +57,12 @@ def scan_live(window: bytes, offset: int, file: str) -> Scan:
     found = _Findings(file)
     written = len(window.rstrip(_NUL))
     if offset == 0 and _is_foreign(found, window, written):
-        return Scan([], [], 0, ended=True)  # said once, by scan_sealed
+        return Scan([], [], 0)  # said once, by scan_sealed
     first_nul = window.find(_NUL, 0, written)
     stop = written if first_nul < 0 else first_nul
     end = window.rfind(b"\n", 0, stop) + 1
     _take_lines(found, window[:end], offset)
-    return Scan(found.records, found.damages, offset + end, ended=end >= written)
+    return Scan(found.records, found.damages, offset + end, left=written - end)
 
 
 def scan_sealed(rest: bytes, offset: int, file: str) -> Scan:
@@ -76,13 +76,13 @@ def scan_sealed(rest: bytes, offset: int, file: str) -> Scan:
     found = _Findings(file)
     written = rest.rstrip(_NUL)
     if offset == 0 and _is_foreign(found, written, len(written)):
-        return Scan([], found.damages, len(rest), ended=True)
+        return Scan([], found.damages, len(rest))
     end = written.rfind(b"\n") + 1
     _take_lines(found, written[:end], offset)
     tail = written[end:]
     if tail:
         _take_tail(found, tail, offset + end)
-    return Scan(found.records, found.damages, offset + len(rest), ended=True)
+    return Scan(found.records, found.damages, offset + len(rest))
 
 
 def _is_foreign(found: _Findings, data: bytes, written: int) -> bool:

@@ -1,7 +1,9 @@
 """Segment files with their room already taken from the disk, so that a promise can be kept."""
 
 import errno
+import fcntl
 import os
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -52,6 +54,14 @@ def write_all(descriptor: int, data: bytes, offset: int) -> None:
         written = os.pwrite(descriptor, rest, offset)
         rest = rest[written:]
         offset += written
+
+
+def sync_data(descriptor: int) -> None:
+    """Return when all that was written to the file is on the disk itself, not in its cache."""
+    if sys.platform == "darwin":
+        fcntl.fcntl(descriptor, fcntl.F_FULLFSYNC)
+    else:
+        os.fdatasync(descriptor)
 
 
 def _allocate(descriptor: int, size: int) -> None:

@@ -39,6 +39,7 @@ class Tail:
         self.path = path
         self.lock: int | None = None
         self.open: dict[str, Opened] = {}
+        self.left = 0  # bytes seen that are on their way, or damaged in a segment still written
         self._progress: dict[str, Progress] = {}
         self._prices: dict[str, Price] = {}
         self._pricing_of = pricing_of
@@ -110,6 +111,7 @@ class Tail:
         size = scan.offset - self._offset
         portion.bytes += size
         self._offset = scan.offset
+        self.left = scan.left
         self._take(portion, scan.records)
         if scan.damages:
             portion.damages += scan.damages
@@ -124,7 +126,7 @@ class Tail:
         with path.open("rb", buffering=0) as file:
             descriptor = file.fileno()
             if not sealed and os.pread(descriptor, 1, self._offset) in (b"", b"\0"):
-                return Scan([], [], self._offset, ended=True), False
+                return Scan([], [], self._offset), False
             window = os.pread(descriptor, WINDOW_BYTES, self._offset)
             scan = scan_live(window, self._offset, str(path))
             if not sealed or (len(window) == WINDOW_BYTES and scan.offset > self._offset):

@@ -97,10 +97,10 @@ class Journal:
         )
         try:
             keeper = Keeper(make, limits, clock, make(1))
+            journal = cls(path, lock, keeper, clock=clock, limits=limits, durability=durability)
         except OSError as error:
             folder.abandon(path, lock)
             raise _full(error) from error
-        journal = cls(path, lock, keeper, clock=clock, limits=limits, durability=durability)
         keeper.start()
         return journal
 
