@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from meterr import simulator
-from support.simulator import KEY, SimulatorProcess, Wire, in_thread
+from support.simulator import KEY, SimulatorProcess, Wire, in_thread, read_to_end
 
 BODY: Any = {"model": "m", "messages": [{"role": "user", "content": "hello"}]}
 
@@ -97,8 +97,7 @@ def test_a_cut_stream_logs_only_the_usage_that_was_sent(logged: Wire, log_path: 
 
     cut, whole = (line for line in lines(log_path, logged) if line["event"] != "received")
     assert ("cut", 3, None) == (cut["event"], cut["events_sent"], cut["usage"])
-    assert 8 == len(str(whole["usage"]["total_tokens"]).zfill(8))
-    assert "answered" == whole["event"]
+    assert ("answered", 2) == (whole["event"], whole["usage"]["prompt_tokens"])
 
 
 def test_a_refused_call_is_on_file_too(logged: Wire, log_path: Path) -> None:
@@ -118,6 +117,39 @@ def test_a_body_that_is_no_object_is_400(logged: Wire, body: bytes) -> None:
     answer = logged.openai("chat/completions", body)
 
     assert 400 == answer.status
+
+
+def test_query_and_harmless_headers_are_witnessed(logged: Wire) -> None:
+    """console 4.2, 4 and 6: what the gateway must forward unchanged can be compared."""
+    headers = {"anthropic-beta": "a,b", "x-secret": "s", "authorization": f"Bearer {KEY}"}
+    logged.send("POST", "/v1/messages?beta=true", BODY, headers)
+    call = logged.calls()[-1]
+
+    assert hashlib.sha256(b"beta=true").hexdigest() == call["query_sha256"]
+    assert "a,b" == call["headers"]["anthropic-beta"]
+    assert not {"x-secret", "authorization"} & call["headers"].keys()
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs the device that is always full")
+def test_what_cannot_be_put_on_file_is_not_answered() -> None:
+    """A witness that cannot write stops the provider: 500, and no call is listed."""
+    with in_thread(Path("/dev/full")) as running:
+        answer = running.openai("chat/completions", BODY)
+
+        assert 500 == answer.status
+        assert [] == running.calls()
+
+
+def test_a_body_over_64_mib_is_refused_unread_and_no_call(logged: Wire) -> None:
+    """413 in shape; the connection closes."""
+    head = f"POST /v1/embeddings HTTP/1.1\r\ncontent-length: {64 * 1024 * 1024 + 1}\r\n\r\n"
+    connection = socket.create_connection(("127.0.0.1", logged.port))
+    connection.sendall(head.encode())
+    received = read_to_end(connection)
+
+    assert received.startswith(b"HTTP/1.1 413 ")
+    assert b'{"error":{"message":' in received
+    assert [] == logged.calls()
 
 
 class TestCredentials:

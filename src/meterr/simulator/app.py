@@ -11,7 +11,7 @@ from meterr.core.http.body import BodyTooLarge, BodyTooSlow, read_body
 from meterr.core.http.body import ClientGone as GoneBeforeTheEnd
 from meterr.core.ids import IdFactory
 from meterr.simulator import control, reading, routes, shapes
-from meterr.simulator.call_log import CALLS_KEPT, CallLog, Ended, Received
+from meterr.simulator.call_log import CALLS_KEPT, FORWARDED_HEADERS, CallLog, Ended, Received
 from meterr.simulator.credentials import Credentials, digests
 from meterr.simulator.delivery import deliver
 from meterr.simulator.exchange import ClientGone, End, Exchange
@@ -74,9 +74,7 @@ class _Simulator:
 
     async def _call(self, scope: Scope, receive: Receive, send: Send) -> None:
         started = self._clock.monotonic()
-        headers = {
-            name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]
-        }
+        headers = _headers(scope)
         place = routes.find(scope["path"], headers)
         try:
             body = await read_body(
@@ -91,6 +89,7 @@ class _Simulator:
             id=f"req_{self._ids.new().replace('-', '')}",
             method=scope["method"],
             path=scope["path"],
+            query=scope["query_string"],
             headers=headers,
             body=body,
             unix_ms=self._clock.unix_ms(),
@@ -109,7 +108,7 @@ class _Simulator:
 
     def _record(self, request: Request) -> int:
         model, stream = reading.peek(request.body)
-        sequence = self._log.next_sequence()
+        sequence = self._log.next_sequence
         self._log.received(
             Received(
                 sequence=sequence,
@@ -117,6 +116,12 @@ class _Simulator:
                 at_unix_ms=request.unix_ms,
                 method=request.method,
                 path=request.path,
+                query_sha256=hashlib.sha256(request.query).hexdigest() if request.query else "",
+                headers={
+                    name: request.headers[name]
+                    for name in FORWARDED_HEADERS
+                    if name in request.headers
+                },
                 caller_id=request.headers.get(_CALLER_ID),
                 body_sha256=hashlib.sha256(request.body).hexdigest(),
                 body_bytes=len(request.body),
@@ -161,6 +166,15 @@ class _Simulator:
             answer_bytes=exchange.bytes_sent,
             events_sent=exchange.pieces_sent,
         )
+
+
+def _headers(scope: Scope) -> dict[str, str]:
+    """Return the headers, those sent twice joined by a comma, so that no second value hides."""
+    headers: dict[str, str] = {}
+    for name, value in scope["headers"]:
+        key, text = name.decode("latin-1"), value.decode("latin-1")
+        headers[key] = f"{headers[key]}, {text}" if key in headers else text
+    return headers
 
 
 async def _refuse_body(send: Send, place: routes.Place, error: MeterrError) -> None:

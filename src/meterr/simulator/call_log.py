@@ -13,6 +13,21 @@ from meterr.simulator.model import Json
 CALLS_KEPT = 200_000
 """Calls kept in memory for GET /_simulator/calls, about 1 kB each; the file keeps all."""
 
+FORWARDED_HEADERS = (
+    "accept",
+    "accept-encoding",
+    "anthropic-beta",
+    "anthropic-version",
+    "connection",
+    "content-type",
+    "openai-beta",
+    "openai-organization",
+    "openai-project",
+    "transfer-encoding",
+    "user-agent",
+)
+"""An allow-list: a header that may carry a secret is not on it."""
+
 
 class Received(msgspec.Struct, frozen=True, tag="received", tag_field="event"):
     """Written before the first byte of the answer. ``credentials`` holds digests only."""
@@ -22,6 +37,8 @@ class Received(msgspec.Struct, frozen=True, tag="received", tag_field="event"):
     at_unix_ms: int
     method: str
     path: str
+    query_sha256: str  # of the query string as sent, "" without one
+    headers: dict[str, str]  # those of FORWARDED_HEADERS that came; no other value is kept
     caller_id: str | None  # the caller's x-meterr-request-id
     body_sha256: str
     body_bytes: int
@@ -59,15 +76,17 @@ class CallLog:
         )
         self._calls: deque[dict[str, Any]] = deque(maxlen=calls_kept)
         self._sequence = 0
+        self._closed = False
 
+    @property
     def next_sequence(self) -> int:
-        """Return the number of the next call: 1, 2, 3 and so on."""
-        self._sequence += 1
-        return self._sequence
+        """The number of the next call: 1, 2, 3 and so on, without a gap for a failed write."""
+        return self._sequence + 1
 
     def received(self, record: Received) -> None:
         """Record a call. Raises OSError when it is not on file; then nothing may be answered."""
         self._append(record)
+        self._sequence = record.sequence
         call = msgspec.structs.asdict(record)
         self._calls.append({**call, "stage": "received", "usage": None})
 
@@ -90,13 +109,15 @@ class CallLog:
 
     def close(self) -> None:
         """Close the file; a second time is nothing."""
-        if self._file is not None:
+        if self._file is not None and not self._closed:
             os.close(self._file)
-            self._file = None
+        self._closed = True
 
     def _append(self, record: msgspec.Struct) -> None:
         if self._file is None:
             return
+        if self._closed:
+            raise OSError("The call log is closed.")
         line = msgspec.json.encode(record) + b"\n"
         if os.write(self._file, line) != len(line):
             raise OSError("The call log took only a part of a line; is the disk full?")

@@ -22,6 +22,7 @@ class Request:
     id: str
     method: str
     path: str
+    query: bytes
     headers: Mapping[str, str]
     body: bytes
     unix_ms: int

@@ -128,7 +128,7 @@ def _resolved(reference: str, root: Json) -> dict[str, Json]:
     for step in reference.removeprefix("#").strip("/").split("/"):
         name = step.replace("~1", "/").replace("~0", "~")
         if name:
-            node = node[name] if name in node else {}
+            node = node.get(name, {})
     return node if isinstance(node, dict) else {}
 
 
