@@ -80,6 +80,24 @@ class TestWhoWins:
         assert "3" == usd_at(book, NOW_MS, "dated")
         assert book.resolve("other", "variants", "", NOW_MS) is None
 
+    def test_terms_of_a_model_hold_for_all_its_names_and_terms_of_a_name_for_that_name(
+        self,
+    ) -> None:
+        """P1: a provider answers with a dated name; the contract for the model still counts."""
+        whole = override(1, "7", provider="openai", model="gpt-4.1")
+        dated = override(2, "8", provider="openai", model="gpt-4.1-2025-04-14")
+        book = PriceBook.bundled([whole])
+
+        def usd(name: str) -> str:
+            terms = book.resolve("openai", name, "default", NOW_MS)
+            assert terms is not None
+            return terms.rates["input"].usd
+
+        assert ["7", "7"] == [usd("gpt-4.1"), usd("gpt-4.1-2025-04-14")]
+        assert "0.4" == usd("gpt-4.1-mini")
+        book.reload([whole, dated])
+        assert ["7", "8"] == [usd("gpt-4.1"), usd("gpt-4.1-2025-04-14")]
+
     def test_an_override_says_who_it_is(self) -> None:
         """P7: the price version names the override, so an entry leads to author and reason."""
         terms = PriceBook([acme()], "acme 1", [override(1, "7")]).resolve(

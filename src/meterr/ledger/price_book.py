@@ -42,6 +42,8 @@ class PriceBook:
 
     Providers are known by the source's exact id (``openai``, ``anthropic``, ``moonshotai``):
     a provider of your own is priced by overrides alone, however much its name resembles another.
+    An override of the source's model id holds for every name of that model, one of another name for
+    that name alone; among those that hold, the newest made wins.
     """
 
     def __init__(
@@ -96,12 +98,12 @@ class PriceBook:
         return tuple(model.id for model in known.models if not model.deprecated) if known else ()
 
     def _resolution(self, target: _Target, at_unix_ms: int) -> _Resolution:
-        overrides = self._overrides.get(target, ())
+        found = self._find(target)
+        overrides = self._overrides_of(target, found)
         since, until = _steady_span(overrides, at_unix_ms)
         override = override_at(overrides, at_unix_ms)
         if override is not None:
             return _Resolution(since, until, self._one(price_of(override)))
-        found = self._find(target)
         if found is None:
             return _Resolution(since, until, None)
         source_since, source_until = steady_span(found.info, at_unix_ms)
@@ -111,6 +113,15 @@ class PriceBook:
     def _find(self, target: _Target) -> FoundModel | None:
         provider = self._provider_of.get(target.provider)
         return None if provider is None else find_model(provider, self._providers, target.model)
+
+    def _overrides_of(self, target: _Target, found: FoundModel | None) -> tuple[PriceOverride, ...]:
+        named = self._overrides.get(target, ())
+        if found is None or not found.own:
+            return named
+        # A provider answers with a dated name of the model that was asked for; terms agreed for
+        # the model hold for both.
+        whole_model = target._replace(model=found.info.id.lower())
+        return named if whole_model == target else named + self._overrides.get(whole_model, ())
 
     def _price(self, found: FoundModel, target: _Target, at_unix_ms: int) -> Price | None:
         rates = rates_at(found, target.context, at_unix_ms)

@@ -20,7 +20,7 @@ class NewOverride(msgspec.Struct, frozen=True):
     """What an operator asks for: times in Unix milliseconds, rates as decimal strings or Rates."""
 
     provider: str
-    model: str  # as callers name it; matched whole, whatever the case
+    model: str  # a name, whatever its case; the price source's id covers all names of the model
     rates: Mapping[str, str | Rate]  # USD per million tokens, per thousand requests for web_*
     author: str
     reason: str

@@ -23,7 +23,8 @@ SELECT price_id, provider, model, match, source, context, rates::text
 -- name: sum_usage
 -- One statement for every grouping: a dimension that is not asked for is NULL in every row and
 -- groups nothing. Days and hours are places between edges computed once from the time zone.
--- A failed call without usage had nothing to price; every other call without a cost is unpriced.
+-- Unpriced is what consumed something, or may have, and has no cost: neither a call that used
+-- nothing by the provider's own word, nor a failed one about whose usage nothing was said.
 SELECT CASE WHEN %(by_period)s THEN width_bucket(at, %(edges)s::timestamptz[]) END AS period,
        CASE WHEN %(by_key)s THEN key_id::text END AS key,
        CASE WHEN %(by_model)s THEN model END AS model,
@@ -38,7 +39,10 @@ SELECT CASE WHEN %(by_period)s THEN width_bucket(at, %(edges)s::timestamptz[]) E
        count(*) FILTER (WHERE state = 'interrupted') AS interrupted,
        count(*) FILTER (WHERE state <> 'refused' AND status >= 400) AS failed,
        count(*) FILTER (WHERE cost_usd IS NULL AND state <> 'refused'
-                          AND (usage_known OR status < 400)) AS unpriced,
+                          AND CASE WHEN usage_known THEN greatest(
+           input, cache_read, cache_write_5m, cache_write_30m, cache_write_1h, cache_write_12h,
+           input_audio, input_image, output, output_audio, output_image, web_search, web_fetch) > 0
+                                   ELSE status < 400 END) AS unpriced,
        count(*) FILTER (WHERE estimate <> '') AS estimated,
        sum(cost_usd) AS cost_usd,
        sum(input) AS input,
@@ -77,7 +81,10 @@ SELECT id::text, at, key_id::text, surface, upstream, provider, model, answered_
    AND (%(state)s::text IS NULL OR state = %(state)s)
    AND (NOT %(failed)s OR status >= 400)
    AND (NOT %(unpriced)s OR (cost_usd IS NULL AND state <> 'refused'
-                             AND (usage_known OR status < 400)))
+                             AND CASE WHEN usage_known THEN greatest(
+           input, cache_read, cache_write_5m, cache_write_30m, cache_write_1h, cache_write_12h,
+           input_audio, input_image, output, output_audio, output_image, web_search, web_fetch) > 0
+                                      ELSE status < 400 END))
  ORDER BY at DESC, id DESC
  LIMIT %(rows)s;
 
@@ -99,7 +106,10 @@ SELECT id::text, at, key_id::text, surface, upstream, provider, model, answered_
    AND (%(state)s::text IS NULL OR state = %(state)s)
    AND (NOT %(failed)s OR status >= 400)
    AND (NOT %(unpriced)s OR (cost_usd IS NULL AND state <> 'refused'
-                             AND (usage_known OR status < 400)))
+                             AND CASE WHEN usage_known THEN greatest(
+           input, cache_read, cache_write_5m, cache_write_30m, cache_write_1h, cache_write_12h,
+           input_audio, input_image, output, output_audio, output_image, web_search, web_fetch) > 0
+                                      ELSE status < 400 END))
  ORDER BY at, id
  LIMIT %(rows)s;
 

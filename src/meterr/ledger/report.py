@@ -34,8 +34,8 @@ class UsageRow(msgspec.Struct, frozen=True):
     Sums over the entries of one group.
 
     ``cost_usd`` is the exact, unrounded sum over the entries whose cost is known, None when there
-    is none; ``unpriced`` says how many calls it leaves out. A call that failed at the provider
-    without reporting usage had nothing to price: it counts as ``failed``, not as ``unpriced``.
+    is none; ``unpriced`` says how many calls it leaves out. A call that used nothing, or failed at
+    the provider without any report of usage, had nothing to price and is not ``unpriced``.
     """
 
     group: Mapping[Dimension, str]
