@@ -1,14 +1,11 @@
 """What the caller holds: the head, and the body as it arrives."""
 
 import asyncio
-from collections.abc import Sequence
-from typing import Final, Self
+from typing import Self
 
 from meterr.gateway.upstream.errors import AnswerTooLarge, UpstreamClosed, UpstreamError
+from meterr.gateway.upstream.framing import Headers
 from meterr.gateway.upstream.limits import UNREAD_BYTES_MAX
-
-Headers = list[tuple[bytes, bytes]]
-_NO_TRAILERS: Final[tuple[tuple[bytes, bytes], ...]] = ()
 
 
 class Inbox:
@@ -40,7 +37,7 @@ class Inbox:
         self.paused = False
         self.ended = False
         self.error: UpstreamError | None = None
-        self.trailers: Sequence[tuple[bytes, bytes]] = _NO_TRAILERS
+        self.trailers: Headers = []
 
     def put(self, parts: list[bytes], size: int) -> None:
         """Take over ``parts`` (``size`` bytes); pause the socket when too much waits unread."""
@@ -51,7 +48,7 @@ class Inbox:
             self.transport.pause_reading()
         self._wake()
 
-    def finish(self, parts: list[bytes], trailers: Sequence[tuple[bytes, bytes]]) -> None:
+    def finish(self, parts: list[bytes], trailers: Headers) -> None:
         """Put the last ``parts`` and let go of the connection: its next exchange may begin."""
         self._parts += parts
         self.trailers = trailers
@@ -122,18 +119,21 @@ class Answer:
     connection is back in its pool already, so there is nothing to release.
     """
 
-    __slots__ = ("_read", "body_now", "headers", "status")
+    __slots__ = ("_taken", "_trailers", "body_now", "headers", "status")
 
-    def __init__(self, status: int, headers: Headers, body_now: bytes | None) -> None:
+    def __init__(
+        self, status: int, headers: Headers, body_now: bytes | None, trailers: Headers
+    ) -> None:
         self.status = status
         self.headers = headers
         self.body_now = body_now
-        self._read = False
+        self._trailers = trailers
+        self._taken = False
 
     @property
-    def trailers(self) -> Sequence[tuple[bytes, bytes]]:
-        """Return the trailers; empty until the body was read to its end."""
-        return _NO_TRAILERS
+    def trailers(self) -> Headers:
+        """Return the trailers, names lower-cased; empty until the body was read to its end."""
+        return self._trailers
 
     async def read(self, limit: int) -> bytes:
         """
@@ -158,24 +158,10 @@ class Answer:
         return self
 
     async def __anext__(self) -> bytes:
-        if self._read or not self.body_now:
+        if self._taken or not self.body_now:
             raise StopAsyncIteration
-        self._read = True
+        self._taken = True
         return self.body_now
-
-
-class AnswerWithTrailers(Answer):
-    """A whole answer that brought trailers: rare enough to be kept off the common path."""
-
-    __slots__ = ("_trailers",)
-
-    def __init__(self, status: int, headers: Headers, body_now: bytes, trailers: Headers) -> None:
-        super().__init__(status, headers, body_now)
-        self._trailers = trailers
-
-    @property
-    def trailers(self) -> Sequence[tuple[bytes, bytes]]:
-        return self._trailers
 
 
 class StreamedAnswer(Answer):
@@ -191,12 +177,12 @@ class StreamedAnswer(Answer):
     def __init__(
         self, status: int, headers: Headers, inbox: Inbox, loop: asyncio.AbstractEventLoop
     ) -> None:
-        super().__init__(status, headers, None)
+        super().__init__(status, headers, None, inbox.trailers)
         self._inbox = inbox
         self._loop = loop
 
     @property
-    def trailers(self) -> Sequence[tuple[bytes, bytes]]:
+    def trailers(self) -> Headers:
         return self._inbox.trailers
 
     def abort(self) -> None:

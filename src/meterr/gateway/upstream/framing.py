@@ -60,12 +60,12 @@ def framing_of(status: int, headers: Headers) -> int:
 
 
 def _framing_by(name: bytes, value: bytes) -> int:
-    value = value.strip(b" \t")
     if name == b"content-length":
+        value = value.rstrip(b" \t")
         if not value.isdigit() or len(value) > LENGTH_DIGITS_MAX:
             raise UpstreamProtocolError(Refusal.LENGTH, "its Content-Length is not a plain number.")
         return LENGTH
-    if value.lower() != b"chunked":
+    if value.rstrip(b" \t").lower() != b"chunked":
         raise UpstreamProtocolError(
             Refusal.ENCODING, "its Transfer-Encoding is not exactly chunked."
         )

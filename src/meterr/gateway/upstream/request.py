@@ -66,7 +66,7 @@ def encode_headers(headers: Sequence[tuple[bytes, bytes]]) -> bytes:
         )
     if b"".join([value for _, value in headers]).translate(None, _VALUE):
         raise UnsendableRequest("A header value holds a control character.")
-    return b"".join([b"%b: %b\r\n" % header for header in headers])
+    return b"".join([part for name, value in headers for part in (name, b": ", value, b"\r\n")])
 
 
 def encode_head(
