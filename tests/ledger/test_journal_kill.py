@@ -118,3 +118,26 @@ async def test_a_drain_killed_beside_a_living_writer_is_taken_up_by_the_next(hou
     await house.drained()
     assert promises.are_kept_by(house.states())
     assert [] == folder.process_folders(house.root)
+
+
+async def test_a_living_writer_is_followed_without_a_false_alarm(house: House) -> None:
+    """P2: bytes on their way are never taken for damage, and no segment is given back too early."""
+    promises = Promises()
+    with started("journal_victim.py", str(house.root), "31") as writer:
+        assert writer.stdout is not None
+        async with house.drain() as drain:
+            for _ in range(60):
+                for _ in range(300):
+                    promises.take(writer.stdout.readline())
+                await drain.drain_once()
+            assert [] == house.heard
+            assert (0, 0) == (drain.report.interrupted, drain.report.duplicates)
+            segments = [
+                p for path in folder.process_folders(house.root) for p in folder.segments(path)
+            ]
+            assert len(segments) < 20
+        writer.kill()
+        for line in writer.stdout:
+            promises.take(line)
+    await house.drained()
+    assert promises.are_kept_by(house.states())

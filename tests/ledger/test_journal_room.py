@@ -39,8 +39,10 @@ class TestRoom:
         clock = FakeClock()
         with closing(a_journal(tmp_path, clock=clock)) as journal:
             taken = fill(journal)
+            assert not journal.is_accepting
             for call_id in taken:
                 journal.settled(a_settled(call_id), PRICE)
+            assert journal.is_accepting
             clock.now_s += 2
             assert len(fill(journal)) > len(taken) // 2
 

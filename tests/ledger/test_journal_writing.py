@@ -118,6 +118,15 @@ class TestRecordsThatDoNotFit:
             path = journal.path
         assert State.SETTLED == settled_in(path)[call_id].state
 
+    def test_a_refused_call_with_an_endless_model_name_is_cut(self, tmp_path: Path) -> None:
+        """P2: a call that never left is entered too, whatever its caller put into it."""
+        with closing(a_journal(tmp_path)) as journal:
+            call_id = IDS.new()
+            refused = {"state": State.REFUSED, "usage": None, "cost": None, "price": ""}
+            journal.settled(a_settled(call_id, model="\x01" * 99_999, **refused))
+            path = journal.path
+        assert "\x01" * 40 == settled_in(path)[call_id].model
+
     def test_the_same_call_is_not_opened_twice(self, tmp_path: Path) -> None:
         """P2: an id is one call."""
         with closing(a_journal(tmp_path)) as journal:
@@ -186,6 +195,7 @@ class TestAKernelThatRefusesAWrite:
         with closing(a_journal(tmp_path, clock=clock)) as journal:
             call_id, refused, accepted = (IDS.new() for _ in range(3))
             journal.opened(an_opened(call_id), PRICE)
+            assert journal.is_accepting
             with refusing_writes(journal):
                 for _ in range(2):
                     with pytest.raises(JournalFull):
@@ -193,10 +203,12 @@ class TestAKernelThatRefusesAWrite:
                 journal.settled(a_settled(call_id), PRICE)
                 await asyncio.sleep(0)
                 assert frame(a_settled(call_id)) not in on_file(journal)
+                assert not journal.is_accepting
             with pytest.raises(JournalFull):
                 journal.opened(an_opened(refused), PRICE)  # not tried again at once
             clock.now_s += 2
             journal.opened(an_opened(accepted), PRICE)
+            assert journal.is_accepting
             room = journal._pages.room
             journal.settled(a_settled(accepted), PRICE)
             assert room + PROMISE_BYTES - len(frame(a_settled(accepted))) == journal._pages.room

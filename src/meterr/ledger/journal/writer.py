@@ -6,6 +6,8 @@ from functools import partial
 from pathlib import Path
 from typing import Self
 
+import msgspec
+
 from meterr.core.clock import Clock
 from meterr.core.errors import Invalid, Unavailable
 from meterr.core.ids import IdFactory
@@ -67,6 +69,7 @@ class Journal:
         self._pending: list[bytes] = []
         self._scheduled = False
         self._failing = False  # the last write failed; what is pending is tried again
+        self._full = False  # the last attempt to get room failed
         self._retry_at = 0.0
 
     @classmethod
@@ -191,6 +194,13 @@ class Journal:
             raise _full(error) from error
 
     @property
+    def is_accepting(self) -> bool:
+        """Whether a call would be taken now, as far as is known without trying: for /readyz."""
+        if self._keeper.failure is not None or self._failing:
+            return False
+        return not self._full or self._pages.room >= PROMISE_BYTES + OPENED_BYTES_MAX
+
+    @property
     def open_calls(self) -> int:
         """How many calls are open."""
         return len(self._open)
@@ -271,8 +281,10 @@ class Journal:
             self.flush()
             self._failing = False
             pages.extend(need)
+            self._full = False
             pages.leave_aged(need)
         except OSError as error:
+            self._full = need > pages.room
             self._retry_at = self._clock.monotonic() + self._retry_s
             raise _full(error) from error
         if pages.rotations != self._rotations:
@@ -313,6 +325,9 @@ def _framed_settled(record: Settled) -> bytes:
         line = frame(fitted(record, TEXT_CHARS_KEPT))
     if len(line) > SETTLED_BYTES_MAX:
         line = frame(fitted(record, TEXT_CHARS_KEPT))
+    if len(line) > SETTLED_BYTES_MAX:  # a refused call: the model of an opened one is not as long
+        short = msgspec.structs.replace(record, model=record.model[:TEXT_CHARS_KEPT])
+        line = frame(fitted(short, TEXT_CHARS_KEPT))
     if len(line) > SETTLED_BYTES_MAX:
         raise ValueError(f"call {record.id}: what names it takes {len(line)} bytes")
     return line
