@@ -10,6 +10,7 @@ from meterr.app.child import Instructions, Part, exposed
 from meterr.app.draining import drain_until, report_failure
 from meterr.app.gateway_process import journal_root
 from meterr.app.supervisor import Child, ChildPlan, listen
+from meterr.core.errors import OperatorError
 from meterr.core.migrate import SchemaMismatch
 from meterr.core.postgres import EmbeddedPostgres, EmbeddedPostgresError
 from meterr.core.settings import Settings
@@ -23,7 +24,7 @@ CALL_LOG = "simulator/calls.jsonl"
 """Where the simulator keeps its log, below the data directory."""
 
 
-class NotReady(Exception):
+class NotReady(OperatorError):
     """The gateway did not come up; its own log lines above say why."""
 
 

@@ -25,6 +25,7 @@ async def serve(application: Application, settings: ServerSettings, listener: in
         interface="asgi3",
         log_config=None,
         access_log=False,
+        proxy_headers=False,
         server_header=False,
         backlog=_BACKLOG,
         timeout_keep_alive=settings.keep_alive_s,

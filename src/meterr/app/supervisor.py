@@ -13,6 +13,7 @@ from asyncio.subprocess import PIPE, Process
 from dataclasses import dataclass
 
 from meterr.app.child import READY, Instructions, encode
+from meterr.core.errors import OperatorError
 from meterr.core.telemetry import Event, EventLine, Level, Telemetry
 
 _RESTART_PAUSES_S = (0.0, 0.1, 0.5, 2.0, 5.0)
@@ -22,7 +23,7 @@ _YOUNG_S = 10.0
 _STOP_GRACE_S = 5.0
 
 
-class PortTaken(Exception):
+class PortTaken(OperatorError):
     """The address cannot be listened on; the text says which, why, and the way out."""
 
 

@@ -1,6 +1,5 @@
 """From flags, environment and file to one frozen ``Settings``, and where each value came from."""
 
-import difflib
 import os
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
@@ -10,6 +9,8 @@ from typing import Any
 
 from pydantic import BaseModel, SecretStr, ValidationError
 
+from meterr.core.errors import OperatorError
+from meterr.core.nearest import nearest
 from meterr.core.settings import PRESETS, Settings, UpstreamSettings
 
 PREFIX = "METERR_"
@@ -21,7 +22,7 @@ Trail = tuple[str, ...]
 Tree = Mapping[str, Any]
 
 
-class ConfigurationError(Exception):
+class ConfigurationError(OperatorError):
     """A setting cannot be used; the text names it, where it came from, and the way out."""
 
 
@@ -169,14 +170,6 @@ def _refuse_unknown(path: Trail, shown: str) -> None:
     wrong = _misstep(path)
     if wrong is not None:
         raise ConfigurationError(f"{shown}: unknown setting{nearest(*wrong)}")
-
-
-def nearest(name: str, names: Sequence[str]) -> str:
-    """Return `` (did you mean X?)`` for the closest of ``names``, or `` (valid: ...)``."""
-    if not names:
-        return ""
-    close = difflib.get_close_matches(name, names, n=1, cutoff=0.6)
-    return f" (did you mean {close[0]}?)" if close else f" (valid here: {', '.join(sorted(names))})"
 
 
 def _add_presets(

@@ -93,6 +93,12 @@ class Database:
             await connection.execute(_SQL["act_for_tenant"], {"tenant_id": tenant_id})
             yield connection
 
+    async def server_time_s(self) -> float:
+        """Return the server's clock, in seconds since 1970-01-01 UTC."""
+        async with self.transaction() as connection:
+            row = await (await connection.execute(_SQL["server_time"])).fetchone()
+        return float(str(row[0])) if row else 0.0
+
 
 async def connect(
     dsn: str,

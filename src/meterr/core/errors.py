@@ -33,6 +33,14 @@ class MeterrError(Exception):
         self.param = param
 
 
+class OperatorError(Exception):
+    """
+    Told to whoever runs meterr, never to a caller over HTTP.
+
+    The text is one sentence that names what is wrong and the way out, and holds no secret.
+    """
+
+
 class Invalid(MeterrError):
     """The request cannot be understood; ``param`` names the field."""
 

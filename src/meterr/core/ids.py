@@ -17,8 +17,8 @@ class IdFactory:
     """
     Mint UUIDv7 strings in strictly rising order.
 
-    The 74 bits after the timestamp are a 42-bit sequence, started at random in each millisecond,
-    and 32 fresh random bits. When the clock steps back the last timestamp stays in use, so ids never
+    The 74 bits after the time are a 42-bit sequence, started at random in each millisecond, and
+    32 fresh random bits. When the clock steps back the last timestamp stays in use, so ids never
     run backwards. Not safe to share between threads; give each its own.
     """
 
@@ -65,5 +65,5 @@ class IdFactory:
 
 
 def unix_ms_of(call_id: str) -> int:
-    """Return the millisecond a UUIDv7 was minted in: the ledger's ``at`` is this and nothing else."""
+    """Return the millisecond a UUIDv7 was minted in: the ledger's ``at`` is just this."""
     return int(call_id[:8] + call_id[9:13], 16)

@@ -2,6 +2,9 @@
 -- Transaction-local: ends with the transaction, whatever its outcome.
 select set_config('meterr.tenant_id', %(tenant_id)s, true);
 
+-- name: server_time
+select extract(epoch from clock_timestamp())::float8 as unix_s;
+
 -- name: lock_migrations
 -- Held until the transaction ends. The number is arbitrary and ours: 'meterr' in ASCII.
 select pg_advisory_xact_lock(120287053378674);

@@ -187,7 +187,7 @@ class Call:
         admitted = self.admitted
         price = admitted.price
         if reading is None or not admitted.surface.billed:
-            return price, Decimal(0)
+            return price, Decimal(0) if price else None
         if reading.tier or reading.model != admitted.facts.model:
             price = self._answered_price(reading)
         if price is None:

@@ -15,6 +15,8 @@ from typing import Final
 
 from pydantic import SecretStr
 
+from meterr.core.errors import OperatorError
+
 PEPPER_BYTES_MIN: Final = 32
 PEPPER_FILE_BYTES_MAX: Final = 4096
 # A pepper drawn at random in any usual encoding has far more distinct characters; "xxxx…" has one.
@@ -32,7 +34,7 @@ _ID_HEX_CHARS: Final = 12
 _READABLE_BY_OTHERS: Final = stat.S_IRWXO | stat.S_IWGRP
 
 
-class PepperRefused(Exception):
+class PepperRefused(OperatorError):
     """The pepper cannot be used; the message says why and what to do, and never quotes it."""
 
 

@@ -1,0 +1,78 @@
+"""The command line: parse, call, render, exit. Commands are loaded when they are named."""
+
+import sys
+from importlib import import_module
+
+import click
+
+from meterr import __version__
+from meterr.cli.exits import Exit
+from meterr.cli.failures import told
+from meterr.core.nearest import nearest
+
+_COMMANDS = {
+    "up": ("meterr.cli.up", "Start everything on this machine, with its own database."),
+    "serve": ("meterr.cli.serve", "Start the gateway on a PostgreSQL of yours."),
+    "doctor": ("meterr.cli.doctor", "Check configuration, database, disk, clock and providers."),
+    "config": ("meterr.cli.config", "Show the settings in force and where they come from."),
+    "db": ("meterr.cli.db", "Bring the database's schema up to this version."),
+    "tenant": ("meterr.cli.tenant", "Create and list tenants."),
+    "key": ("meterr.cli.key", "Create, list and revoke API keys."),
+    "price": ("meterr.cli.price", "Set and list your own prices."),
+    "usage": ("meterr.cli.usage", "Sum calls, tokens and cost by model, key, day and more."),
+    "logs": ("meterr.cli.logs", "List calls, and follow them as they come."),
+    "verify": ("meterr.cli.verify", "Recompute the ledger and compare."),
+    "simulator": ("meterr.cli.simulator", "Run a provider that answers offline."),
+    "help": ("meterr.cli.topics", "Explain exit codes and environment variables."),
+}
+
+
+class _Commands(click.Group):
+    """Load a command's module when it is named, so that ``--version`` and completion stay quick."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in _COMMANDS:
+            return None
+        command = import_module(_COMMANDS[cmd_name][0]).command
+        if not isinstance(command, click.Command):
+            raise TypeError(f"{cmd_name} is not a command")
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and args[0] not in _COMMANDS and not args[0].startswith("-"):
+            ctx.fail(f"No such command {args[0]!r}{nearest(args[0], list(_COMMANDS))}.")
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in _COMMANDS.items()])
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="meterr")
+def cli() -> None:
+    """meterr: the LLM gateway you can audit."""
+
+
+def main() -> None:
+    """Run the command line; every failure becomes one clear line and a documented exit status."""
+    try:
+        status = cli.main(prog_name="meterr", standalone_mode=False)
+        sys.exit(status if isinstance(status, int) else Exit.OK)
+    except click.exceptions.Abort:
+        sys.exit(Exit.INTERRUPTED)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except BrokenPipeError:
+        # The reader of a pipe had enough; that is not a failure. Nothing more can be written.
+        sys.stderr.close()
+        sys.exit(Exit.OK)
+    # The last boundary: an error of ours is told by its kind, never by a traceback with values.
+    except Exception as error:  # noqa: BLE001
+        sys.exit(told(error))

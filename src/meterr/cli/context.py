@@ -1,0 +1,79 @@
+"""What most commands start with: settings, and the database that they name."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from meterr import identity
+from meterr.app.deployment import database_url_file
+from meterr.core.configuration import Configuration, ConfigurationError, load
+from meterr.core.db import Database, Role
+from meterr.core.settings import Settings, environment
+from meterr.identity.model import Tenant
+
+DEFAULT_TENANT = "default"
+_Result = TypeVar("_Result")
+_Command = TypeVar("_Command", bound=Callable[..., Any])
+
+
+def with_settings(command: _Command) -> _Command:
+    """Add the options by which every command finds its settings."""
+    for option in (
+        click.option("--data-dir", type=click.Path(path_type=Path), help="Folder for state."),
+        click.option(
+            "--config",
+            "config_file",
+            type=click.Path(path_type=Path),
+            help="Configuration file [default: meterr.toml if it exists].",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+def configuration(config_file: Path | None, data_dir: Path | None, **flags: Any) -> Configuration:
+    """Return the configuration; ``flags`` are settings with ``__`` for the dot."""
+    named: Mapping[str, Any] = {name.replace("__", "."): value for name, value in flags.items()}
+    given = {"data_dir": None if data_dir is None else data_dir.absolute(), **named}
+    return load(given, environment(), config_file)
+
+
+def database_url(settings: Settings) -> str:
+    """Return the configured database, or the embedded one of a running ``meterr up``."""
+    if settings.database_url is not None:
+        return settings.database_url.get_secret_value()
+    left = database_url_file(settings.data_dir)
+    try:
+        return left.read_text("utf-8").strip()
+    except OSError:
+        raise ConfigurationError(
+            f"no database: start 'meterr up' with this data directory ({settings.data_dir}), or "
+            "set METERR_DATABASE_URL"
+        ) from None
+
+
+@asynccontextmanager
+async def open_database(settings: Settings) -> AsyncIterator[Database]:
+    """Yield the database as the services' role."""
+    async with Database.open(database_url(settings), Role.APP, pool_size_max=1) as db:
+        yield db
+
+
+async def chosen_tenants(db: Database, name: str | None) -> list[Tenant]:
+    """Return the tenant called ``name``, or all of them."""
+    if name is not None:
+        return [await identity.find_tenant(db, name)]
+    return await identity.list_tenants(db)
+
+
+def run(work: Awaitable[_Result]) -> _Result:
+    """Run a command's asynchronous part."""
+
+    async def awaited() -> _Result:
+        return await work
+
+    return asyncio.run(awaited())

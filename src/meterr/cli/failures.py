@@ -1,0 +1,32 @@
+"""Errors for people and for scripts: one line on standard error, JSON when JSON was asked for."""
+
+import json
+import sys
+
+import click
+
+from meterr.cli.exits import Exit
+from meterr.core.errors import Invalid, MeterrError, OperatorError
+
+
+def told(error: Exception) -> Exit:
+    """Tell the error on standard error and return the exit status for it."""
+    match error:
+        case Invalid():
+            return _tell(error.code, error.detail, Exit.USAGE)
+        case MeterrError():
+            return _tell(error.code, error.detail, Exit.FAILED)
+        case OperatorError():
+            return _tell("operator", str(error), Exit.USAGE)
+        case OSError():
+            return _tell("system", f"{error.strerror}: {error.filename or ''}", Exit.FAILED)
+        case _:
+            return _tell("internal", f"internal error: {type(error).__name__}", Exit.FAILED)
+
+
+def _tell(code: str, message: str, status: Exit) -> Exit:
+    if "--json" in sys.argv:
+        click.echo(json.dumps({"error": {"code": code, "message": message}}), err=True)
+    else:
+        click.echo(f"meterr: {message}", err=True)
+    return status

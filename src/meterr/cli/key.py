@@ -1,0 +1,159 @@
+"""``meterr key``: API keys of a tenant."""
+
+from datetime import timedelta
+from pathlib import Path
+
+import click
+
+from meterr import identity
+from meterr.app.gateway_process import keyring
+from meterr.cli.context import (
+    DEFAULT_TENANT,
+    chosen_tenants,
+    configuration,
+    open_database,
+    run,
+    with_settings,
+)
+from meterr.cli.output import choose, note, write_list
+from meterr.cli.times import Span, iso
+from meterr.core.clock import SystemClock
+from meterr.core.ids import IdFactory
+from meterr.core.principal import Scope
+from meterr.core.settings import Settings
+from meterr.identity.model import KeyRecord, NewKey
+
+_COLUMNS = ("name", "key_id", "key", "state", "scopes", "models", "expires_at", "created_at")
+_tenant_option = click.option(
+    "--tenant", default=DEFAULT_TENANT, show_default=True, help="Tenant, by name."
+)
+
+
+@click.group("key")
+def command() -> None:
+    """Create, list and revoke API keys."""
+
+
+@command.command("create")
+@with_settings
+@_tenant_option
+@click.option("--name", required=True, help="What the key is for; shown in lists and reports.")
+@click.option("--scope", "scopes", multiple=True, help="chat, embeddings, models [default: all].")
+@click.option("--model", "models", multiple=True, help="Allowed model or pattern [default: any].")
+@click.option("--expires-in", type=Span(), help="Life of the key, e.g. 90d [default: no end].")
+@click.option("--test", "is_test", is_flag=True, help="Make a test key (sk-meterr_test_...).")
+@click.option("--json", "as_json", is_flag=True, help="Write JSON.")
+def create(
+    config_file: Path | None,
+    data_dir: Path | None,
+    tenant: str,
+    name: str,
+    scopes: tuple[str, ...],
+    models: tuple[str, ...],
+    expires_in: timedelta | None,
+    is_test: bool,
+    as_json: bool,
+) -> None:
+    """
+    Create a key and write it to standard output: the only time it can be seen.
+
+    Everything else goes to standard error, so the output can be piped.
+    """
+    settings = configuration(config_file, data_dir).settings
+    environment = identity.Environment.TEST if is_test else identity.Environment.LIVE
+    created = run(_create(settings, tenant, name, scopes, models, expires_in, environment))
+    secret = created.secret.presented.decode()
+    if as_json:
+        item = {**_item(created.record, tenant), "secret": secret}
+        write_list("meterr.keys/1", [item], _COLUMNS, choose(as_json=True))
+        return
+    note(f"Key {created.record.key_id} for tenant {tenant}. It is shown once; store it now.")
+    click.echo(secret)
+
+
+@command.command("list")
+@with_settings
+@click.option("--tenant", help="Tenant, by name [default: all].")
+@click.option("--json", "as_json", is_flag=True, help="Write JSON.")
+def list_(
+    config_file: Path | None, data_dir: Path | None, tenant: str | None, as_json: bool
+) -> None:
+    """List keys, newest first, revoked ones included."""
+    settings = configuration(config_file, data_dir).settings
+    items = run(_list(settings, tenant))
+    write_list("meterr.keys/1", items, ("tenant", *_COLUMNS), choose(as_json=as_json))
+
+
+@command.command("revoke")
+@with_settings
+@_tenant_option
+@click.argument("key_id")
+def revoke(config_file: Path | None, data_dir: Path | None, tenant: str, key_id: str) -> None:
+    """Revoke the key KEY_ID at once, in every process. There is no way back."""
+    settings = configuration(config_file, data_dir).settings
+    record = run(_revoke(settings, tenant, key_id))
+    note(f"Key {record.key_id} ({record.name}) is revoked.")
+
+
+async def _create(
+    settings: Settings,
+    tenant_name: str,
+    name: str,
+    scopes: tuple[str, ...],
+    models: tuple[str, ...],
+    expires_in: timedelta | None,
+    environment: identity.Environment,
+) -> NewKey:
+    clock = SystemClock()
+    expires_at_ms = None
+    if expires_in is not None:
+        expires_at_ms = clock.unix_ms() + int(expires_in.total_seconds() * 1000)
+    async with open_database(settings) as db:
+        tenant = await identity.find_tenant(db, tenant_name)
+        return await identity.create_key(
+            db,
+            keyring(settings),
+            IdFactory(clock),
+            clock,
+            tenant.tenant_id,
+            name=name,
+            scopes=scopes or [scope.value for scope in Scope],
+            models=models or None,
+            expires_at_ms=expires_at_ms,
+            environment=environment,
+        )
+
+
+async def _list(settings: Settings, tenant_name: str | None) -> list[dict[str, object]]:
+    items: list[dict[str, object]] = []
+    async with open_database(settings) as db:
+        for tenant in await chosen_tenants(db, tenant_name):
+            after: str | None = None
+            while True:
+                page = await identity.list_keys(db, tenant.tenant_id, after=after)
+                items += [_item(record, tenant.name) for record in page.keys]
+                after = page.after
+                if after is None:
+                    break
+    return items
+
+
+async def _revoke(settings: Settings, tenant_name: str, key_id: str) -> KeyRecord:
+    async with open_database(settings) as db:
+        tenant = await identity.find_tenant(db, tenant_name)
+        return await identity.revoke_key(db, tenant.tenant_id, key_id)
+
+
+def _item(record: KeyRecord, tenant: str) -> dict[str, object]:
+    return {
+        "tenant": tenant,
+        "name": record.name,
+        "key_id": record.key_id,
+        "key": record.shown,
+        "state": record.state.value,
+        "scopes": sorted(scope.value for scope in record.scopes),
+        "models": None if record.models is None else list(record.models),
+        "expires_at": iso(record.expires_at_ms),
+        "created_at": iso(record.created_at_ms),
+        "revoked_at": iso(record.revoked_at_ms),
+    }

@@ -1,0 +1,46 @@
+"""``meterr serve``: the gateway on a PostgreSQL of yours."""
+
+import asyncio
+import contextlib
+from pathlib import Path
+
+import click
+
+from meterr.app.deployment import Deployment, Plan
+from meterr.app.gateway_process import keyring
+from meterr.cli.context import configuration, database_url, with_settings
+from meterr.cli.output import note
+from meterr.core.clock import SystemClock
+from meterr.core.configuration import ConfigurationError
+from meterr.core.telemetry import Level, Telemetry
+
+
+@click.command("serve")
+@with_settings
+@click.option("--host", help="Address to listen on [default: 127.0.0.1].")
+@click.option("--port", type=int, help="Port to listen on [default: 8080].")
+def command(
+    config_file: Path | None, data_dir: Path | None, host: str | None, port: int | None
+) -> None:
+    """
+    Start the gateway and its drain; stay until stopped.
+
+    Needs METERR_DATABASE_URL with the schema of this version ('meterr db migrate'), the pepper,
+    and at least one provider.
+    """
+    settings = configuration(config_file, data_dir, server__host=host, server__port=port).settings
+    if not settings.upstreams:
+        raise ConfigurationError(
+            "no provider is configured: set OPENAI_API_KEY, ANTHROPIC_API_KEY or KIMI_API_KEY, or "
+            "describe one as [upstreams.NAME] in meterr.toml"
+        )
+    keyring(settings)  # a pepper that cannot be used is told here, not by a child that dies
+    settings.data_dir.mkdir(mode=0o755, parents=True, exist_ok=True)
+    plan = Plan(settings, database_url(settings), embedded=None, simulator_port=None)
+    telemetry = Telemetry(SystemClock(), level=Level(settings.log.level))
+
+    def ready(port: int) -> None:
+        note(f"meterr is ready at http://{settings.server.host}:{port}. Stop it with Ctrl+C.")
+
+    with contextlib.suppress(KeyboardInterrupt):
+        asyncio.run(Deployment(plan, telemetry).run(ready))
