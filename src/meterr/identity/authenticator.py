@@ -119,7 +119,6 @@ class Authenticator:
             except psycopg.Error as error:
                 # Not an outage but our own fault (schema, grants): still no verdict about the key.
                 raise KeyUnverifiable(f"{type(error).__name__}: {error}") from error
-        self._trust.unreachable(self._clock.monotonic())
         raise KeyUnverifiable(failure)
 
     def _remembered(self, macs: Sequence[bytes]) -> VerifiedKey | None:
@@ -138,7 +137,7 @@ class Authenticator:
     def _refuse_out_of_reach(self) -> None:
         standing = self.state
         if standing in (Standing.ABSENT, Standing.UNREACHABLE):
-            raise KeyUnverifiable(f"identity is {standing.value} and the key is not in memory")
+            raise KeyUnverifiable(f"identity is {standing.value}: {self._listener.trouble}")
 
     def _announce(self) -> None:
         self._news.set()

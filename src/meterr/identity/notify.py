@@ -30,6 +30,8 @@ CHANNEL: Final = "meterr_identity"
 BEAT_S: Final = 0.25
 ANSWER_TIMEOUT_S: Final = 1.0
 REREAD_MACS: Final = 2_000
+# An attempt that broke off may have met a server in the act of dying; the next one knows.
+DOUBTS_MAX: Final = 3
 _PAUSE_S_MIN: Final = 0.02
 _PAUSE_S_MAX: Final = 0.25
 
@@ -63,6 +65,9 @@ class Listener:
         self._pulse = f"meterr_pulse_{secrets.token_hex(8)}"
         self._payloads = msgspec.json.Decoder(_Payload)
         self._pause_s = _PAUSE_S_MIN
+        self._doubts = 0
+        # What went wrong last, for the log; holds no secret: psycopg quotes no password.
+        self.trouble = ""
 
     async def run(self) -> None:
         """Listen until cancelled; every failure ends in a new attempt after at most 0.25 s."""
@@ -82,25 +87,38 @@ class Listener:
         opening = connect(
             self._dsn,
             Role.AUTH,
-            connect_timeout_s=ANSWER_TIMEOUT_S,
+            # Longer than ours: `within` forgives a stall of our own loop, a plain timeout does not.
+            connect_timeout_s=2 * ANSWER_TIMEOUT_S,
             statement_timeout_s=ANSWER_TIMEOUT_S,
             autocommit=True,
         )
         try:
             connection = await within(ANSWER_TIMEOUT_S, opening)
         except DatabaseUnavailable as error:
-            if error.server_absent:
-                self._trust.absent(self._clock.monotonic())
-            else:
-                self._trust.unreachable(self._clock.monotonic())
+            self._judge(error)
         except TimeoutError:
-            self._trust.unreachable(self._clock.monotonic())
+            self._silent("no answer to a new connection")
         else:
+            self._doubts = 0
             self._trust.reached()
             return connection
         finally:
             self._on_news()
         return None
+
+    def _judge(self, error: DatabaseUnavailable) -> None:
+        self.trouble = error.private
+        if error.server_absent:
+            self._doubts = 0
+            self._trust.absent(self._clock.monotonic())
+            return
+        self._doubts += 1
+        if self._doubts >= DOUBTS_MAX:
+            self._trust.unreachable(self._clock.monotonic())
+
+    def _silent(self, trouble: str) -> None:
+        self.trouble = trouble
+        self._trust.unreachable(self._clock.monotonic())
 
     async def _listen_while_it_lasts(self, connection: Connection) -> None:
         try:
@@ -110,8 +128,9 @@ class Listener:
             await self._attend(connection)
         except TimeoutError:
             self._trust.lost()
-            self._trust.unreachable(self._clock.monotonic())
-        except (psycopg.Error, NoticeUnreadable):
+            self._silent("no answer on the listening connection")
+        except (psycopg.Error, NoticeUnreadable) as error:
+            self.trouble = f"{type(error).__name__}: {error}"
             self._trust.lost()
         finally:
             self._on_news()
