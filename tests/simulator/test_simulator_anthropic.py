@@ -5,8 +5,8 @@ from typing import Any
 
 import anthropic
 import pytest
-from anthropic.types import Message, ThinkingBlock, ToolUseBlock
-from pydantic import BaseModel
+from anthropic.types import Message, RawMessageStreamEvent, ThinkingBlock, ToolUseBlock
+from pydantic import BaseModel, TypeAdapter
 
 from support.simulator import KEY, Wire
 
@@ -46,9 +46,15 @@ class TestMessages:
 
     def test_the_shape_is_valid_by_the_sdks_own_types(self, wire: Wire) -> None:
         """The SDK does not validate what it reads, so the strict type does it here."""
-        body = {"model": "m", "max_tokens": 9, "messages": HELLO}
+        steering = {"reasoning": "hmm", "text": "ok", "tool_calls": [{"name": "f"}]}
+        body = {"model": "m", "max_tokens": 9, "messages": HELLO, "simulate": steering}
+        answer = wire.anthropic("messages", body)
+        events = wire.events_of(wire.anthropic("messages", {**body, "stream": True}))
 
-        Message.model_validate(wire.anthropic("messages", body).json())
+        assert 3 == len(Message.model_validate(answer.json()).content)
+        known = TypeAdapter(RawMessageStreamEvent)
+        kinds = [known.validate_python(e).type for e in events if e["type"] != "ping"]
+        assert "message_stop" == kinds[-1]
 
     def test_the_output_limit_and_stop_sequences_are_kept(
         self, anthropic_sdk: anthropic.Anthropic

@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 import openai
 import pytest
+from openai.types.chat import ChatCompletion, ChatCompletionChunk
 from pydantic import BaseModel, Field
 
 from support.simulator import KEY, Wire
@@ -53,6 +54,18 @@ class TestChat:
             answer.usage.completion_tokens,
             answer.usage.total_tokens,
         )
+
+    def test_the_shapes_are_valid_by_the_sdks_own_types(self, wire: Wire) -> None:
+        """The SDK does not validate what it reads, so the strict types do it here."""
+        steering = {"reasoning": "hmm", "text": "ok", "tool_calls": [{"name": "f"}]}
+        body = {"model": "m", "messages": HELLO, "simulate": steering}
+        answer = wire.openai("chat/completions", body)
+        asked = {**body, "stream": True, "stream_options": {"include_usage": True}}
+        events = wire.events_of(wire.openai("chat/completions", asked))
+
+        assert "ok" == ChatCompletion.model_validate(answer.json()).choices[0].message.content
+        assert ChatCompletionChunk.model_validate(events[-1]).usage is not None
+        assert all(ChatCompletionChunk.model_validate(event).id for event in events)
 
     def test_n_choices_are_answered_and_billed(self, openai_sdk: openai.OpenAI) -> None:
         """Each choice is output."""

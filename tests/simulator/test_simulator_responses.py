@@ -8,8 +8,9 @@ from openai.types.responses import (
     ResponseFunctionToolCall,
     ResponseOutputMessage,
     ResponseReasoningItem,
+    ResponseStreamEvent,
 )
-from pydantic import BaseModel
+from pydantic import BaseModel, TypeAdapter
 
 from support.simulator import Wire
 
@@ -47,9 +48,14 @@ def test_create_answers_with_text_and_usage(openai_sdk: openai.OpenAI) -> None:
 
 def test_an_answer_and_its_events_are_valid_by_the_sdks_own_types(wire: Wire) -> None:
     """The SDK does not validate what it reads, so the strict types do it here."""
-    answer = wire.openai("responses", {"model": "m", "input": "hello"})
+    steering = {"reasoning": "hmm", "text": "ok", "tool_calls": [{"name": "f"}]}
+    body = {"model": "m", "input": "hello", "simulate": steering}
+    answer = wire.openai("responses", body)
+    events = wire.events_of(wire.openai("responses", {**body, "stream": True}))
 
-    Response.model_validate(answer.json())
+    assert 3 == len(Response.model_validate(answer.json()).output)
+    kinds = [TypeAdapter(ResponseStreamEvent).validate_python(event).type for event in events]
+    assert "response.completed" == kinds[-1]
 
 
 def test_a_list_of_turns_is_read_to_the_last_user_turn(openai_sdk: openai.OpenAI) -> None:

@@ -25,12 +25,6 @@ def messages(wire: Wire, steering: Any, **fields: Any) -> Answer:
     return wire.anthropic("messages", {**body, **fields})
 
 
-def chunks_of(answer: Answer) -> list[dict[str, Any]]:
-    """Return the decoded events of a stream, without ``[DONE]``."""
-    data = [line[6:] for line in answer.body.splitlines() if line.startswith(b"data: ")]
-    return [json.loads(line) for line in data if line != b"[DONE]"]
-
-
 class TestWhereSteeringStands:
     def test_it_may_be_an_object_or_a_string_of_json(self, wire: Wire) -> None:
         """Issue item 7: the official SDK types metadata as dict[str, str]."""
@@ -121,7 +115,7 @@ class TestUsage:
 
         assert "usage" not in chat(wire, {"usage": None}).json()
         assert "usage" not in messages(wire, {"usage": None}).json()
-        assert [] == [c for c in chunks_of(chat(wire, {"usage": None}, **asked)) if c["usage"]]
+        assert [] == [c for c in Wire.events_of(chat(wire, {"usage": None}, **asked)) if c["usage"]]
         assert b'"usage"' not in messages(wire, {"usage": None}, stream=True).body
 
     @pytest.mark.parametrize(
@@ -138,7 +132,7 @@ class TestUsage:
     ) -> None:
         """metering 4.4: Kimi's places."""
         asked = {"stream": True, "stream_options": {"include_usage": True}}
-        chunks = chunks_of(chat(wire, {"usage": {"x": 1}, "usage_place": place}, **asked))
+        chunks = Wire.events_of(chat(wire, {"usage": {"x": 1}, "usage_place": place}, **asked))
 
         assert at_top == any(chunk.get("usage") == {"x": 1} for chunk in chunks)
         assert in_choice == any(
@@ -149,7 +143,7 @@ class TestUsage:
         """metering 4.4: as Kimi does."""
         answer = chat(wire, {"usage": {"x": 1}, "usage_place": "choice"}, stream=True)
 
-        assert {"x": 1} == chunks_of(answer)[-1]["choices"][0]["usage"]
+        assert {"x": 1} == Wire.events_of(answer)[-1]["choices"][0]["usage"]
 
     @pytest.mark.parametrize(
         ("place", "at_start", "at_end"),
@@ -165,7 +159,7 @@ class TestUsage:
     ) -> None:
         """top is message_start, choice is message_delta."""
         steering = {"usage": {"output_tokens": 5}, "usage_place": place}
-        events = chunks_of(messages(wire, steering, stream=True))
+        events = Wire.events_of(messages(wire, steering, stream=True))
 
         assert at_start == events[0]["message"].get("usage")
         assert at_end == events[-2].get("usage")
@@ -174,7 +168,7 @@ class TestUsage:
         """metering 4.3."""
         body = {"model": "m", "input": "x", "stream": True, "simulate": {"usage": {"x": 1}}}
 
-        assert {"x": 1} == chunks_of(wire.openai("responses", body))[-1]["response"]["usage"]
+        assert {"x": 1} == Wire.events_of(wire.openai("responses", body))[-1]["response"]["usage"]
 
     def test_count_tokens_answers_with_it(self, wire: Wire) -> None:
         """The whole body is the count."""
@@ -193,8 +187,8 @@ class TestContent:
     def test_chunks_is_the_number_of_text_pieces(self, wire: Wire) -> None:
         """Bench and cut tests count on it."""
         steering = {"text": "é" * 100, "chunks": 50}
-        chat_chunks = chunks_of(chat(wire, steering, stream=True))
-        deltas = [e for e in chunks_of(messages(wire, steering, stream=True)) if "delta" in e]
+        chat_chunks = Wire.events_of(chat(wire, steering, stream=True))
+        deltas = [e for e in Wire.events_of(messages(wire, steering, stream=True)) if "delta" in e]
 
         # Beside the text: the role and the finish in chat, message_delta in messages.
         assert 50 + 2 == len(chat_chunks)
@@ -203,7 +197,7 @@ class TestContent:
     def test_reasoning_is_reasoning_content_in_chat(self, wire: Wire) -> None:
         """metering 4.4: Kimi's field, whole and streamed."""
         whole = chat(wire, {"reasoning": "hmm", "text": "ok"}).json()
-        chunks = chunks_of(chat(wire, {"reasoning": "hmm", "chunks": 1}, stream=True))
+        chunks = Wire.events_of(chat(wire, {"reasoning": "hmm", "chunks": 1}, stream=True))
 
         assert "hmm" == whole["choices"][0]["message"]["reasoning_content"]
         assert 1 == whole["usage"]["completion_tokens_details"]["reasoning_tokens"]
@@ -275,11 +269,11 @@ class TestErrors:
         in_chat = chat(wire, steering, stream=True)
         in_messages = messages(wire, steering, stream=True)
         body = {"model": "m", "input": "x", "stream": True, "simulate": steering}
-        in_responses = chunks_of(wire.openai("responses", body))
+        in_responses = Wire.events_of(wire.openai("responses", body))
 
-        assert 3 == len(chunks_of(in_chat))
+        assert 3 == len(Wire.events_of(in_chat))
         assert b"[DONE]" not in in_chat.body
-        assert "overloaded_error" == chunks_of(in_chat)[-1]["error"]["type"]
+        assert "overloaded_error" == Wire.events_of(in_chat)[-1]["error"]["type"]
         assert b"event: error\n" in in_messages.body
         assert ("error", 2) == (in_responses[-1]["type"], in_responses[-1]["sequence_number"])
 
@@ -298,7 +292,7 @@ class TestErrors:
         with pytest.raises(json.JSONDecodeError):
             answer.json()
         with pytest.raises(json.JSONDecodeError):
-            chunks_of(messages(wire, {"malformed": "json"}, stream=True))
+            Wire.events_of(messages(wire, {"malformed": "json"}, stream=True))
 
     @pytest.mark.parametrize("stream", [False, True])
     def test_malformed_html_is_a_page(self, wire: Wire, stream: bool) -> None:

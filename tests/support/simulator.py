@@ -66,6 +66,12 @@ class Wire:
         own = {"x-api-key": KEY, "anthropic-version": "2023-06-01"}
         return self.send("POST", f"/v1/{path}", body, {**own, **(headers or {})})
 
+    @staticmethod
+    def events_of(answer: Answer) -> list[dict[str, Any]]:
+        """Return the decoded events of a stream, without ``[DONE]``."""
+        data = [line[6:] for line in answer.body.splitlines() if line.startswith(b"data: ")]
+        return [json.loads(line) for line in data if line != b"[DONE]"]
+
     def raw(self, path: str, body: Any, *, headers: str = "") -> socket.socket:
         """Send a POST to the OpenAI side and return the open socket, nothing of the answer read."""
         data = json.dumps(body).encode()
