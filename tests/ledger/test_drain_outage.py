@@ -183,7 +183,14 @@ class TestAFullDisk:
             async with house.drain() as drain:
                 with pytest.raises(IsADirectoryError):
                     await drain.drain_once()
-        assert 5 == len(house.states())
+                stop = asyncio.Event()
+                running = asyncio.create_task(drain.run(stop))
+                await until(lambda: drain.report.state is DrainState.STUCK)
+                write(good, house, 5)
+                await until(lambda: drain.report.rows == 10)
+                stop.set()
+                await running
+        assert 10 == len(house.states())
 
 
 def is_accepted(journal: Journal, house: House) -> bool:

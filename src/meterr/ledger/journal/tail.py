@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -78,15 +79,19 @@ class Tail:
         if portion.last:
             self.open.clear()
         self._done += portion.finished
+        portion.finished = []  # ours now, should this be asked again
         if self._done:
             self._give_back()
         if portion.last:
             self._remove_folder()
 
     def bytes_ahead(self) -> int:
-        """Return the size of the segments after the one being read; prepared ones do not count."""
-        later = [path for path in folder.segments(self.path) if path.name > self._at]
-        return sum(path.stat().st_size for path in later if _any_begun([path]))
+        """Return the size of the begun segments after the one being read, 0 when they fail."""
+        try:
+            later = [path for path in folder.segments(self.path) if path.name > self._at]
+            return sum(path.stat().st_size for path in later if _any_begun([path]))
+        except OSError:  # a figure for a gauge; reading them says what is wrong
+            return 0
 
     def _give_back(self) -> None:
         try:
@@ -200,7 +205,8 @@ class Tail:
 def set_aside(path: Path, place: Path) -> None:
     """Move a damaged segment to ``place``, under a name that says whose it was."""
     place.mkdir(mode=0o700, exist_ok=True)
-    path.rename(place / f"{path.parent.name}-{path.name}")
+    with suppress(FileNotFoundError):  # moved already, when an earlier attempt failed at the sync
+        path.rename(place / f"{path.parent.name}-{path.name}")
     folder.sync_directory(place)
 
 
