@@ -167,6 +167,23 @@ def test_a_cluster_of_another_user_is_refused(layout: Layout) -> None:
         start(layout.root)
 
 
+@pytest.mark.skipif(not AS_ROOT, reason="only root can give a directory to somebody else")
+def test_a_home_of_another_user_is_refused(layout: Layout) -> None:
+    """Made under sudo once, started without it now (here the other way round)."""
+    os.chown(layout.home, 12345, 12345)
+
+    with pytest.raises(EmbeddedPostgresError, match="belongs to user id 12345 and this process"):
+        start(layout.root)
+
+
+def test_a_place_that_cannot_be_written_is_refused_by_name(data_root: Path) -> None:
+    """A file where a directory should be, somewhere above."""
+    (data_root / "file").write_text("")
+
+    with pytest.raises(EmbeddedPostgresError, match=r"Cannot create .*/file/x: Not a directory"):
+        start(data_root / "file" / "x" / "y")
+
+
 @pytest.mark.skipif(not AS_ROOT, reason="without root the server runs as the same user")
 def test_a_way_that_is_closed_to_the_server_is_named_and_not_opened(tmp_path: Path) -> None:
     """Never chmod what is not ours: the wheel's manager opens every parent up to the root."""

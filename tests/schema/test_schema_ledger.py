@@ -108,7 +108,8 @@ def test_moving_rows_leaves_the_walls_up(drain: Connection, admin: Connection) -
     assert (
         []
         == admin.execute(
-            """select relname from pg_class where relname ~ '^ledger_entry' and relkind in ('r', 'p')
+            """select relname from pg_class
+                where relname ~ '^ledger_entry' and relkind in ('r', 'p')
               and not (relrowsecurity and relforcerowsecurity)"""
         ).fetchall()
     )

@@ -11,10 +11,22 @@ import psycopg
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
-from meterr.core.migrate import migrate
+from meterr.core.migrate import migrate, roles_sql
 from meterr.core.postgres import EmbeddedPostgres
-from meterr.core.postgres.binaries import wheel_directories
+from meterr.core.postgres.binaries import OLDEST_MAJOR, wheel_directories
 from meterr.core.postgres.prepare import LOGIN
+
+__all__ = [
+    "FAST",
+    "TEMPLATE",
+    "create_database",
+    "drop_database",
+    "every_directory",
+    "newest_binaries",
+    "open_directory",
+    "prepare_template",
+    "roles_sql",
+]
 
 TEMPLATE = "meterr_template"
 # Nothing here outlives the run; crash tests start their own server, with fsync on.
@@ -40,6 +52,16 @@ def open_directory() -> Iterator[Path]:
 def newest_binaries() -> Path | None:
     """Return the wheel's newest PostgreSQL, or None to take what the machine has."""
     return next(iter(wheel_directories()), None)
+
+
+def every_directory() -> list[Path]:
+    """Return the binary directory of every PostgreSQL >= 15 here, the wheel's first."""
+    installed = [
+        path
+        for path in Path("/usr/lib/postgresql").glob("*/bin")
+        if (path / "initdb").exists() and int(path.parent.name) >= OLDEST_MAJOR
+    ]
+    return [*wheel_directories(), *sorted(installed)]
 
 
 def prepare_template(server: EmbeddedPostgres) -> None:

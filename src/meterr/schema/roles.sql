@@ -33,13 +33,17 @@ begin
         using errcode = 'invalid_grant_operation';
     end if;
 
-    if current_setting('server_version_num')::int >= 160000 then
-      if not pg_has_role(login, wanted, 'SET') then
-        execute format('grant %I to %I with inherit false, set true', wanted, login);
+    begin
+      if current_setting('server_version_num')::int >= 160000 then
+        if not pg_has_role(login, wanted, 'SET') then
+          execute format('grant %I to %I with inherit false, set true', wanted, login);
+        end if;
+      elsif not pg_has_role(login, wanted, 'MEMBER') then
+        execute format('grant %I to %I', wanted, login);
       end if;
-    elsif not pg_has_role(login, wanted, 'MEMBER') then
-      execute format('grant %I to %I', wanted, login);
-    end if;
+    exception when unique_violation then
+      null;  -- as above
+    end;
   end loop;
 
   -- The owner makes the schema; asked only until it exists.

@@ -58,11 +58,23 @@ class Layout:
         # Others may pass through to a path they know, never list; only needed to change users.
         mode = 0o711 if account.switches else 0o700
         if not self.root.exists():
-            self.root.parent.mkdir(parents=True, exist_ok=True)
+            _make_parents(self.root.parent)
             _make(self.root, mode)
         _make(self.home, mode)
+        if (owner := self.home.stat().st_uid) != os.geteuid():
+            raise EmbeddedPostgresError(
+                f"{self.home} belongs to user id {owner} and this process runs as "
+                f"{os.geteuid()}. Start meterr as its owner, or choose another data directory."
+            )
         _make(self.secrets, 0o700)
         _make(self.run, 0o700, account)
+
+
+def _make_parents(path: Path) -> None:
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise _cannot_create(path, error) from error
 
 
 def _make(path: Path, mode: int, account: Account | None = None) -> None:
@@ -71,12 +83,16 @@ def _make(path: Path, mode: int, account: Account | None = None) -> None:
     except FileExistsError:
         return
     except OSError as error:
-        raise EmbeddedPostgresError(
-            f"Cannot create {path}: {error.strerror}. Choose a data directory this user can write."
-        ) from error
+        raise _cannot_create(path, error) from error
     path.chmod(mode)  # the umask may have taken bits away
     if account is not None:
         account.own(path)
+
+
+def _cannot_create(path: Path, error: OSError) -> EmbeddedPostgresError:
+    return EmbeddedPostgresError(
+        f"Cannot create {path}: {error.strerror}. Choose a data directory this user can write."
+    )
 
 
 def keep_secret(path: Path) -> str:

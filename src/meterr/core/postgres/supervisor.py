@@ -107,7 +107,7 @@ class EmbeddedPostgres:
             )
         self._lock.sign()
         try:
-            self._start(account)
+            self._start_or_say_why(account)
         except BaseException:
             self.stop()
             raise
@@ -134,7 +134,7 @@ class EmbeddedPostgres:
             return False
         self._say(f"PostgreSQL ended by itself ({self.poll()}); starting it again.")
         _close_pipe(self._process)
-        self._start(choose_account(self._layout.data, self._say))
+        self._start_or_say_why(choose_account(self._layout.data, self._say))
         return True
 
     def stop(self) -> None:
@@ -146,6 +146,14 @@ class EmbeddedPostgres:
             with suppress(OSError):  # someone looks into it, or it is gone: it is only a leftover
                 self._socket_directory.rmdir()
         self._lock.close()
+
+    def _start_or_say_why(self, account: Account) -> None:
+        try:
+            self._start(account)
+        except (OSError, subprocess.TimeoutExpired, psycopg.Error) as error:
+            raise EmbeddedPostgresError(
+                f"PostgreSQL cannot be started below {self._layout.home}: {error}"
+            ) from error
 
     def _start(self, account: Account) -> None:
         layout = self._layout
