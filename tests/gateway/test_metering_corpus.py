@@ -17,7 +17,7 @@ def _name(golden: Golden) -> str:
 
 @pytest.mark.parametrize("golden", WHOLE, ids=_name)
 def test_a_whole_answer_is_read_as_its_provider_meant_it(golden: Golden) -> None:
-    """P1: the token vector, the model and the tier are those of the provider, in disjoint classes."""
+    """P1: token vector, model and tier are the provider's own, in disjoint classes."""
     assert golden.reading == metering.read_answer(golden.surface, golden.raw)
 
 
@@ -79,9 +79,7 @@ def test_line_ends_and_a_byte_order_mark_change_nothing(
 
 
 @given(st.sampled_from(STREAMS), st.integers(0, 6000), st.booleans())
-def test_a_stream_cut_anywhere_relays_all_that_came(
-    golden: Golden, at: int, strip: bool
-) -> None:
+def test_a_stream_cut_anywhere_relays_all_that_came(golden: Golden, at: int, strip: bool) -> None:
     """P8: a cut loses nothing that arrived, and a cut stream is never taken for a complete one."""
     part = golden.raw[:at]
     found = metered(golden.surface, [part], strip=strip)

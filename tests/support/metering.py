@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -51,15 +52,13 @@ def metered(
     relayed = b"".join(map(meter.feed, chunks))
     if finish:
         relayed += meter.finish()
-    return Metered(
-        relayed, meter.reading, meter.complete, meter.error_seen, meter.answer_chars
-    )
+    return Metered(relayed, meter.reading, meter.complete, meter.error_seen, meter.answer_chars)
 
 
 def cut_at(raw: bytes, places: list[int]) -> list[bytes]:
     """Cut ``raw`` at ``places`` (any order, any repetition)."""
     edges = [0, *sorted(min(each, len(raw)) for each in places), len(raw)]
-    return [raw[a:b] for a, b in zip(edges, edges[1:], strict=False)]
+    return [raw[a:b] for a, b in pairwise(edges)]
 
 
 def event(payload: dict[str, Any]) -> bytes:

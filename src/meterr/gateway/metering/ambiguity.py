@@ -28,6 +28,9 @@ _DISGUISE = re.compile(
 )
 
 
+_BACKSLASH = 0x5C
+
+
 class _Containers(msgspec.Struct):
     """Fields of all surfaces in which callers nest names of their own, and those that we read."""
 
@@ -127,6 +130,6 @@ def _unexplained(
 
 
 def _disguised(body: bytes) -> bool:
-    if b"\\u" not in body and body.isascii():
+    if _BACKSLASH not in body and body.isascii():
         return False
     return _DISGUISE.search(body) is not None

@@ -22,6 +22,8 @@ from meterr.gateway.metering.text import (
 
 # \u escapes that spell an ASCII letter or underscore, and so could disguise a key.
 _SPELLED = re.compile(rb"\\u00(?:4[1-9a-fA-F]|5[0-9aAfF]|6[1-9a-fA-F]|7[0-9aA])")
+search_spelled = _SPELLED.search
+BACKSLASH = 0x5C  # asked for as a number: four times as fast as for a bytes object
 # A usage that is not null; with other spacing null is taken for one too, and then read as null.
 _USAGE = re.compile(rb'"usage"(?!:null)')
 search_usage = _USAGE.search
@@ -35,9 +37,7 @@ _MESSAGES_EVENT = msgspec.json.Decoder(anthropic.MessagesEvent)
 
 def tells_usage(run: bytes) -> bool:
     """Tell whether a chat chunk in ``run`` may hold a usage that is not null."""
-    if search_usage(run) is not None:
-        return True
-    return b"\\" in run and _SPELLED.search(run) is not None
+    return search_usage(run) is not None or (BACKSLASH in run and search_spelled(run) is not None)
 
 
 def _places(run: bytes, *tokens: bytes) -> list[int]:
@@ -48,7 +48,7 @@ def _places(run: bytes, *tokens: bytes) -> list[int]:
         while at >= 0:
             found.append(at)
             at = run.find(token, at + 1)
-    if b"\\" in run:
+    if BACKSLASH in run:
         found += [each.start() for each in _SPELLED.finditer(run)]
     return found
 

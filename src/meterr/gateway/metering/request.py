@@ -70,14 +70,11 @@ class ChatRequest(Request):
     service_tier: _Text = msgspec.UNSET
 
     def facts(self) -> RequestFacts:
-        bounds = [
-            each for each in (self.max_tokens, self.max_completion_tokens) if isinstance(each, int)
-        ]
         return RequestFacts(
             _model(self.model),
             self.stream is True,
             stream_options_of(self).include_usage is True,
-            max(bounds, default=None),
+            _larger(_bound(self.max_tokens), _bound(self.max_completion_tokens)),
             self.n or 1,
             self.service_tier or "",
         )
@@ -206,6 +203,10 @@ def _malformed(body: bytes, error: msgspec.DecodeError) -> str:
 
 def _bound(value: int | msgspec.UnsetType | None) -> int | None:
     return value if isinstance(value, int) else None
+
+
+def _larger(one: int | None, other: int | None) -> int | None:
+    return one if other is None or (one is not None and one > other) else other
 
 
 def _model(name: str | msgspec.UnsetType | None) -> str:

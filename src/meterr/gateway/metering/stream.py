@@ -7,10 +7,12 @@ import msgspec
 
 from meterr.gateway.metering import sse
 from meterr.gateway.metering.readers import (
+    BACKSLASH,
     ChatReader,
     MessagesReader,
     Reader,
     ResponsesReader,
+    search_spelled,
     search_usage,
     tells_usage,
 )
@@ -68,7 +70,7 @@ class StreamMeter:
             self._holding
             or not chunk.endswith(b"\n\n")
             or search_usage(chunk) is not None
-            or b"\\" in chunk
+            or (BACKSLASH in chunk and search_spelled(chunk) is not None)
         ):
             return self._sift(chunk)
         self._batch.append(chunk)
