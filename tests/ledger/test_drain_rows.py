@@ -7,9 +7,12 @@ import psycopg
 import pytest
 from drain_house import SMALL, House
 from journal_samples import KEY, PRICE, TENANT, FakeClock, a_settled, an_opened
+from psycopg import sql
+from psycopg.conninfo import conninfo_to_dict
 
 from meterr.core.clock import as_datetime
 from meterr.core.ids import IdFactory, unix_ms_of
+from meterr.core.migrate import migrate
 from meterr.core.sql import load_sql
 from meterr.ledger.journal import Journal, Notice, folder
 from meterr.ledger.journal.estimate import estimated
@@ -307,6 +310,19 @@ class TestADamagedSegment:
         assert 1 == len(house.states())
         (kept,) = (house.root / folder.DAMAGED).iterdir()
         assert "mine" == (kept / "notes.txt").read_text()
+
+
+async def test_a_database_that_took_temporary_tables_from_public_is_drained(house: House) -> None:
+    """P10: a hardened PostgreSQL needs nothing done by hand."""
+    name = sql.Identifier(conninfo_to_dict(house.admin_dsn)["dbname"])
+    with psycopg.connect(house.admin_dsn) as connection:
+        connection.execute(sql.SQL("revoke temporary on database {} from public").format(name))
+    await migrate(house.dsn)
+    journal = house.journal()
+    settle(journal, a_settled(house.ids.new()))
+    await house.drained()
+    assert 1 == len(house.states())
+    journal.close()
 
 
 def test_the_rows_have_the_columns_of_the_table_they_are_copied_into() -> None:
