@@ -55,18 +55,19 @@ class HeaderBlock:
 
 def encode_headers(headers: Sequence[tuple[bytes, bytes]]) -> bytes:
     """Return ``headers`` as lines, order and case kept. Errors show no value: it may be secret."""
+    if not headers:
+        return b""
     names = [name.lower() for name, _ in headers]
     if b"".join(names).translate(None, _TOKEN) or b"" in names:
-        raise UnsendableRequest(
-            "A header name is empty or holds a character that names may not have."
-        )
+        raise UnsendableRequest("A header name is empty or holds a forbidden character.")
     if not OWNED.isdisjoint(names):
-        raise UnsendableRequest(
-            f"The transport alone writes {min(OWNED.intersection(names)).decode()}."
-        )
-    if b"".join([value for _, value in headers]).translate(None, _VALUE):
+        taken = min(OWNED.intersection(names)).decode()
+        raise UnsendableRequest(f"The transport alone writes {taken}.")
+    lines = b"\r\n".join([b": ".join(header) for header in headers]) + b"\r\n"
+    # Of all control characters only our own line ends may be left.
+    if lines.translate(None, _VALUE) != b"\r\n" * len(names):
         raise UnsendableRequest("A header value holds a control character.")
-    return b"".join([part for name, value in headers for part in (name, b": ", value, b"\r\n")])
+    return lines
 
 
 def encode_head(
