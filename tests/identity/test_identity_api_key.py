@@ -148,7 +148,7 @@ class TestTheSecretOfAKey:
         """P6: a key in a pickled task or a deep-copied log record would be a leak."""
         for attempt in (pickle.dumps, copy.copy, copy.deepcopy, vars, asdict):
             with pytest.raises(TypeError):
-                attempt(minted(Environment.LIVE))  # type: ignore[operator]
+                attempt(minted(Environment.LIVE))  # type: ignore[operator]  # one of five unlike callables
 
     def test_display_needs_no_secret(self) -> None:
         """The record alone is enough to recognise a key by."""

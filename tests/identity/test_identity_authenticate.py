@@ -173,13 +173,13 @@ class TestWhatNeverReachesTheDatabase:
         self, one_loop: asyncio.Runner, presented: bytes
     ) -> None:
         """Never a 500, whatever is in the header; there is no database behind this one at all."""
-        house_without_server = House("host=/nonexistent", None)  # type: ignore[arg-type]  # absent
+        house_without_server = House("host=/nonexistent", None)  # type: ignore[arg-type]  # no server, no pool
         process = Authenticator(
             None,  # type: ignore[arg-type]  # proves that nobody asks it
             "host=/nonexistent",
             house_without_server.keyring,
             house_without_server.clock,
-            on_outage="serve_warm",  # type: ignore[arg-type]  # irrelevant here
+            on_outage="serve_warm",  # type: ignore[arg-type]  # never comes to that
         )
         assert isinstance(one_loop.run(outcome(process.authenticate(presented))), KeyRefused)
 

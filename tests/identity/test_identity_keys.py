@@ -135,7 +135,7 @@ class TestListing:
     async def test_odd_pages_are_refused(self, house: House, wrong: dict[str, object]) -> None:
         """Named limits, and a cursor is an id."""
         with pytest.raises(Invalid):
-            await list_keys(house.db, house.tenant_id, **wrong)  # type: ignore[arg-type]  # hostile
+            await list_keys(house.db, house.tenant_id, **wrong)  # type: ignore[arg-type]  # wrong on purpose
 
 
 class TestRevoking:

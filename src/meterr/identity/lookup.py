@@ -94,6 +94,7 @@ class Lookup:
         read = self._snapshot.begin_read(self._clock.monotonic())
         try:
             keys = await within(READ_TIMEOUT_S, self._select(list(macs)))
+        # Cancelled or failed, the read is over and must not be waited for.
         except BaseException:
             self._snapshot.abandon_read(read)
             raise

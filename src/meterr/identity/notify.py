@@ -184,6 +184,7 @@ class Listener:
             read = self._snapshot.begin_read(self._clock.monotonic())
             try:
                 keys = await within(ANSWER_TIMEOUT_S, store.read_keys(connection, batch))
+            # Cancelled or failed, the read is over and must not be waited for.
             except BaseException:
                 self._snapshot.abandon_read(read)
                 raise
