@@ -55,8 +55,10 @@ def rewrite(path: Path, text: str) -> None:
 
 
 def empty(directory: Path) -> None:
+    found = directory.stat()
     shutil.rmtree(directory)
     directory.mkdir(mode=0o700)
+    os.chown(directory, found.st_uid, found.st_gid)
 
 
 DAMAGE: list[tuple[str, Callable[[Layout], object], str]] = [
@@ -82,19 +84,23 @@ DAMAGE: list[tuple[str, Callable[[Layout], object], str]] = [
     (
         "pg_control gone",
         lambda x: (x.data / "global" / "pg_control").unlink(),
-        "PostgreSQL cannot run on .*",
+        r'PostgreSQL cannot run on .*could not open file ".*pg_control"',
     ),
     (
         "pg_control garbled",
         lambda x: scramble(x.data / "global" / "pg_control"),
-        "PostgreSQL cannot run on .*",
+        r"PostgreSQL cannot run on .*incompatible with server",
     ),
     (
         "pg_control empty",
         lambda x: truncate(x.data / "global" / "pg_control"),
-        "PostgreSQL cannot run on .*",
+        r'PostgreSQL cannot run on .*could not read file "global/pg_control"',
     ),
-    ("pg_wal gone", lambda x: empty(x.data / "pg_wal"), "PostgreSQL cannot run on .*"),
+    (
+        "pg_wal gone",
+        lambda x: empty(x.data / "pg_wal"),
+        r"PostgreSQL cannot run on .*could not locate a valid checkpoint record",
+    ),
     ("open to others", lambda x: x.data.chmod(0o755), r"open to other users \(mode 0755\)"),
     (
         "superuser's password gone",

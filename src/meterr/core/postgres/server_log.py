@@ -19,10 +19,15 @@ def open_log(path: Path) -> IO[bytes]:
 
 
 def last_words(path: Path, start: int) -> str:
-    """Return the last fatal message written after byte ``start``, else the last line."""
+    """Return in one line why the server that began to write at byte ``start`` has ended."""
     with path.open("rb") as log:
         log.seek(start)
         lines = log.read(_WORDS_BYTES_MAX).decode(errors="replace").splitlines()
-    fatal = [line for line in lines if "FATAL:" in line or "PANIC:" in line]
-    words = (fatal or lines or ["it said nothing"])[-1]
-    return words.partition("] ")[2] or words
+    for level in ("PANIC:", "FATAL:"):
+        said = [line.partition(level)[2].strip() for line in lines if level in line]
+        # Refusals of our own early logins are no reason.
+        said = [words for words in said if not words.startswith("the database system is ")]
+        if said:
+            return said[0]
+    # Before its log works it speaks in plain lines, several for one reason.
+    return " ".join(line.strip() for line in lines[-3:]) or "it said nothing"

@@ -229,7 +229,8 @@ class EmbeddedPostgres:
             if process.poll() is not None:
                 raise EmbeddedPostgresError(
                     f"PostgreSQL cannot run on {self._layout.data}: "
-                    f"{last_words(self._layout.log, log_start)}"
+                    f"{last_words(self._layout.log, log_start)} (see {self._layout.log}; if the "
+                    "data is damaged, restore it from a backup)."
                 )
             try:
                 answered = reported_data_directory(self.admin_dsn, _LOGIN_TIMEOUT_S)
