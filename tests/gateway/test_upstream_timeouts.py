@@ -109,6 +109,7 @@ async def test_a_reader_that_pauses_is_not_the_upstreams_fault() -> None:
         pool_of(server, timeouts=timeouts(idle_s=SHORT_S)) as pool,
     ):
         answer = await pool.send(b"POST", b"/v1/x", HEADERS, b"{}")
+        # The timeout must have had its chance to fire while nobody reads.
         await asyncio.sleep(SHORT_S * 6)
         assert 2_000_000 == len(await answer.read(2_000_000))
 

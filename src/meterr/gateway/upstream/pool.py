@@ -166,7 +166,8 @@ class UpstreamPool:
             if not connection.is_usable():
                 message = "The upstream closed the connection at once."
                 raise ConnectFailed(message, ConnectFault.NETWORK)
-        except BaseException:  # cancellation included: a slot lost here would be lost for good
+        # Whatever happened, cancellation included: a slot lost here would be lost for good.
+        except BaseException:
             connection.close()
             self._free_slot()
             raise
