@@ -40,6 +40,7 @@ class Process:
 
     popen: Popen[str]
     lines: list[str] = field(default_factory=list)
+    reader: threading.Thread | None = None  # ends when no process holds the pipe any more
 
     def wait_for(self, pattern: str) -> re.Match[str]:
         """Return the first match of ``pattern`` in its standard error; fail when it ends first."""
@@ -74,7 +75,8 @@ def start(arguments: list[str], env: Mapping[str, str]) -> Process:
         for line in popen.stderr:
             process.lines.append(line.rstrip())
 
-    threading.Thread(target=read, daemon=True).start()
+    process.reader = threading.Thread(target=read, daemon=True)
+    process.reader.start()
     return process
 
 
@@ -86,6 +88,8 @@ def stop(process: Process) -> None:
     finally:
         process.popen.kill()
         process.popen.wait()
+        if process.reader is not None:
+            process.reader.join(30)
         if process.popen.stderr is not None:
             process.popen.stderr.close()
 
@@ -105,6 +109,13 @@ class House:
     call_log: Path
     meterr: Process
     simulator: Process
+    environment: Mapping[str, str]
+
+    def serve_again(self) -> None:
+        """Start ``meterr serve`` on the same data, once the last one and its children ended."""
+        stop(self.meterr)
+        self.meterr = start(["serve"], self.environment)
+        self.base_url = self.meterr.wait_for(r"ready at (http://[^ ]*\d)")[1]
 
     @property
     def gateway_pid(self) -> int:
@@ -129,7 +140,7 @@ class House:
     def received(self) -> list[dict[str, Any]]:
         """Return the simulator's own record of calls it received: the independent witness."""
         lines = self.call_log.read_text().splitlines() if self.call_log.exists() else []
-        return [each for each in map(json.loads, lines) if each["stage"] == "received"]
+        return [each for each in map(json.loads, lines) if each["event"] == "received"]
 
     def drained(self, count: int) -> list[dict[str, Any]]:
         """Wait until at least ``count`` entries are in the database; return all."""
@@ -191,11 +202,8 @@ def open_house(
         stack.callback(stop, simulator)
         simulator_url = simulator.wait_for(r"(http://[^ ]*\d)")[1]
         (data_dir / "meterr.toml").write_text(config + _upstreams(upstream_url or simulator_url))
-        meterr = start(["serve"], environment)
-        stack.callback(stop, meterr)
-        base_url = meterr.wait_for(r"ready at (http://[^ ]*\d)")[1]
-        yield House(
-            base_url=base_url,
+        house = House(
+            base_url="",
             simulator_url=simulator_url,
             key=key,
             key_id=key_id,
@@ -204,9 +212,13 @@ def open_house(
             admin_dsn=admin_dsn,
             data_dir=data_dir,
             call_log=call_log,
-            meterr=meterr,
+            meterr=start(["serve"], environment),
             simulator=simulator,
+            environment=environment,
         )
+        stack.callback(lambda: stop(house.meterr))
+        house.base_url = house.meterr.wait_for(r"ready at (http://[^ ]*\d)")[1]
+        yield house
 
 
 def _upstreams(url: str) -> str:
