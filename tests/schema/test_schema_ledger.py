@@ -73,8 +73,8 @@ def test_a_day_is_a_utc_day_whatever_the_session_thinks(
 @settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     at=st.datetimes(
-        min_value=datetime(1970, 1, 1),  # noqa: DTZ001 - hypothesis adds the zone
-        max_value=datetime(9999, 12, 30),  # noqa: DTZ001
+        min_value=datetime(1970, 1, 1),  # noqa: DTZ001 - hypothesis adds it
+        max_value=datetime(9999, 12, 30),  # noqa: DTZ001 - likewise
         timezones=st.just(UTC),
     )
 )

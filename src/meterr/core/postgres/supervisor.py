@@ -108,6 +108,7 @@ class EmbeddedPostgres:
         self._lock.sign()
         try:
             self._start_or_say_why(account)
+        # Whatever ended the start, Ctrl-C included, leaves no server behind.
         except BaseException:
             self.stop()
             raise
