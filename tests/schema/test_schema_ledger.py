@@ -74,7 +74,7 @@ def test_a_day_is_a_utc_day_whatever_the_session_thinks(
 @given(
     at=st.datetimes(
         min_value=datetime(1970, 1, 1),  # noqa: DTZ001 - hypothesis adds it
-        max_value=datetime(9999, 12, 30),  # noqa: DTZ001 - likewise
+        max_value=datetime(9999, 12, 30),  # noqa: DTZ001 - as above
         timezones=st.just(UTC),
     )
 )
