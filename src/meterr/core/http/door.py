@@ -1,7 +1,7 @@
 """The door: every request gets an id, a route, an error in its own dialect, and one log line."""
 
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -23,6 +23,10 @@ class MethodNotAllowed(MeterrError):
     code: ClassVar[str] = "method-not-allowed"
     status: ClassVar[int] = 405
     title: ClassVar[str] = "Method not allowed"
+
+    def __init__(self, methods: Iterable[str]) -> None:
+        self.allow = ", ".join(sorted(methods))
+        super().__init__(f"This path takes {self.allow} only.")
 
 
 class Internal(MeterrError):
@@ -94,8 +98,7 @@ class Door:
         line.route = route.name
         handler = route.handlers.get(method)
         if handler is None:
-            allowed = ", ".join(sorted(route.handlers))
-            raise MethodNotAllowed(f"This path takes {allowed} only.")
+            raise MethodNotAllowed(route.handlers)
         return handler
 
     def _route_below(self, path: str) -> Route | None:
@@ -111,6 +114,8 @@ class Door:
         line.reason = error.reason
         line.status = error.status
         headers, body = self._render(scope, error, line.request_id)
+        if isinstance(error, MethodNotAllowed):
+            headers.append((b"allow", error.allow.encode()))
         await answer(send, error.status, headers, body)
 
     def _report(self, error: Exception, request_id: str) -> None:

@@ -31,6 +31,8 @@ class LimitedHttpProtocol(HttpToolsProtocol):
 
     head_bytes_max = 64 * 1024
     head_timeout_s = 10.0
+    linger_s = 60.0
+    """How long a refused body may still come, so that the client gets to read why."""
 
     def connection_made(  # type: ignore[override]  # uvicorn narrows the type likewise
         self, transport: asyncio.Transport
@@ -40,10 +42,13 @@ class LimitedHttpProtocol(HttpToolsProtocol):
         self._head_timer: asyncio.TimerHandle | None = self.loop.call_later(
             self.head_timeout_s, self._head_too_slow
         )
+        self._linger_timer: asyncio.TimerHandle | None = None
         super().connection_made(transport)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_head_timer()
+        if self._linger_timer is not None:
+            self._linger_timer.cancel()
         super().connection_lost(exc)
         cycle: Any = self.cycle
         if cycle is not None and not cycle.response_complete:
@@ -68,6 +73,8 @@ class LimitedHttpProtocol(HttpToolsProtocol):
         self._head_open = True
 
     def on_header(self, name: bytes, value: bytes) -> None:
+        if not self._head_open:
+            return  # a trailer: it must never pass for a header
         super().on_header(name, value)
         if len(self.headers) > _HEADERS_MAX:
             self._refuse(431, f"There are more than {_HEADERS_MAX} headers.")
@@ -83,8 +90,18 @@ class LimitedHttpProtocol(HttpToolsProtocol):
     def on_message_complete(self) -> None:
         scope: Any = self.scope
         scope[BODY_COMPLETE] = True
-        if not self.transport.is_closing():
+        if self._linger_timer is not None:
+            self.transport.close()
+        elif not self.transport.is_closing():
             super().on_message_complete()
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        cycle: Any = self.cycle
+        if cycle.response_complete and BODY_COMPLETE not in cycle.scope:
+            # Answered before its body was read. Closing now would reset the connection under the
+            # answer; reading on without end would hold it for as long as somebody drips bytes.
+            self._linger_timer = self.loop.call_later(self.linger_s, self.transport.close)
 
     def send_400_response(self, msg: str) -> None:
         self._refuse(400, "This is not a valid HTTP/1.1 request.")
@@ -108,6 +125,10 @@ class LimitedHttpProtocol(HttpToolsProtocol):
 
     def _refuse(self, status: int, message: str) -> None:
         if self.transport.is_closing():
+            return
+        cycle: Any = self.cycle
+        if cycle is not None and cycle.response_started and not cycle.response_complete:
+            self.transport.close()  # never into the middle of another request's answer
             return
         body = (
             b'{"type":"error","error":{"type":"invalid_request_error","message":"%b",'
