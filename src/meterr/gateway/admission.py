@@ -5,18 +5,18 @@ from dataclasses import dataclass
 
 from meterr import identity, ledger
 from meterr.core.errors import Unavailable
-from meterr.core.http.asgi import Headers, Scope
 from meterr.core.principal import Principal, UnknownPrice
 from meterr.core.principal import Scope as KeyScope
 from meterr.core.telemetry import RequestLine
 from meterr.gateway.errors import PriceUnknown, ScopeMissing, UnsupportedMediaType
-from meterr.gateway.headers import value_of
+from meterr.gateway.headers import Known
 from meterr.gateway.metering import RequestFacts
 from meterr.gateway.routing import ModelNotFound, Router, Upstream
 from meterr.gateway.surfaces import Surface
 from meterr.ledger.model import Price
 
 _BEARER = b"bearer "
+_JSON = b"application/json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,27 +30,25 @@ class Admitted:
     price: Price | None
 
 
-def presented_key(headers: Headers) -> bytes:
+def presented_key(known: Known) -> bytes:
     """
     Return the caller's key from ``Authorization: Bearer`` or ``x-api-key``, or nothing.
 
     Both are read on every route, because SDKs of either family let people choose. When both are
     there, ``Authorization`` counts if it carries a bearer token.
     """
-    found = b""
-    for name, value in headers:
-        if name == b"authorization" and value[:7].lower() == _BEARER:
-            return value[7:].strip()
-        if name == b"x-api-key" and not found:
-            found = value.strip()
-    return found
+    authorization = known.get(b"authorization", b"")
+    if authorization[:7].lower() == _BEARER:
+        return authorization[7:].strip()
+    return known.get(b"x-api-key", b"").strip()
 
 
-def require_json(headers: Headers) -> None:
+def require_json(known: Known) -> None:
     """Refuse a body that says it is not JSON, or that is compressed."""
-    if not value_of(headers, b"content-type").lower().startswith(b"application/json"):
+    content_type = known.get(b"content-type", b"")
+    if content_type != _JSON and not content_type.lower().startswith(_JSON):
         raise UnsupportedMediaType("Send the header 'content-type: application/json'.")
-    if value_of(headers, b"content-encoding") not in (b"", b"identity"):
+    if known.get(b"content-encoding", b"identity") != b"identity":
         raise UnsupportedMediaType("Send the body without a content encoding.")
 
 
@@ -98,10 +96,10 @@ class Admission:
 
 
 async def authenticated(
-    authenticator: identity.Authenticator, scope: Scope, line: RequestLine
+    authenticator: identity.Authenticator, known: Known, line: RequestLine
 ) -> Principal:
     """Return who calls, from memory when that can be trusted, and note it in the log line."""
-    presented = presented_key(scope["headers"])
+    presented = presented_key(known)
     principal = authenticator.warm(presented)
     if principal is None:
         principal = await authenticator.authenticate(presented)

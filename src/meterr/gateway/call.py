@@ -5,16 +5,19 @@ from decimal import Decimal
 
 from meterr import ledger
 from meterr.core.errors import MeterrError
+from meterr.core.http.asgi import Headers
 from meterr.core.ids import unix_ms_of
 from meterr.core.money import wire
 from meterr.core.telemetry import RequestLine
 from meterr.gateway.admission import Admitted
 from meterr.gateway.metering import Reading
+from meterr.ledger.journal import Durability
 from meterr.ledger.journal.estimate import estimated
 from meterr.ledger.model import Opened, Price, Progress, Settled, Usage
-from meterr.ledger.price_context import context_of
+from meterr.ledger.price_context import STANDARD, context_of
 
 _PROGRESS_EVERY_S = 1.0
+_PROVIDER_ID_BYTES_MAX = 128
 _PRICERS_MAX = 4096
 """Price versions whose compiled form is kept; a deployment uses some dozens."""
 
@@ -35,6 +38,7 @@ class Books:
         self.journal = journal
         self.prices = prices
         self.monotonic = monotonic
+        self.waits_for_disk = journal.durability is Durability.POWER
         self._pricers: dict[str, ledger.Pricer] = {}
 
     def cost(self, price: Price, usage: Usage) -> Decimal | None:
@@ -55,6 +59,7 @@ class Call:
     """
 
     __slots__ = (
+        "_answer_headers",
         "_books",
         "_line",
         "_next_progress",
@@ -67,7 +72,6 @@ class Call:
         "entry",
         "first_byte_ms",
         "opened",
-        "provider_request_id",
     )
 
     def __init__(
@@ -81,7 +85,7 @@ class Call:
         self.client_gone = False
         self.answer_bytes = 0
         self.first_byte_ms = 0
-        self.provider_request_id = ""
+        self._answer_headers: dict[bytes, bytes] = {}
         self.cost: Decimal | None = None
         self.entry: Settled | None = None
         self._opened_at = 0.0
@@ -93,10 +97,23 @@ class Call:
         self._next_progress = self._opened_at + _PROGRESS_EVERY_S
         self._books.journal.opened(self.opened, self.admitted.price)
 
-    def answered(self, provider_request_id: str) -> None:
+    def note_client_gone(self) -> None:
+        """Note that the caller has left; the provider may work on, and bill."""
+        self.client_gone = True
+
+    def answered(self, headers: Headers) -> None:
         """Note that the head of the provider's answer is here."""
         self.first_byte_ms = self._elapsed_ms()
-        self.provider_request_id = provider_request_id
+        self._answer_headers = dict(headers)
+
+    def answer_header(self, name: bytes) -> bytes:
+        """Return a header of the provider's answer, of several alike the last, or nothing."""
+        return self._answer_headers.get(name, b"")
+
+    def _provider_request_id(self) -> str:
+        found = self._answer_headers
+        value = found.get(b"x-request-id") or found.get(b"request-id") or b""
+        return value[:_PROVIDER_ID_BYTES_MAX].decode("latin-1")
 
     def progress_is_due(self) -> bool:
         """Say whether a running stream's state should be noted now."""
@@ -157,7 +174,7 @@ class Call:
             answer_bytes=self.answer_bytes,
             first_byte_ms=self.first_byte_ms,
             duration_ms=self._elapsed_ms(),
-            provider_request_id=self.provider_request_id,
+            provider_request_id=self._provider_request_id(),
         )
         self._books.journal.settled(self.entry, price)
         self._note(self.entry, usage)
@@ -188,7 +205,7 @@ class Call:
         price = admitted.price
         if reading is None or not admitted.surface.billed:
             return price, Decimal(0) if price else None
-        if reading.tier or reading.model != admitted.facts.model:
+        if reading.model != admitted.facts.model or context_of(reading.tier) != STANDARD:
             price = self._answered_price(reading)
         if price is None:
             return None, None

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from meterr import identity, ledger
 from meterr.core.errors import MeterrError
@@ -21,7 +22,7 @@ from meterr.gateway.admission import (
 )
 from meterr.gateway.call import Books, Call
 from meterr.gateway.endpoint import Endpoint
-from meterr.gateway.headers import accepts_gzip, forwarded, value_of
+from meterr.gateway.headers import Known, acted_on, forwarded
 from meterr.gateway.metering import (
     Reading,
     RequestFacts,
@@ -29,13 +30,14 @@ from meterr.gateway.metering import (
     inject_include_usage,
     read_request,
 )
-from meterr.gateway.relay import StreamRelay, is_event_stream, relay_whole
+from meterr.gateway.relay import StreamRelay, relay_whole
 from meterr.gateway.surfaces import CHAT, Family, Surface
 from meterr.gateway.upstream import Answer, UpstreamError
 from meterr.gateway.upstream_errors import told
 from meterr.ledger.model import Settled, State
 
 _NOTHING_REPORTED = Reading()
+_NOTHING_ASKED = RequestFacts(model="")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +46,14 @@ class Limits:
 
     server: ServerSettings
     gateway: GatewaySettings
+
+
+class Outgoing(NamedTuple):
+    """What the caller sent, on its way to the provider."""
+
+    scope: Scope
+    known: Known
+    body: bytes
 
 
 class MeteredSurface:
@@ -68,30 +78,37 @@ class MeteredSurface:
 
     async def handle(self, scope: Scope, receive: Receive, send: Send, line: RequestLine) -> None:
         """Serve one request; ``line`` collects what the canonical log line says about it."""
-        principal = await authenticated(self._authenticator, scope, line)
-        require_key_scope(principal, self._surface.scope)
-        require_json(scope["headers"])
+        known = acted_on(scope["headers"])
+        principal = await authenticated(self._authenticator, known, line)
         server = self._limits.server
-        body = await read_body(
-            scope, receive, bytes_max=server.body_bytes_max, timeout_s=server.body_timeout_s
-        )
-        facts = read_request(self._surface.name, body)
-        line.model = facts.model
+        facts = _NOTHING_ASKED
         try:
+            require_key_scope(principal, self._surface.scope)
+            require_json(known)
+            body = await read_body(
+                scope, receive, bytes_max=server.body_bytes_max, timeout_s=server.body_timeout_s
+            )
+            facts = read_request(self._surface.name, body)
+            line.model = facts.model
             admitted = self._admission.admit(
                 principal, self._surface, facts, unix_ms_of(line.request_id)
             )
+            sent = body
+            if _asks_usage_for_the_client(admitted):
+                sent = inject_include_usage(body, facts)
         except MeterrError as error:
             self._record_refusal(line, principal, facts, error)
             raise
         line.upstream = admitted.upstream.name
-        await self._call(Call(self._books, line, admitted, len(body)), scope, body, send)
+        call = Call(self._books, line, admitted, len(body))
+        await self._call(call, Outgoing(scope, known, sent), send)
 
-    async def _call(self, call: Call, scope: Scope, body: bytes, send: Send) -> None:
+    async def _call(self, call: Call, outgoing: Outgoing, send: Send) -> None:
         call.open()
         try:
-            await self._books.journal.durable()
-            await self._serve(call, scope, body, send)
+            if self._books.waits_for_disk:
+                await self._books.journal.durable()
+            await self._serve(call, outgoing, send)
         except ledger.JournalFull as error:
             call.settle(None, status=error.status, outcome="refused", error=error)
             raise
@@ -99,12 +116,13 @@ class MeteredSurface:
             # Whatever came between, also a cancellation: an opened call gets its end.
             call.settle(_NOTHING_REPORTED, status=0, outcome="gateway_stopped", final=False)
 
-    async def _serve(self, call: Call, scope: Scope, body: bytes, send: Send) -> None:
+    async def _serve(self, call: Call, outgoing: Outgoing, send: Send) -> None:
+        outgoing.scope[ON_CLIENT_GONE] = call.note_client_gone
         try:
-            got = await self._sent(call, scope, body)
-            call.answered(_provider_request_id(got))
-            if is_event_stream(got):
-                await self._stream(call, got, scope, send)
+            got = await self._sent(call, outgoing)
+            call.answered(got.headers)
+            if self._surface.streams and _is_event_stream(call):
+                await self._stream(call, got, outgoing.scope, send)
             else:
                 await relay_whole(call, got, send, bytes_max=self._limits.gateway.answer_bytes_max)
         except UpstreamError as failure:
@@ -119,17 +137,17 @@ class MeteredSurface:
             call.settle(None, status=error.status, outcome="upstream_error", error=error)
             raise
 
-    async def _sent(self, call: Call, scope: Scope, body: bytes) -> Answer:
+    async def _sent(self, call: Call, outgoing: Outgoing) -> Answer:
         admitted = call.admitted
-        headers = scope["headers"]
-        gzip = not admitted.facts.stream and accepts_gzip(headers)
-        block = forwarded(
-            headers, call_id=call.call_id, accept_encoding=b"gzip" if gzip else b"identity"
+        headers = forwarded(
+            outgoing.scope["headers"],
+            outgoing.known,
+            call_id=call.call_id,
+            may_gzip=not admitted.facts.stream,
         )
-        if _asks_usage_for_the_client(admitted):
-            body = inject_include_usage(body, admitted.facts)
         endpoint = self._endpoints[admitted.upstream.name, admitted.surface.family]
-        return await endpoint.send(admitted.surface, scope["query_string"], block, body)
+        query: bytes = outgoing.scope["query_string"]
+        return await endpoint.send(admitted.surface, query, headers, outgoing.body)
 
     async def _stream(self, call: Call, got: Answer, scope: Scope, send: Send) -> None:
         meter = StreamMeter(
@@ -140,13 +158,15 @@ class MeteredSurface:
         deadline: list[asyncio.TimerHandle] = []
 
         def client_gone() -> None:
-            call.client_gone = True
+            call.note_client_gone()
             if gateway.on_client_gone == "cancel":
                 got.abort()
             else:
                 deadline.append(loop.call_later(gateway.drain_timeout_s, got.abort))
 
         scope[ON_CLIENT_GONE] = client_gone
+        if call.client_gone:  # it did not even wait for the head
+            client_gone()
         try:
             await StreamRelay(call, got, meter, send).run()
         finally:
@@ -180,6 +200,5 @@ def _asks_usage_for_the_client(admitted: Admitted) -> bool:
     return admitted.surface is CHAT and facts.stream and not facts.wants_usage
 
 
-def _provider_request_id(got: Answer) -> str:
-    found = value_of(got.headers, b"x-request-id") or value_of(got.headers, b"request-id")
-    return found[:128].decode("latin-1")
+def _is_event_stream(call: Call) -> bool:
+    return call.answer_header(b"content-type").startswith(b"text/event-stream")

@@ -1,6 +1,21 @@
 """Which headers cross: the caller's to the provider, the provider's to the caller."""
 
+from collections.abc import Mapping
+
 from meterr.core.http.asgi import Headers
+
+Known = Mapping[bytes, bytes]
+
+_ACTED_ON = frozenset(
+    {
+        b"authorization",
+        b"x-api-key",
+        b"content-type",
+        b"content-encoding",
+        b"accept-encoding",
+        b"connection",
+    }
+)
 
 _NOT_FORWARDED = frozenset(
     {
@@ -50,16 +65,23 @@ _RETURNED = frozenset(
 _RETURNED_PREFIXES = (b"x-ratelimit-", b"anthropic-ratelimit-")
 
 
-def forwarded(headers: Headers, *, call_id: str, accept_encoding: bytes) -> Headers:
+def acted_on(headers: Headers) -> Known:
+    """Return the caller's headers that meterr itself reads; of several alike, the last."""
+    return {name: value for name, value in headers if name in _ACTED_ON}
+
+
+def forwarded(headers: Headers, known: Known, *, call_id: str, may_gzip: bool) -> Headers:
     """
     Return the headers for the provider.
 
     Unknown headers cross unchanged (``anthropic-beta``, ``openai-organization``, ...). Header
-    fields that ``Connection`` names are dropped too.
+    fields that ``Connection`` names are dropped too. Of codings only gzip is offered, if the
+    caller takes it: the one that meterr can read along.
     """
-    hop = _named_by_connection(headers)
-    crossing = [pair for pair in headers if pair[0] not in _NOT_FORWARDED and pair[0] not in hop]
-    crossing.append((b"accept-encoding", accept_encoding))
+    kept_back = _NOT_FORWARDED | _named_by_connection(known.get(b"connection", b""))
+    crossing = [pair for pair in headers if pair[0] not in kept_back]
+    gzip = may_gzip and b"gzip" in known.get(b"accept-encoding", b"")
+    crossing.append((b"accept-encoding", b"gzip" if gzip else b"identity"))
     crossing.append((b"x-meterr-request-id", call_id.encode()))
     return crossing
 
@@ -71,21 +93,7 @@ def returned(headers: Headers) -> Headers:
     ]
 
 
-def value_of(headers: Headers, wanted: bytes) -> bytes:
-    """Return the first value of ``wanted`` (lower case), or nothing."""
-    for name, value in headers:
-        if name == wanted:
-            return value
-    return b""
-
-
-def accepts_gzip(headers: Headers) -> bool:
-    """Say whether the caller can read a gzip answer: the one coding that meterr can read along."""
-    return b"gzip" in value_of(headers, b"accept-encoding")
-
-
-def _named_by_connection(headers: Headers) -> frozenset[bytes]:
-    value = value_of(headers, b"connection")
+def _named_by_connection(value: bytes) -> frozenset[bytes]:
     if not value or value.lower() in (b"keep-alive", b"close"):
         return frozenset()
     return frozenset(name.strip().lower() for name in value.split(b","))

@@ -12,6 +12,7 @@ from meterr.core.principal import Principal
 from meterr.core.principal import Scope as KeyScope
 from meterr.core.telemetry import RequestLine
 from meterr.gateway.admission import authenticated, require_key_scope
+from meterr.gateway.headers import acted_on
 from meterr.gateway.routing import ModelNotFound, Router
 from meterr.gateway.surfaces import Family, family_of
 
@@ -61,7 +62,7 @@ class Models:
         await _send(send, line, tree)
 
     async def _principal(self, scope: Scope, line: RequestLine) -> Principal:
-        principal = await authenticated(self._authenticator, scope, line)
+        principal = await authenticated(self._authenticator, acted_on(scope["headers"]), line)
         require_key_scope(principal, KeyScope.MODELS)
         return principal
 

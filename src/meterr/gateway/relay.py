@@ -6,7 +6,7 @@ from meterr.core.money import wire
 from meterr.gateway import dialect
 from meterr.gateway.call import Call
 from meterr.gateway.errors import UpstreamBroken, UpstreamCredential
-from meterr.gateway.headers import returned, value_of
+from meterr.gateway.headers import returned
 from meterr.gateway.metering import UNREADABLE, Reading, StreamMeter, decoded, read_answer
 from meterr.gateway.upstream import Answer, AnswerTooLarge, UpstreamError
 from meterr.gateway.upstream_errors import told
@@ -22,11 +22,6 @@ _END_MARKS = {
 }
 
 
-def is_event_stream(answer: Answer) -> bool:
-    """Say whether the provider answers with server-sent events."""
-    return value_of(answer.headers, b"content-type").startswith(b"text/event-stream")
-
-
 async def relay_whole(call: Call, answer: Answer, send: Send, *, bytes_max: int) -> None:
     """
     Read the answer to its end, settle the call, then pass the answer on untouched.
@@ -38,10 +33,13 @@ async def relay_whole(call: Call, answer: Answer, send: Send, *, bytes_max: int)
     if body is None:
         try:
             body = await answer.read(bytes_max)
-        except AnswerTooLarge as error:
-            raise UpstreamBroken(
-                f"The provider's answer is larger than {bytes_max} bytes."
-            ) from error
+        except AnswerTooLarge as too_large:
+            error = UpstreamBroken(f"The provider's answer is larger than {bytes_max} bytes.")
+            # It did answer, so it bills: estimated.
+            call.settle(
+                _UNREADABLE, status=error.status, outcome="upstream_error", error=error, final=False
+            )
+            raise error from too_large
     call.answer_bytes = len(body)
     if answer.status == 401:
         raise UpstreamCredential(
@@ -51,7 +49,7 @@ async def relay_whole(call: Call, answer: Answer, send: Send, *, bytes_max: int)
     if answer.status >= 400:
         call.settle(None, status=answer.status, outcome="upstream_error")
     else:
-        reading, chars = _read(call, answer, body, bytes_max)
+        reading, chars = _read(call, body, bytes_max)
         call.settle(reading, status=answer.status, outcome=_ending(call), answer_chars=chars)
     headers = _headers(call, answer)
     headers.append((b"content-length", b"%d" % len(body)))
@@ -59,8 +57,22 @@ async def relay_whole(call: Call, answer: Answer, send: Send, *, bytes_max: int)
     await send({"type": "http.response.body", "body": body})
 
 
-def _read(call: Call, answer: Answer, body: bytes, bytes_max: int) -> tuple[Reading, int]:
-    coding = value_of(answer.headers, b"content-encoding").decode("latin-1")
+def _too_large(call: Call, bytes_max: int) -> MeterrError:
+    """Settle what the provider will bill although the caller cannot have it."""
+    refusal = UpstreamBroken(f"The provider's answer is larger than {bytes_max} bytes.")
+    call.settle(
+        _UNREADABLE,
+        status=refusal.status,
+        outcome="upstream_error",
+        error=refusal,
+        final=False,
+        answer_chars=bytes_max,
+    )
+    return refusal
+
+
+def _read(call: Call, body: bytes, bytes_max: int) -> tuple[Reading, int]:
+    coding = call.answer_header(b"content-encoding").decode("latin-1")
     plain = decoded(body, coding, bytes_max) if coding else body
     if plain is None:
         return _UNREADABLE, len(body)
@@ -136,9 +148,11 @@ class StreamRelay:
             outcome = "client_gone"
         elif outcome == "complete" and meter.error_seen:
             outcome = "upstream_error"
-        chars = 0 if meter.complete else meter.answer_chars
+        reading = meter.reading
+        known = meter.complete and reading.usage is not None
+        chars = 0 if known else meter.answer_chars  # counted only for an estimate: it costs
         call.settle(
-            meter.reading,
+            reading,
             status=self._answer.status,
             outcome=outcome,
             error=error,

@@ -36,10 +36,10 @@ async def read_body(scope: Scope, receive: Receive, *, bytes_max: int, timeout_s
         BodyTooSlow: the body was not complete ``timeout_s`` seconds after the headers.
         ClientGone: the connection closed first.
     """
-    if _announced_length(scope) > bytes_max:
-        raise _too_large(bytes_max)
     if scope.get(BODY_COMPLETE):
         return await _collect(receive, bytes_max)
+    if _announced_length(scope) > bytes_max:
+        raise _too_large(bytes_max)
     try:
         async with asyncio.timeout(timeout_s):
             return await _collect(receive, bytes_max)
