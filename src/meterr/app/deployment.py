@@ -2,6 +2,7 @@
 
 import asyncio
 import signal
+import socket
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,7 +10,7 @@ from pathlib import Path
 from meterr.app.child import Instructions, Part, exposed
 from meterr.app.draining import drain_until, report_failure
 from meterr.app.gateway_process import journal_root
-from meterr.app.supervisor import Child, ChildPlan, listen
+from meterr.app.supervisor import Child, ChildPlan
 from meterr.core.errors import OperatorError
 from meterr.core.migrate import SchemaMismatch
 from meterr.core.postgres import EmbeddedPostgres, EmbeddedPostgresError
@@ -30,12 +31,18 @@ class NotReady(OperatorError):
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What runs on this host. ``embedded`` is None when somebody else runs PostgreSQL."""
+    """
+    What runs on this host.
+
+    The sockets listen already, so an address that cannot be had is known before anything starts.
+    ``embedded`` is None when somebody else runs PostgreSQL; ``simulator``, when providers are real.
+    """
 
     settings: Settings
     dsn: str
-    embedded: EmbeddedPostgres | None
-    simulator_port: int | None
+    gateway: socket.socket
+    embedded: EmbeddedPostgres | None = None
+    simulator: socket.socket | None = None
 
 
 class Deployment:
@@ -54,7 +61,6 @@ class Deployment:
         Start everything, call ``on_ready`` with the gateway's port, and stay until told to stop.
 
         Raises:
-            PortTaken: the address is in use; nothing was started.
             NotReady: the gateway did not come up.
             SchemaMismatch: the database has another schema than this code.
         """
@@ -62,15 +68,14 @@ class Deployment:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, self._stop.set)
-        plans = self._child_plans()
-        self._children = [Child(each, self._telemetry) for each in plans]
+        self._children = [Child(each, self._telemetry) for each in self._child_plans()]
         running = [asyncio.create_task(child.run()) for child in self._children]
         draining = asyncio.create_task(self._drain())
         watching = asyncio.create_task(self._watch_postgres(plan.embedded))
         try:
             await self._until_ready()
             if not self._stop.is_set():
-                on_ready(plans[-1].listener.getsockname()[1])
+                on_ready(plan.gateway.getsockname()[1])
             await self._stop.wait()
         finally:
             grace = plan.settings.server.stop_timeout_s
@@ -91,24 +96,23 @@ class Deployment:
 
     def _child_plans(self) -> Sequence[ChildPlan]:
         """Return the children in starting order; the gateway is last."""
-        settings = self._plan.settings
+        plan = self._plan
+        settings = plan.settings
         plans = []
-        if self._plan.simulator_port is not None:
-            listener = listen("127.0.0.1", self._plan.simulator_port)
+        if plan.simulator is not None:
             log = settings.data_dir / CALL_LOG
             log.parent.mkdir(parents=True, exist_ok=True)
             instructions = Instructions(
-                part=Part.SIMULATOR, socket=listener.fileno(), call_log=str(log)
+                part=Part.SIMULATOR, socket=plan.simulator.fileno(), call_log=str(log)
             )
-            plans.append(ChildPlan("simulator", listener, instructions))
-        listener = listen(settings.server.host, settings.server.port)
+            plans.append(ChildPlan("simulator", plan.simulator, instructions))
         instructions = Instructions(
             part=Part.GATEWAY,
-            socket=listener.fileno(),
-            dsn=self._plan.dsn,
+            socket=plan.gateway.fileno(),
+            dsn=plan.dsn,
             settings=exposed(settings),
         )
-        plans.append(ChildPlan("gateway", listener, instructions))
+        plans.append(ChildPlan("gateway", plan.gateway, instructions))
         return plans
 
     async def _until_ready(self) -> None:

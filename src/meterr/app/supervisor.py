@@ -17,9 +17,8 @@ from meterr.core.errors import OperatorError
 from meterr.core.telemetry import Event, EventLine, Level, Telemetry
 
 _RESTART_PAUSES_S = (0.0, 0.1, 0.5, 2.0, 5.0)
-"""Pause before a restart, by how often in a row the child died young."""
+"""Pause before a restart, by how often in a row the child died before it served."""
 
-_YOUNG_S = 10.0
 _STOP_GRACE_S = 5.0
 
 
@@ -27,8 +26,8 @@ class PortTaken(OperatorError):
     """The address cannot be listened on; the text says which, why, and the way out."""
 
 
-def listen(host: str, port: int) -> socket.socket:
-    """Return a listening socket. Raises PortTaken."""
+def listen(host: str, port: int, option: str = "--port") -> socket.socket:
+    """Return a listening socket. Raises PortTaken, which names ``option`` as the way out."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
     try:
@@ -40,7 +39,7 @@ def listen(host: str, port: int) -> socket.socket:
         listener.close()
         raise PortTaken(
             f"cannot listen on {host}:{port}: {error.strerror or error}. "
-            "Choose another with --port, or stop what uses it."
+            f"Choose another with {option}, or stop what uses it."
         ) from error
     return listener
 
@@ -70,20 +69,23 @@ class Child:
         return self._process.pid if self._process else None
 
     async def run(self) -> None:
-        """Keep the child running; return when it has been stopped."""
-        deaths = 0
-        loop = asyncio.get_running_loop()
+        """
+        Keep the child running; return when it has been stopped.
+
+        One that had served is started again at once: the start itself is pause enough, and callers
+        wait. One that cannot start is tried ever more rarely.
+        """
+        stillborn = 0
         while True:
-            started = loop.time()
             self._process = process = await self._start()
             await self._await_ready(process)
             code = await process.wait()
+            stillborn = 0 if self.ready.is_set() else stillborn + 1
             self.ready.clear()
             if self._stopping:
                 return
             self._report(Level.ERROR, Event.PROCESS_DIED, f"exit status {code}", process.pid)
-            deaths = deaths + 1 if loop.time() - started < _YOUNG_S else 1
-            await asyncio.sleep(_RESTART_PAUSES_S[min(deaths, len(_RESTART_PAUSES_S)) - 1])
+            await asyncio.sleep(_RESTART_PAUSES_S[min(stillborn, len(_RESTART_PAUSES_S) - 1)])
 
     async def stop(self, grace_s: float) -> None:
         """Close the lifeline, give the child ``grace_s`` seconds to finish, then kill it."""
@@ -108,6 +110,7 @@ class Child:
             stdin=PIPE,
             stdout=PIPE,
             pass_fds=(self._plan.listener.fileno(),),
+            start_new_session=True,  # Ctrl+C in a terminal is for us; we stop the children in order
         )
         if process.stdin is not None:
             process.stdin.write(encode(self._plan.instructions))

@@ -8,8 +8,10 @@ import click
 
 from meterr.app.deployment import Deployment, Plan
 from meterr.app.gateway_process import keyring
+from meterr.app.supervisor import listen
 from meterr.cli.context import configuration, database_url, with_settings
 from meterr.cli.output import note
+from meterr.cli.snippets import base_url
 from meterr.core.clock import SystemClock
 from meterr.core.configuration import ConfigurationError
 from meterr.core.telemetry import Level, Telemetry
@@ -36,11 +38,13 @@ def command(
         )
     keyring(settings)  # a pepper that cannot be used is told here, not by a child that dies
     settings.data_dir.mkdir(mode=0o755, parents=True, exist_ok=True)
-    plan = Plan(settings, database_url(settings), embedded=None, simulator_port=None)
+    plan = Plan(
+        settings, database_url(settings), listen(settings.server.host, settings.server.port)
+    )
     telemetry = Telemetry(SystemClock(), level=Level(settings.log.level))
 
     def ready(port: int) -> None:
-        note(f"meterr is ready at http://{settings.server.host}:{port}. Stop it with Ctrl+C.")
+        note(f"meterr is ready at {base_url(settings.server.host, port)}. Stop it with Ctrl+C.")
 
     with contextlib.suppress(KeyboardInterrupt):
         asyncio.run(Deployment(plan, telemetry).run(ready))

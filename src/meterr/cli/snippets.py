@@ -24,9 +24,9 @@ Node (npm install openai):
 
 Anthropic's SDKs: base_url="{base_url}", api_key the same; model "claude-sonnet-5".
 
-What it cost:   meterr usage --by model
-Live calls:     meterr logs -f
-Another key:    meterr key create --name NAME
+What it cost:   meterr usage --by model{options}
+Live calls:     meterr logs -f{options}
+Another key:    meterr key create --name NAME{options}
 Stop:           Ctrl+C here
 """
 
@@ -43,12 +43,33 @@ start again.
 """
 
 
-def snippets(base_url: str, key: str, *, simulated: bool, model: str = "gpt-5.4") -> str:
-    """Return the text; ``key`` is empty when keys exist already and none can be shown."""
+_EVERY_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - translated, not bound
+
+
+def base_url(host: str, port: int) -> str:
+    """Return the URL that a client on this machine reaches ``host`` and ``port`` by."""
+    host = _EVERY_ADDRESS.get(host, host)
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def snippets(
+    url: str, key: str, *, simulated: bool, options: str = "", model: str = "gpt-5.4"
+) -> str:
+    """
+    Return the text.
+
+    Args:
+        url: Where the gateway answers, without a path.
+        key: Empty when keys exist already and none can be shown.
+        simulated: Whether the simulator answers.
+        options: What other commands need to find this meterr, e.g. ``--data-dir DIR``.
+        model: A model that is served.
+    """
     lines = _NEW_KEY.format(key=key) if key else "\nUse a key you have, or make one (below).\n"
     return _TEXT.format(
-        base_url=base_url,
+        base_url=url,
         key=key or _KEY_PLACE,
         key_lines=lines + (_SIMULATED if simulated else ""),
         model=model,
+        options=f" {options}" if options else "",
     )

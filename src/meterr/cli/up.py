@@ -3,6 +3,8 @@
 import asyncio
 import contextlib
 import os
+import shlex
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,11 +14,13 @@ import click
 from meterr import identity
 from meterr.app.deployment import Deployment, Plan, database_url_file
 from meterr.app.gateway_process import PEPPER_FILE
+from meterr.app.supervisor import listen
 from meterr.cli.context import DEFAULT_TENANT, configuration, with_settings
 from meterr.cli.output import note
-from meterr.cli.snippets import snippets
+from meterr.cli.snippets import base_url, snippets
 from meterr.core import migrate
 from meterr.core.clock import SystemClock
+from meterr.core.configuration import ConfigurationError
 from meterr.core.db import Database, Role
 from meterr.core.ids import IdFactory
 from meterr.core.postgres import EmbeddedPostgres
@@ -35,8 +39,14 @@ _SIMULATED = {
 @click.command("up")
 @with_settings
 @click.option("--host", help="Address to listen on [default: 127.0.0.1].")
-@click.option("--port", type=int, help="Port to listen on [default: 8080].")
-@click.option("--simulator-port", type=int, default=SIMULATOR_PORT, show_default=True)
+@click.option("--port", type=int, help="Port to listen on; 0 takes a free one [default: 8080].")
+@click.option(
+    "--simulator-port",
+    type=int,
+    default=SIMULATOR_PORT,
+    show_default=True,
+    help="Port of the simulated provider; 0 takes a free one.",
+)
 def command(
     config_file: Path | None,
     data_dir: Path | None,
@@ -50,22 +60,22 @@ def command(
     The simulated provider comes only when no provider is configured. The first start makes a
     tenant and a key, and prints the key once.
     """
-    settings = configuration(config_file, data_dir, server__host=host, server__port=port).settings
-    simulated = not settings.upstreams
-    if simulated:
-        flags = _simulated_upstreams(simulator_port)
-        settings = configuration(
-            config_file, data_dir, server__host=host, server__port=port, **flags
-        ).settings
-    settings.data_dir.mkdir(mode=0o755, parents=True, exist_ok=True)
-    with _database(settings) as (dsn, embedded):
-        plan = Plan(settings, dsn, embedded, simulator_port if simulated else None)
-        with contextlib.suppress(KeyboardInterrupt):
-            asyncio.run(_run(plan))
+    flags: dict[str, Any] = {"server__host": host, "server__port": port}
+    settings = configuration(config_file, data_dir, **flags).settings
+    gateway = listen(settings.server.host, settings.server.port)
+    simulator = None
+    if not settings.upstreams:
+        simulator = listen("127.0.0.1", simulator_port, "--simulator-port")
+        flags |= _simulated_upstreams(simulator.getsockname()[1])
+        settings = configuration(config_file, data_dir, **flags).settings
+    options = "" if data_dir is None else f"--data-dir {shlex.quote(str(data_dir))}"
+    _make_writable(settings.data_dir)
+    with _database(settings) as (dsn, embedded), contextlib.suppress(KeyboardInterrupt):
+        asyncio.run(_run(Plan(settings, dsn, gateway, embedded, simulator), options))
     note("Stopped. Everything that was recorded is in the database or the journal.")
 
 
-async def _run(plan: Plan) -> None:
+async def _run(plan: Plan, options: str) -> None:
     settings = plan.settings
     note("Bringing the database's schema up to date ...")
     await migrate.migrate(plan.dsn)
@@ -73,10 +83,23 @@ async def _run(plan: Plan) -> None:
     telemetry = Telemetry(SystemClock(), level=Level(settings.log.level))
 
     def ready(port: int) -> None:
-        base_url = f"http://{settings.server.host}:{port}"
-        note(snippets(base_url, secret, simulated=plan.simulator_port is not None))
+        url = base_url(settings.server.host, port)
+        note(snippets(url, secret, simulated=plan.simulator is not None, options=options))
 
     await Deployment(plan, telemetry).run(ready)
+
+
+def _make_writable(data_dir: Path) -> None:
+    """Make the data directory, or say in one line why it cannot be used."""
+    try:
+        data_dir.mkdir(mode=0o755, parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=data_dir):
+            pass
+    except OSError as error:
+        raise ConfigurationError(
+            f"cannot write to the data directory {data_dir}: {error.strerror}. Choose another "
+            "with --data-dir."
+        ) from error
 
 
 @contextlib.contextmanager
