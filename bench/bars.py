@@ -1,0 +1,96 @@
+"""The bars of issue 2 beside what was measured. People judge figures; this only compares."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from statistics import median
+
+from bench.outcome import Outcome
+
+NOT_MEASURED = "not measured"
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """One bar. ``passed`` is None when it was not measured: that is never a pass."""
+
+    what: str
+    bar: str
+    measured: str
+    passed: bool | None
+
+    @property
+    def word(self) -> str:
+        return {None: NOT_MEASURED, True: "pass", False: "FALLS SHORT"}[self.passed]
+
+
+def verdicts(outcome: Outcome) -> list[Verdict]:
+    """Return every bar, measured or not."""
+    return [*_throughput(outcome), *_many(outcome), *_latency(outcome), *_lasting(outcome)]
+
+
+def _ratio(
+    what: str, bar: str, found: list[float], holds: Callable[[float], bool], digits: int = 3
+) -> Verdict:
+    if not found:
+        return Verdict(what, bar, NOT_MEASURED, None)
+    text = f"{median(found):.{digits}f} ({min(found):.{digits}f} to {max(found):.{digits}f})"
+    return Verdict(what, bar, text, holds(median(found)))
+
+
+def _throughput(outcome: Outcome) -> Iterator[Verdict]:
+    name = "throughput at 64 connections over "
+    for other, bar, least in (
+        ("nginx", ">= 0.18, aim 0.25", 0.18),
+        ("litellm", ">= 130", 130),
+        ("portkey", ">= 15", 15),
+    ):
+        found = outcome.pairs("throughput", "meterr", other)
+        yield _ratio(name + other, bar, found, lambda x, least=least: x >= least)
+    sse = outcome.pairs("sse", "meterr", "nginx")
+    yield _ratio("SSE of 50 chunks over nginx", ">= 0.9, aim 1.2", sse, lambda x: x >= 0.9)
+
+
+def _many(outcome: Outcome) -> Iterator[Verdict]:
+    found = outcome.pairs("connections", "meterr", "nginx")
+    what = "1,000 connections, answers after 20 ms, over nginx, no error"
+    yield _ratio(what, ">= 0.20", found, lambda x: x >= 0.20)
+    paced = outcome.pairs("paced", "meterr", "nginx", "p99_us")
+    what = "500 paced streams/s: p99 over nginx's"
+    yield _ratio(what, "<= 1.05", paced, lambda x: x <= 1.05)
+
+
+def _latency(outcome: Outcome) -> Iterator[Verdict]:
+    for what, bar, most in (("p50_us", "<= 0.6 ms", 600), ("p99_us", "<= 2 ms", 2000)):
+        found = [us / 1000 for us in outcome.added_us("meterr", what)]
+        name = f"added {what[:3]} over direct at 100 requests/s, ms"
+        yield _ratio(name, bar, found, lambda ms, most=most: ms * 1000 <= most, 2)
+
+
+def _lasting(outcome: Outcome) -> Iterator[Verdict]:
+    ready, memory = outcome.readiness, outcome.memory
+    yield _one("gateway ready, database running", "<= 1.5 s", ready and ready.gateway_s, "s", 1.5)
+    yield _one("RSS after 100k calls", "<= 100 MB", memory and memory.after_first, "MB", 100)
+    yield _one("growth over the next 100k", "<= 5 MB", memory and memory.growth, "MB", 5)
+    drain, keeping = outcome.drain, outcome.keeping_up
+    what, bar = "drain into PostgreSQL", ">= 20,000 entries/s"
+    if drain is None:
+        yield Verdict(what, bar, NOT_MEASURED, None)
+    else:
+        yield Verdict(what, bar, f"{drain.per_s:,.0f}/s", drain.per_s >= 20_000)
+    what, bar = "drain at full load on 2 cores", "keeps up"
+    if keeping is None:
+        yield Verdict(what, bar, NOT_MEASURED, None)
+        return
+    text = (
+        f"{keeping.rps:,.0f} calls/s; {keeping.behind_half:,} behind half-way, "
+        f"{keeping.behind_end:,} at the end; all in {keeping.caught_up_s:.1f} s later"
+    )
+    # Behind by less than two seconds of load, and not growing: that is a delay, not a backlog.
+    grows = keeping.behind_end > 1.5 * keeping.behind_half + keeping.rps / 2
+    yield Verdict(what, bar, text, keeping.behind_end < 2 * keeping.rps and not grows)
+
+
+def _one(what: str, bar: str, value: float | None, unit: str, most: float) -> Verdict:
+    if value is None:
+        return Verdict(what, bar, NOT_MEASURED, None)
+    return Verdict(what, bar, f"{value:.2f} {unit}", value <= most)
