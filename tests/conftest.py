@@ -11,6 +11,13 @@ from meterr.core.postgres import EmbeddedPostgres
 from support import server
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Say how long the attacks of tests/attack go on, and from which seed."""
+    group = parser.getgroup("attack")
+    group.addoption("--rounds", type=int, default=30, help="rounds of each seeded attack")
+    group.addoption("--seed", type=int, default=20261122, help="seed of the first round")
+
+
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[EmbeddedPostgres]:
     """A running embedded server with a migrated template database."""

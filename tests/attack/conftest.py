@@ -1,0 +1,39 @@
+"""How long and from which seed the attacks run, and where they say what they measured."""
+
+from collections.abc import Callable
+
+import pytest
+
+_MEASURED = pytest.StashKey[list[str]]()
+
+
+@pytest.fixture
+def rounds(request: pytest.FixtureRequest) -> int:
+    """How many rounds a seeded attack has."""
+    return int(request.config.getoption("--rounds"))
+
+
+@pytest.fixture
+def tell(request: pytest.FixtureRequest) -> Callable[[str], None]:
+    """Take a sentence about this test into the summary of the run, however the test ends."""
+    told = request.config.stash.setdefault(_MEASURED, [])
+    return lambda text: told.append(f"{request.node.name}: {text}")
+
+
+@pytest.fixture
+def first_seed(request: pytest.FixtureRequest, tell: Callable[[str], None]) -> int:
+    """Seed of the first round; the next ones follow it."""
+    seed = int(request.config.getoption("--seed"))
+    tell(f"seeds from {seed}; again with --seed {seed}")
+    return seed
+
+
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> None:
+    """Show what the attacks measured."""
+    told = config.stash.get(_MEASURED, [])
+    if told:
+        terminalreporter.section("attacks")
+    for line in told:
+        terminalreporter.line(line)
