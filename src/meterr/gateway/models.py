@@ -1,5 +1,6 @@
 """``GET /v1/models``: what this key may use, in the shape its caller's family expects."""
 
+import re
 from collections.abc import Mapping, Sequence
 from urllib.parse import parse_qs
 
@@ -19,6 +20,7 @@ from meterr.gateway.surfaces import Family, family_of
 PREFIX = "/v1/models/"
 _PAGE_DEFAULT = 20
 _PAGE_MAX = 1000
+_SMALL_NUMBER = re.compile("[0-9]{1,9}")
 _CREATED = 0
 _CREATED_AT = "1970-01-01T00:00:00Z"
 """When a provider published a model is not known here; both dialects require the field."""
@@ -111,7 +113,7 @@ def _anthropic_page(names: Sequence[str], query: Mapping[str, Sequence[str]]) ->
 
 def _page_size(query: Mapping[str, Sequence[str]]) -> int:
     text = query.get("limit", [str(_PAGE_DEFAULT)])[0]
-    if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= _PAGE_MAX:
+    if not _SMALL_NUMBER.fullmatch(text) or not 1 <= int(text) <= _PAGE_MAX:
         raise Invalid(f"limit: send a number from 1 to {_PAGE_MAX}.", param="limit")
     return int(text)
 
