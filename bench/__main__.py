@@ -28,7 +28,6 @@ ALONE = ("ready", "rss", "drain", "keepup", "micro")
 # What the bars compare with the peers; the rest would only take hours.
 WITH_PEERS = frozenset({"throughput", "sse", "calm"})
 WITHOUT_DIRECT = frozenset({"connections", "paced"})
-PROFILED_S = 15.0
 
 
 def parse(arguments: Sequence[str]) -> argparse.Namespace:
@@ -64,17 +63,14 @@ def run(options: argparse.Namespace, outcome: Outcome) -> None:
         running = stack.enter_context(meterr(mock, cores))
         bench = Bench(cores, mock, running, folder)
         _lasting(bench, wanted, outcome, full=options.full)
-        compared = [direct(mock), *([beside] if beside else []), running.contender(), *others]
+        ours = running.contender()
+        ours.ready_s = outcome.readiness.gateway_s if outcome.readiness else None
+        compared = [direct(mock), *([beside] if beside else []), ours, *others]
         outcome.contenders = compared
         for name, scenario in scenarios(bench, full=options.full).items():
             if name in wanted:
                 taking = [each for each in compared if _takes_part(name, each)]
                 outcome.runs[name] = compare(bench, scenario, taking)
-        if outcome.readiness:
-            running.contender().ready_s = outcome.readiness.gateway_s
-            next(
-                each for each in compared if each.name == "meterr"
-            ).ready_s = outcome.readiness.gateway_s
         outcome.ledger = draining.ledger(bench)
 
 

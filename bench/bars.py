@@ -1,6 +1,7 @@
 """The bars of issue 2 beside what was measured. People judge figures; this only compares."""
 
-from collections.abc import Callable, Iterator
+import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from statistics import median
 
@@ -29,48 +30,58 @@ def verdicts(outcome: Outcome) -> list[Verdict]:
 
 
 def _ratio(
-    what: str, bar: str, found: list[float], holds: Callable[[float], bool], digits: int = 3
+    what: str,
+    bar: str,
+    found: list[float],
+    *,
+    least: float = -math.inf,
+    most: float = math.inf,
+    digits: int = 3,
 ) -> Verdict:
+    """Judge the median of ``found``, one value per round, and show their spread."""
     if not found:
         return Verdict(what, bar, NOT_MEASURED, None)
-    text = f"{median(found):.{digits}f} ({min(found):.{digits}f} to {max(found):.{digits}f})"
-    return Verdict(what, bar, text, holds(median(found)))
+    middle = median(found)
+    text = f"{middle:.{digits}f} ({min(found):.{digits}f} to {max(found):.{digits}f})"
+    return Verdict(what, bar, text, least <= middle <= most)
 
 
 def _throughput(outcome: Outcome) -> Iterator[Verdict]:
-    name = "throughput at 64 connections over "
     for other, bar, least in (
         ("nginx", ">= 0.18, aim 0.25", 0.18),
         ("litellm", ">= 130", 130),
         ("portkey", ">= 15", 15),
     ):
         found = outcome.pairs("throughput", "meterr", other)
-        yield _ratio(name + other, bar, found, lambda x, least=least: x >= least)
+        yield _ratio(f"throughput at 64 connections over {other}", bar, found, least=least)
     sse = outcome.pairs("sse", "meterr", "nginx")
-    yield _ratio("SSE of 50 chunks over nginx", ">= 0.9, aim 1.2", sse, lambda x: x >= 0.9)
+    yield _ratio("SSE of 50 chunks over nginx", ">= 0.9, aim 1.2", sse, least=0.9)
 
 
 def _many(outcome: Outcome) -> Iterator[Verdict]:
     found = outcome.pairs("connections", "meterr", "nginx")
     what = "1,000 connections, answers after 20 ms, over nginx, no error"
-    yield _ratio(what, ">= 0.20", found, lambda x: x >= 0.20)
+    yield _ratio(what, ">= 0.20", found, least=0.20)
     paced = outcome.pairs("paced", "meterr", "nginx", "p99_us")
-    what = "500 paced streams/s: p99 over nginx's"
-    yield _ratio(what, "<= 1.05", paced, lambda x: x <= 1.05)
+    yield _ratio("500 paced streams/s: p99 over nginx's", "<= 1.05", paced, most=1.05)
 
 
 def _latency(outcome: Outcome) -> Iterator[Verdict]:
-    for what, bar, most in (("p50_us", "<= 0.6 ms", 600), ("p99_us", "<= 2 ms", 2000)):
+    for what, bar, most in (("p50_us", "<= 0.6 ms", 0.6), ("p99_us", "<= 2 ms", 2.0)):
         found = [us / 1000 for us in outcome.added_us("meterr", what)]
         name = f"added {what[:3]} over direct at 100 requests/s, ms"
-        yield _ratio(name, bar, found, lambda ms, most=most: ms * 1000 <= most, 2)
+        yield _ratio(name, bar, found, most=most, digits=2)
 
 
 def _lasting(outcome: Outcome) -> Iterator[Verdict]:
     ready, memory = outcome.readiness, outcome.memory
-    yield _one("gateway ready, database running", "<= 1.5 s", ready and ready.gateway_s, "s", 1.5)
-    yield _one("RSS after 100k calls", "<= 100 MB", memory and memory.after_first, "MB", 100)
-    yield _one("growth over the next 100k", "<= 5 MB", memory and memory.growth, "MB", 5)
+    yield _one(
+        "gateway ready, database running", "<= 1.5 s", ready.gateway_s if ready else None, "s", 1.5
+    )
+    yield _one(
+        "RSS after 100k calls", "<= 100 MB", memory.after_first if memory else None, "MB", 100
+    )
+    yield _one("growth over the next 100k", "<= 5 MB", memory.growth if memory else None, "MB", 5)
     drain, keeping = outcome.drain, outcome.keeping_up
     what, bar = "drain into PostgreSQL", ">= 20,000 entries/s"
     if drain is None:

@@ -94,9 +94,9 @@ def count_entries(dsn: str) -> int:
             async with db.transaction() as connection:
                 tenants = await (await connection.execute(_SQL["tenants"])).fetchall()
             for (tenant,) in tenants:
-                async with db.tenant_transaction(tenant) as connection:
+                async with db.tenant_transaction(str(tenant)) as connection:
                     row = await (await connection.execute(_SQL["count_entries"])).fetchone()
-                    total += row[0] if row else 0
+                    total += int(str(row[0])) if row else 0
         return total
 
     return asyncio.run(counted())

@@ -2,9 +2,8 @@
 
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from statistics import median
 
 from bench.contenders import CHAT, Contender
 from bench.machine import Cores, Strangers, cpu_s, rss_mb
@@ -79,9 +78,9 @@ def measure(bench: Bench, contender: Contender, traffic: Traffic) -> Run:
     """
     before = bench.mock.counts()
     if contender.transparent and not traffic.events:
-        traffic = _with_answer_bytes(traffic, before.bytes)
+        traffic = replace(traffic, answer_bytes=before.bytes)
     elif not contender.transparent:
-        traffic = _unchecked(traffic)
+        traffic = replace(traffic, answer_bytes=0, events=0)
     pids = contender.pids()
     strangers, cpu = Strangers(), sum(map(cpu_s, pids))
     prefix = bench.cores.pinned(bench.cores.load)
@@ -114,23 +113,6 @@ def compare(bench: Bench, scenario: Scenario, contenders: Sequence[Contender]) -
 def of(runs: Sequence[Run], name: str) -> list[Run]:
     """Return the runs of one contender, in order."""
     return [run for run in runs if run.contender == name]
-
-
-def pooled_median(values: Sequence[float]) -> float | None:
-    return median(values) if values else None
-
-
-def ratios(over: Sequence[float], under: Sequence[float]) -> list[float]:
-    """Return the ratio of each pair; pairs are neighbours in time, so a slow minute hits both."""
-    return [a / b for a, b in zip(over, under, strict=True) if b]
-
-
-def _with_answer_bytes(traffic: Traffic, size: int) -> Traffic:
-    return Traffic(**{**vars(traffic), "answer_bytes": size})
-
-
-def _unchecked(traffic: Traffic) -> Traffic:
-    return Traffic(**{**vars(traffic), "answer_bytes": 0, "events": 0})
 
 
 def _line(scenario: Scenario, number: int, run: Run) -> str:

@@ -13,6 +13,7 @@ from statistics import median
 
 from bench.journal import CALL, PRICE, a_settled
 from bench.measure import Bench, say
+from bench.tools import BenchError
 from meterr.core.clock import SystemClock
 from meterr.core.db import Database, Role
 from meterr.core.ids import IdFactory
@@ -24,6 +25,8 @@ from meterr.ledger.model import Opened, Usage
 ROUNDS = 7
 _ROUND_S = 0.15
 _AT_ONCE = 64
+_WARM_TIMES = 5_000
+_WARM_BUDGET_US = 10
 _EVENT = (
     b'data: {"id":"chatcmpl-bench","object":"chat.completion.chunk","created":1790000000,'
     b'"model":"gpt-4o-mini","choices":[{"index":0,"delta":{"content":" goose"},'
@@ -91,12 +94,21 @@ async def _warm_key(bench: Bench) -> list[Step]:
         while authenticator.warm(key) is None:
             await authenticator.authenticate(key)
             await asyncio.sleep(0.01)
-        step = timed("warm key check", partial(authenticator.warm, key), 10)
-        if authenticator.warm(key) is None:
-            step = Step("warm key check (went cold)", step.us, step.best_us, 10)
+        step = await _timed_warm(authenticator, key)
         listening.cancel()
         await asyncio.gather(listening, return_exceptions=True)
     return [step]
+
+
+async def _timed_warm(authenticator: Authenticator, key: bytes) -> Step:
+    """Time in short rounds: memory is trusted only while its heartbeat gets its turns."""
+    found = []
+    for _ in range(ROUNDS):
+        await asyncio.sleep(0.1)
+        found.append(_seconds(partial(authenticator.warm, key), _WARM_TIMES) / _WARM_TIMES * 1e6)
+        if authenticator.warm(key) is None:
+            raise BenchError("the key went cold while it was being measured")
+    return Step("warm key check", median(found), min(found), _WARM_BUDGET_US)
 
 
 def _pure(bench: Bench) -> list[Step]:
