@@ -9,6 +9,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
 from pydantic import SecretStr
 
 from meterr.identity.keyring import Keyring, Pepper, PepperRefused
@@ -129,3 +131,11 @@ def test_a_pepper_given_twice_counts_once() -> None:
     """The same value in both settings must not double the work of every call."""
     same = Pepper(b"0123456789abcdefghijklmnopqrstuv", origin="here")
     assert 1 == len(Keyring(same, same).macs(KEY))
+
+
+@given(secret=st.binary(min_size=32, max_size=200), message=st.binary(max_size=300))
+def test_the_mac_is_hmac_sha256(secret: bytes, message: bytes) -> None:
+    """The keyed states made ahead give what the standard library's HMAC gives (RFC 2104)."""
+    assume(len(set(secret.lower())) >= 8)
+
+    assert hmac.digest(secret, message, "sha256") == Pepper(secret, origin="test").mac(message)

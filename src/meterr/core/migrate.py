@@ -93,7 +93,7 @@ async def check(dsn: str) -> None:
     if missing := pending(known, applied):
         raise SchemaMismatch(
             f"The database is at version {len(applied)} and this meterr needs {len(known)}: "
-            f"{', '.join(m.name for m in missing)} not applied yet. Run the migrations first."
+            f"{', '.join(m.name for m in missing)} not applied yet. Run 'meterr db migrate' first."
         )
 
 

@@ -68,7 +68,6 @@ class Call:
         "answer_bytes",
         "call_id",
         "client_gone",
-        "cost",
         "entry",
         "first_byte_ms",
         "opened",
@@ -86,7 +85,6 @@ class Call:
         self.answer_bytes = 0
         self.first_byte_ms = 0
         self._answer_headers: dict[bytes, bytes] = {}
-        self.cost: Decimal | None = None
         self.entry: Settled | None = None
         self._opened_at = 0.0
         self._next_progress = 0.0
@@ -152,7 +150,6 @@ class Call:
         usage, estimate = self._usage(reading, final, answer_chars)
         price, cost = self._priced(reading, usage)
         admitted = self.admitted
-        self.cost = cost
         self.entry = Settled(
             id=self.call_id,
             tenant=admitted.principal.tenant_id,

@@ -2,7 +2,6 @@
 
 from meterr.core.errors import MeterrError
 from meterr.core.http.asgi import Headers, Send
-from meterr.core.money import wire
 from meterr.gateway import dialect
 from meterr.gateway.call import Call
 from meterr.gateway.errors import UpstreamBroken, UpstreamCredential
@@ -86,8 +85,9 @@ def _ending(call: Call) -> str:
 def _headers(call: Call, answer: Answer) -> Headers:
     headers = returned(answer.headers)
     headers.append((b"x-meterr-request-id", call.call_id.encode()))
-    if call.cost is not None:
-        headers.append((b"x-meterr-cost-usd", wire(call.cost).encode()))
+    entry = call.entry
+    if entry is not None and entry.cost is not None:
+        headers.append((b"x-meterr-cost-usd", entry.cost.encode()))
     return headers
 
 

@@ -6,7 +6,7 @@ lets one be tried. Two peppers are accepted at a time, so that one can be change
 call; moving old rows to the new pepper belongs to key rotation and is not done here.
 """
 
-import hmac
+import hashlib
 import os
 import secrets
 import stat
@@ -29,6 +29,7 @@ _EXAMPLE_WORDS: Final = (
     b"placeholder",
     b"your-",
 )
+_BLOCK_BYTES: Final = 64  # of SHA-256
 _ID_LABEL: Final = b"meterr pepper id"
 _ID_HEX_CHARS: Final = 12
 _READABLE_BY_OTHERS: Final = stat.S_IRWXO | stat.S_IWGRP
@@ -41,16 +42,24 @@ class PepperRefused(OperatorError):
 class Pepper:
     """One secret of at least 32 bytes and its public ``id``, which follows from the secret."""
 
-    __slots__ = ("__secret", "id")
+    __slots__ = ("__inner", "__outer", "id")
 
     def __init__(self, secret: bytes, *, origin: str) -> None:
         _refuse_weak(secret, origin)
-        self.__secret = secret
-        self.id = hmac.digest(secret, _ID_LABEL, "sha256").hex()[:_ID_HEX_CHARS]
+        # HMAC's two keyed states (RFC 2104), made once: a copy of each costs a third of a new HMAC.
+        key = secret if len(secret) <= _BLOCK_BYTES else hashlib.sha256(secret).digest()
+        key = key.ljust(_BLOCK_BYTES, b"\0")
+        self.__inner = hashlib.sha256(bytes(byte ^ 0x36 for byte in key))
+        self.__outer = hashlib.sha256(bytes(byte ^ 0x5C for byte in key))
+        self.id = self.mac(_ID_LABEL).hex()[:_ID_HEX_CHARS]
 
     def mac(self, presented: bytes) -> bytes:
         """Return HMAC-SHA256 of the whole key: 32 bytes."""
-        return hmac.digest(self.__secret, presented, "sha256")
+        inner = self.__inner.copy()
+        inner.update(presented)
+        outer = self.__outer.copy()
+        outer.update(inner.digest())
+        return outer.digest()
 
     def __repr__(self) -> str:
         return f"<Pepper {self.id}>"

@@ -2,10 +2,13 @@
 
 import asyncio
 from typing import Any
+from urllib.parse import unquote
 
+import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from meterr.core.http.asgi import BODY_COMPLETE, ON_CLIENT_GONE
+from meterr.core.http.cycle import Cycle
 
 _HEADERS_MAX = 128
 """Most header lines of one request; SDKs send about 25, proxies add a few."""
@@ -85,7 +88,40 @@ class LimitedHttpProtocol(HttpToolsProtocol):
             self._refuse(431, f"The headers are larger than {self.head_bytes_max} bytes.")
         self._head_bytes = 0
         if not self.transport.is_closing():
-            super().on_headers_complete()
+            self._begin_cycle()
+
+    def _begin_cycle(self) -> None:
+        """What uvicorn does here, for our own kind of cycle; upgrades are not taken up."""
+        parser = self.parser
+        scope: Any = self.scope
+        version = parser.get_http_version()
+        scope["http_version"] = version
+        scope["method"] = parser.get_method().decode("ascii")
+        url = httptools.parse_url(self.url)
+        path = url.path.decode("ascii")
+        scope["path"] = unquote(path) if "%" in path else path
+        scope["raw_path"] = url.path
+        scope["query_string"] = url.query or b""
+        before: Any = self.cycle
+        cycle = Cycle(
+            scope=scope,
+            transport=self.transport,
+            flow=self.flow,
+            logger=self.logger,
+            access_logger=self.access_logger,
+            access_log=False,
+            default_headers=self.server_state.default_headers,
+            message_event=asyncio.Event(),
+            expect_100_continue=self.expect_100_continue,
+            keep_alive=version != "1.0" and parser.should_keep_alive(),
+            on_response=self.on_response_complete,
+        )
+        self.cycle = cycle
+        if before is None or before.response_complete:
+            self._start_asgi_task(cycle, self.app)
+        else:
+            self.flow.pause_reading()
+            self.pipeline.appendleft((cycle, self.app))
 
     def on_message_complete(self) -> None:
         scope: Any = self.scope
