@@ -1,0 +1,130 @@
+"""``kill -9`` of the parent, of the drain at work, and of everything at once."""
+
+import os
+import random
+import signal
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from support.load import Load
+from support.meterr_house import House, open_house, start, stop
+from support.witness import (
+    Audit,
+    assert_nothing_lost_and_nothing_twice,
+    assert_settled_exactly,
+    audit,
+    undrained,
+)
+
+pytestmark = [pytest.mark.attack, pytest.mark.timeout(600)]
+
+QUIET = '[log]\nrequests = "none"\n[journal]\nsegment_bytes = 65536\n'
+
+
+@pytest.fixture
+def house(database_url: str, admin_dsn: str, data_root: Path) -> Iterator[House]:
+    with open_house(database_url, admin_dsn, data_root, config=QUIET) as running:
+        yield running
+
+
+def family(house: House) -> list[psutil.Process]:
+    """Return the processes of meterr, its parent first."""
+    parent = psutil.Process(house.meterr.popen.pid)
+    return [parent, *parent.children(recursive=True)]
+
+
+def kill(processes: list[psutil.Process]) -> None:
+    for process in processes:
+        os.kill(process.pid, signal.SIGKILL)
+
+
+def loaded(house: House, seed: int, deed: Callable[[], None]) -> Load:
+    """Strike ``deed`` at a random moment under load, and return the load once it has left."""
+    chance = random.Random(seed)
+    with Load(lambda: house.base_url, house.key, seed=seed) as load:
+        struck = load.strike(chance.randint(100, 250), chance.uniform(0, 0.03), deed)
+        house.until(struck.is_set)
+        house.meterr.popen.wait()
+    return load
+
+
+def settled(house: House, loads: list[Load]) -> Audit:
+    """Wait until nothing is left in the journals, and hold the ledger against the witness."""
+    house.until(lambda: not undrained(house))
+    found = audit(house)
+    assert_nothing_lost_and_nothing_twice(found)
+    for load in loads:
+        assert_settled_exactly(found, load.seen)
+    return found
+
+
+def test_children_end_by_themselves_when_the_parent_is_killed(house: House) -> None:
+    """P2: a gateway without a parent finishes its calls and goes; it does not serve on unseen."""
+    parent, *children = family(house)
+
+    load = loaded(house, 1, lambda: kill([parent]))
+    psutil.wait_procs(children, timeout=60)
+
+    assert [] == [child.pid for child in children if child.is_running()]
+    assert load.whole > 50
+    assert {0, 200} >= set(load.statuses())
+
+
+def test_the_next_meterr_adopts_the_journals_of_a_killed_one(
+    house: House, first_seed: int, tell: Callable[[str], None]
+) -> None:
+    """P2: nothing lost, nothing twice, over five kills of the parent."""
+    loads = []
+    for seed in range(first_seed, first_seed + 5):
+        parent = family(house)[0]
+        loads.append(loaded(house, seed, lambda parent=parent: kill([parent])))
+        house.serve_again()
+    found = settled(house, loads)
+    tell(f"{len(found.received)} received, {len(found.of('interrupted'))} interrupted")
+
+
+def test_everything_killed_at_once_is_made_whole_by_the_next_start(
+    house: House, first_seed: int, tell: Callable[[str], None]
+) -> None:
+    """P2: what the machine's out-of-memory killer does at its worst."""
+    loads = []
+    for seed in range(first_seed, first_seed + 5):
+        processes = family(house)
+        loads.append(loaded(house, seed, lambda processes=processes: kill(processes)))
+        house.serve_again()
+    found = settled(house, loads)
+    tell(f"{len(found.received)} received, {len(found.of('interrupted'))} interrupted")
+
+
+def test_a_drain_killed_in_its_backlog_again_and_again_enters_each_call_once(
+    house: House, first_seed: int, tell: Callable[[str], None]
+) -> None:
+    """P2: every step of the drain may be killed and done again."""
+    load = backlog(house, first_seed)
+    entered: list[int] = []
+    chance = random.Random(first_seed)
+    for _ in range(8):
+        goal = len(house.entries()) + chance.randint(1, 150)
+        house.meterr = start(["serve"], house.environment)
+        house.until(lambda goal=goal: len(house.entries()) >= goal or not undrained(house))
+        entered.append(len(house.entries()))
+        kill(family(house))
+        stop(house.meterr)
+    house.serve_again()
+    found = settled(house, [load])
+    tell(f"{found.rows} entries; at the kills there were {entered}")
+
+
+def backlog(house: House, seed: int) -> Load:
+    """Let the gateway take calls while its parent, who drains, is stopped; then kill all."""
+    parent, *children = family(house)
+    with Load(lambda: house.base_url, house.key, seed=seed) as load:
+        parent.suspend()
+        house.until(lambda: len(load.seen) > 2000)
+    parent.resume()
+    kill([parent, *children])
+    stop(house.meterr)
+    return load
