@@ -44,9 +44,9 @@ def witness(received: Sequence[dict[str, Any]], entries: Entries) -> Proof:
 def refusals(entries: Entries, model: str) -> Proof:
     """The unknown model is on file and cost nothing; the bad key belongs to no tenant."""
     refused = [each for each in entries if each["state"] == "refused"]
-    text = f"refused before leaving: {len(refused)} ({model}), on file without a cost"
+    text = f"refused before leaving: {len(refused)} ({model}), without a cost"
     good = [each["model"] for each in refused] == [model] and refused[0]["cost_usd"] is None
-    return Proof(text + "; the bad key belongs to nobody and has no entry", holds=good)
+    return Proof(text + "; the bad key is nobody's: no entry", holds=good)
 
 
 def interruption(entries: Entries, request_id: str) -> Proof:
@@ -56,8 +56,8 @@ def interruption(entries: Entries, request_id: str) -> Proof:
         return Proof("the interrupted stream is in the ledger", holds=False)
     entry = found[0]
     text = (
-        f"the stream that kill -9 interrupted is in the ledger: {entry['state']}, "
-        f"{entry['cost_usd']} USD, estimated ({entry['estimate']})"
+        f"the stream that kill -9 cut is in the ledger: {entry['state']}, "
+        f"{entry['cost_usd']} USD, marked as estimated"
     )
     holds = entry["state"] == "interrupted" and bool(entry["estimate"]) and entry["cost_usd"]
     return Proof(text, holds=bool(holds))

@@ -53,8 +53,8 @@ def _tell_calls(clients: traffic.Clients, terminal: Terminal) -> None:
 def _made(step: traffic.Step, clients: traffic.Clients) -> traffic.Outcome:
     try:
         return step.make(clients)
-    except (DemoFailed, openai.OpenAIError, anthropic.AnthropicError) as error:
-        raise DemoFailed(f"{step.sdk} {step.what}: {error or type(error).__name__}") from error
+    except (openai.OpenAIError, anthropic.AnthropicError, DemoFailed) as error:
+        raise DemoFailed(f"{step.sdk} {step.what}: {type(error).__name__}: {error}") from error
 
 
 def _tell_crash(seen: crash.Crash, terminal: Terminal) -> None:
