@@ -17,7 +17,7 @@ TOOL: Any = {
     "name": "weather",
     "input_schema": {"type": "object", "properties": {"city": {"type": "string"}}},
 }
-# The simulator counts bytes by four, and its log keeps the last usage sent: of a stream, the output.
+# The simulator counts bytes by four; its log keeps the last usage sent: of a stream, the output.
 PROMPT = {"input_tokens": 7}
 CACHED = {
     "input_tokens": 40,

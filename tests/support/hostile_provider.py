@@ -1,11 +1,15 @@
-"""Providers that speak no HTTP, hang up or are not there: one listener, a script per base path."""
+"""
+Providers that speak no HTTP, hang up, are not there, or send headers that nobody may see.
+
+One listener, a script per base path.
+"""
 
 import socket
 import socketserver
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import cast
 
 _HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n"
@@ -15,7 +19,37 @@ _EVENTS = (
 )
 _EVENT = b'data: {"choices":[{"index":0,"delta":{"content":"sixteen letters!"}}]}\n\n'
 
+RETURNED = {
+    "x-request-id": "req_1",
+    "retry-after": "7",
+    "x-ratelimit-remaining-requests": "9",
+    "anthropic-ratelimit-tokens-limit": "8",
+    "openai-processing-ms": "12",
+}
+"""Headers of the provider that callers get."""
+
+KEPT_BACK = {
+    "set-cookie": "session=1",
+    "server": "cloud-edge",
+    "x-internal-host": "192.0.2.7",
+    "access-control-allow-origin": "*",
+    "x-meterr-cost-usd": "0",
+    "alt-svc": "h3",
+    "location": "http://192.0.2.7/",
+}
+"""Headers of the provider that they do not get."""
+
+_USAGE = b'{"usage":{"prompt_tokens":1000,"completion_tokens":1}}'
+
+
+def _talkative() -> bytes:
+    fields = {**RETURNED, **KEPT_BACK, "content-length": str(len(_USAGE))}
+    return _HEAD + "".join(f"{n}: {v}\r\n" for n, v in fields.items()).encode() + b"\r\n" + _USAGE
+
+
+TALKATIVE = "talkative"
 SCRIPTS: Mapping[str, bytes] = {
+    TALKATIVE: _talkative(),
     "no-http": b"220 mail.example.org ESMTP ready\r\n",
     "noise": bytes(range(256)) * 4,
     "nothing": b"",
@@ -33,10 +67,11 @@ ABSENT = "absent"
 
 @dataclass(frozen=True)
 class HostileProvider:
-    """Where they all listen, and a port where nobody does."""
+    """Where they all listen, a port where nobody does, and the heads that were received."""
 
     port: int
     closed_port: int
+    heads: list[dict[str, str]] = field(default_factory=list)
 
     @staticmethod
     def model(script: str) -> str:
@@ -49,13 +84,14 @@ class HostileProvider:
         return "".join(
             f'[upstreams.{script}]\nprovider = "openai"\n'
             f'openai_base_url = "http://127.0.0.1:{port}/{script}/v1"\n'
-            f'models = ["{self.model(script)}"]\n\n'
+            f'models = ["{self.model(script)}"]\ncredential_env = ["TEST_PROVIDER_KEY"]\n\n'
             for script, port in ports.items()
         )
 
 
 _PRICED = (
     "gpt-4o",
+    "gpt-5-pro",
     "gpt-4.1",
     "gpt-4.1-mini",
     "gpt-4.1-nano",
@@ -68,14 +104,22 @@ _PRICED = (
 _MODELS = dict(zip([*SCRIPTS, ABSENT], _PRICED, strict=True))
 
 
+class _Listener(socketserver.ThreadingTCPServer):
+    heads: list[dict[str, str]]
+
+
 class _Handler(socketserver.StreamRequestHandler):
+    server: _Listener
+
     def handle(self) -> None:
         target = self.rfile.readline().split(b" ")[1].decode()
-        length = 0
-        while (line := self.rfile.readline().strip().lower()) != b"":
-            if line.startswith(b"content-length:"):
-                length = int(line.partition(b":")[2])
-        self.rfile.read(length)
+        head: dict[str, str] = {}
+        while line := self.rfile.readline().strip(b"\r\n"):
+            name, _, value = line.decode().partition(":")
+            assert name.lower() not in head
+            head[name.lower()] = value.strip()
+        self.rfile.read(int(head["content-length"]))
+        self.server.heads.append(head)
         with suppress(ConnectionError):
             self.wfile.write(SCRIPTS[target.split("/")[1]])
 
@@ -84,13 +128,15 @@ class _Handler(socketserver.StreamRequestHandler):
 def serving() -> Iterator[HostileProvider]:
     """Serve every script on one free port."""
     with (
-        socketserver.ThreadingTCPServer(("127.0.0.1", 0), _Handler) as listener,
+        _Listener(("127.0.0.1", 0), _Handler) as listener,
         socket.socket() as unheard,
     ):
         unheard.bind(("127.0.0.1", 0))  # bound and not listening: refused, and nobody else's
         thread = threading.Thread(target=listener.serve_forever, kwargs={"poll_interval": 0.05})
         thread.start()
         address = cast("tuple[str, int]", listener.server_address)
-        yield HostileProvider(address[1], unheard.getsockname()[1])
+        provider = HostileProvider(address[1], unheard.getsockname()[1])
+        listener.heads = provider.heads
+        yield provider
         listener.shutdown()
         thread.join()

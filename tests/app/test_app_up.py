@@ -1,0 +1,206 @@
+"""``meterr up``: from an empty folder to a working key, and back to nothing running."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from support.up_process import Up, call, environment, is_alive, postgres_pid, until, up
+
+_USAGE = 2
+_STOPPED = "Stopped. Everything that was recorded is in the database or the journal."
+
+
+@pytest.fixture
+def taken() -> Iterator[int]:
+    """A port that somebody else listens on."""
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        yield other.getsockname()[1]
+
+
+def everything(run: Up, data_dir: Path) -> list[int]:
+    """Return the process ids of a ready deployment: parent, children, PostgreSQL."""
+    pids = [run.popen.pid, *run.children, postgres_pid(data_dir)]
+    assert 4 == len(pids)
+    assert all(map(is_alive, pids))
+    return pids
+
+
+def meterr(data_dir: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
+    """Run a command on the same data directory."""
+    return subprocess.run(
+        [sys.executable, "-m", "meterr", *arguments, "--data-dir", str(data_dir)],
+        env=environment(),
+        cwd=data_dir,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+
+def entries(data_dir: Path) -> list[str]:
+    """Return the ids of all entries in the ledger of a running deployment, oldest first."""
+    found = meterr(data_dir, "logs", "--json")
+    return [each["id"] for each in json.loads(found.stdout)["items"]][::-1]
+
+
+def refused(run: Up) -> str:
+    """Wait for the end of a start that cannot succeed; return its one line."""
+    assert _USAGE == run.wait()
+    assert "" == run.stdout
+    (line,) = [each for each in run.stderr.splitlines() if each.startswith("meterr: ")]
+    assert "Traceback" not in run.stderr
+    return line
+
+
+def test_the_first_start_prints_a_key_once_and_the_second_none(
+    data_root: Path, tmp_path: Path
+) -> None:
+    """Issue 2, item 10: first tenant and key printed once; the key works after a restart."""
+    with up(data_root, tmp_path / "1") as run:
+        status, answer = call(run.url, run.keys[0])
+        assert (200, "You said: Hello") == (status, answer["choices"][0]["message"]["content"])
+        (key,) = run.keys
+        run.send(signal.SIGINT)
+        assert 0 == run.wait()
+        assert "" == run.stdout
+
+    with up(data_root, tmp_path / "2") as run:
+        assert 200 == call(run.url, key)[0]
+        assert [] == run.keys
+        assert key not in run.stderr
+        until(lambda: len(entries(data_root)) == 2, "two entries")
+
+
+def test_what_it_prints_can_be_pasted(data_root: Path, tmp_path: Path) -> None:
+    """Issue 2, item 10: ready-to-paste lines for curl, Python and Node; says how to stop."""
+    with up(data_root, tmp_path / "1") as run:
+        url, (key,) = run.url, run.keys
+        said = run.stderr
+        assert f"curl {url}/v1/chat/completions" in said
+        assert f'OpenAI(base_url="{url}/v1", api_key="{key}")' in said
+        assert f'new OpenAI({{ baseURL: "{url}/v1", apiKey: "{key}" }})' in said
+        assert f"meterr usage --by model --data-dir {data_root}" in said
+        assert "Ctrl+C" in said
+        pasted = said[said.index("  curl ") : said.index("\n\nPython")]
+        ran = subprocess.run(
+            ["sh", "-c", pasted], env=environment(NO_PROXY="*"), capture_output=True, check=False
+        )
+    assert "You said: Hello" in ran.stdout.decode(), ran.stderr
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_stops_everything_and_is_no_failure(
+    data_root: Path, tmp_path: Path, number: signal.Signals
+) -> None:
+    """Issue 2, item 10: it stops when told, and nothing stays behind."""
+    with up(data_root, tmp_path / "1") as run:
+        assert run.url
+        pids = everything(run, data_root)
+        run.send(number)
+        assert 0 == run.wait()
+        assert run.stderr.rstrip().endswith(_STOPPED)
+        assert '"event":"process_died"' not in run.stderr
+    assert [] == [pid for pid in pids if is_alive(pid)]
+    assert not (data_root / "database-url").exists()
+
+
+def test_ctrl_c_in_a_terminal_is_for_the_parent_alone(data_root: Path, tmp_path: Path) -> None:
+    """A terminal signals the whole foreground group; children must not die under the parent."""
+    with up(data_root, tmp_path / "1") as run:
+        assert run.url
+        os.killpg(run.popen.pid, signal.SIGINT)
+        assert 0 == run.wait()
+    assert "Traceback" not in run.stderr
+    assert '"event":"process_died"' not in run.stderr
+
+
+def test_kill_9_of_the_parent_ends_the_rest_and_loses_nothing(
+    data_root: Path, tmp_path: Path
+) -> None:
+    """P1: a call that was answered is in the ledger, whatever was killed right after it."""
+    with up(data_root, tmp_path / "1") as run:
+        url, (key,) = run.url, run.keys
+        pids = everything(run, data_root)
+        answers = [call(url, key) for _ in range(3)]
+        os.kill(run.popen.pid, signal.SIGKILL)
+        assert -signal.SIGKILL == run.wait()
+        until(lambda: not any(map(is_alive, pids)), f"of {pids} some live")
+    assert [200, 200, 200] == [status for status, _ in answers]
+
+    with up(data_root, tmp_path / "2") as run:
+        assert 200 == call(run.url, key)[0]
+        until(lambda: len(entries(data_root)) == 4, "four entries")
+        assert 0 == meterr(data_root, "verify", "ledger").returncode
+
+
+def test_a_second_one_on_the_same_directory_is_refused(data_root: Path, tmp_path: Path) -> None:
+    """Two writers of one journal and one cluster would destroy both."""
+    with up(data_root, tmp_path / "1") as first:
+        url, (key,) = first.url, first.keys
+        with up(data_root, tmp_path / "2") as second:
+            line = refused(second)
+        assert f"in use by another meterr (process {first.popen.pid})" in line
+        assert 200 == call(url, key)[0]
+        assert (data_root / "database-url").exists()
+
+
+@pytest.mark.parametrize("option", ["--port", "--simulator-port"])
+def test_a_port_in_use_is_one_line_and_starts_nothing(
+    data_root: Path, tmp_path: Path, taken: int, option: str
+) -> None:
+    """Issue 2, bad input: port in use. The way out names the option."""
+    data_dir = data_root / "data"
+    with up(data_dir, tmp_path / "1", option, str(taken)) as run:
+        line = refused(run)
+    assert f"cannot listen on 127.0.0.1:{taken}: Address already in use" in line
+    assert f"Choose another with {option}" in line
+    assert not data_dir.exists()
+
+
+def test_a_data_directory_that_cannot_be_written_is_one_line(
+    data_root: Path, tmp_path: Path
+) -> None:
+    """Issue 2, bad input: unwritable data directory. A file in the way stops root too."""
+    (data_root / "file").write_text("")
+    with up(data_root / "file" / "data", tmp_path / "1") as run:
+        line = refused(run)
+    assert f"{data_root}/file/data: Not a directory" in line
+    assert "--data-dir" in line
+
+
+@pytest.mark.parametrize(
+    ("options", "variables", "expected"),
+    [
+        (["--prot", "1"], {}, "--port"),
+        ([], {"METERR_SERVER__PROT": "1"}, "server.port"),
+        ([], {"METERR_DATABSE_URL": "x"}, "database_url"),
+        (["--port", "70000"], {}, "server.port"),
+        (["--port", "many"], {}, "--port"),
+    ],
+)
+def test_an_option_that_is_wrong_is_named_with_the_nearest(
+    data_root: Path,
+    tmp_path: Path,
+    options: list[str],
+    variables: dict[str, str],
+    expected: str,
+) -> None:
+    """Issue 2, bad input: unknown settings are refused with the nearest name."""
+    data_dir = data_root / "data"
+    env = environment(**variables)
+    with up(data_dir, tmp_path / "1", *options, env=env) as run:
+        assert _USAGE == run.wait()
+    assert expected in run.stderr
+    assert "" == run.stdout
+    assert "Traceback" not in run.stderr
+    assert not data_dir.exists()
