@@ -41,12 +41,14 @@ _CHAT = {"model": "gpt-4.1-mini", "messages": _TURNS}
 _RESPONSES = {"model": "gpt-4.1-mini", "input": "hi"}
 _MESSAGES = {"model": "claude-sonnet-4-5", "messages": _TURNS, "max_tokens": 99}
 CHAT = Kind("chat", "/v1/chat/completions", b"usage", stream=False, body=_CHAT)
+CHAT_STREAM = Kind("chat-stream", "/v1/chat/completions", b"data: [DONE]", stream=True, body=_CHAT)
+MESSAGES = Kind("messages", "/v1/messages", b"usage", stream=False, body=_MESSAGES)
 KINDS = (
     CHAT,
-    Kind("chat-stream", "/v1/chat/completions", b"data: [DONE]", stream=True, body=_CHAT),
+    CHAT_STREAM,
     Kind("responses", "/v1/responses", b"usage", stream=False, body=_RESPONSES),
     Kind("responses-stream", "/v1/responses", b"response.completed", stream=True, body=_RESPONSES),
-    Kind("messages", "/v1/messages", b"usage", stream=False, body=_MESSAGES),
+    MESSAGES,
     Kind("messages-stream", "/v1/messages", b"message_stop", stream=True, body=_MESSAGES),
     Kind(
         "embeddings",

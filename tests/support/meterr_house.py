@@ -7,6 +7,7 @@ import re
 import signal
 import sys
 import threading
+import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -160,7 +161,20 @@ class House:
 
     def new_key(self, **terms: Any) -> str:
         """Create another key of the same tenant; return its secret."""
-        return asyncio.run(_new_key(self.database_url, self.tenant_id, **terms))[0]
+        return self.new_key_with_id(**terms)[0]
+
+    def new_key_with_id(self, **terms: Any) -> tuple[str, str]:
+        """Create another key of the same tenant; return its secret and its id."""
+        return asyncio.run(_new_key(self.database_url, self.tenant_id, **terms))
+
+    def look(self, path: str) -> tuple[int, Any]:
+        """GET a JSON document of the gateway without a key, whatever its status."""
+        try:
+            with urllib.request.urlopen(self.base_url + path, timeout=10) as answer:  # noqa: S310 - ours
+                return answer.status, json.load(answer)
+        except urllib.error.HTTPError as answer:
+            with answer:
+                return answer.code, json.load(answer)
 
     def get(self, path: str) -> Any:
         """GET a JSON document of the gateway without a key."""
