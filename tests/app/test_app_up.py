@@ -13,7 +13,7 @@ import pytest
 
 from support.up_process import Up, call, environment, is_alive, postgres_pid, until, up
 
-_USAGE = 2
+_FAILED, _USAGE = 1, 2
 _STOPPED = "Stopped. Everything that was recorded is in the database or the journal."
 
 
@@ -53,9 +53,9 @@ def entries(data_dir: Path) -> list[str]:
     return [each["id"] for each in json.loads(found.stdout)["items"]][::-1]
 
 
-def refused(run: Up) -> str:
+def refused(run: Up, status: int = _USAGE) -> str:
     """Wait for the end of a start that cannot succeed; return its one line."""
-    assert _USAGE == run.wait()
+    assert status == run.wait()
     assert "" == run.stdout
     (line,) = [each for each in run.stderr.splitlines() if each.startswith("meterr: ")]
     assert "Traceback" not in run.stderr
@@ -148,7 +148,7 @@ def test_a_second_one_on_the_same_directory_is_refused(data_root: Path, tmp_path
     with up(data_root, tmp_path / "1") as first:
         url, (key,) = first.url, first.keys
         with up(data_root, tmp_path / "2") as second:
-            line = refused(second)
+            line = refused(second, _FAILED)
         assert f"in use by another meterr (process {first.popen.pid})" in line
         assert 200 == call(url, key)[0]
         assert (data_root / "database-url").exists()
@@ -181,9 +181,9 @@ def test_a_data_directory_that_cannot_be_written_is_one_line(
 @pytest.mark.parametrize(
     ("options", "variables", "expected"),
     [
-        (["--prot", "1"], {}, "--port"),
-        ([], {"METERR_SERVER__PROT": "1"}, "server.port"),
-        ([], {"METERR_DATABSE_URL": "x"}, "database_url"),
+        (["--prot", "1"], {}, "Did you mean one of: '--host', '--port'?"),
+        ([], {"METERR_SERVER__PROT": "1"}, "did you mean port?"),
+        ([], {"METERR_DATABSE_URL": "x"}, "did you mean database_url?"),
         (["--port", "70000"], {}, "server.port"),
         (["--port", "many"], {}, "--port"),
     ],
