@@ -230,6 +230,7 @@ def open_house(
             simulator=simulator,
             environment=environment,
         )
+        stack.callback(lambda: stop(house.simulator))
         stack.callback(lambda: stop(house.meterr))
         house.base_url = house.meterr.wait_for(r"ready at (http://[^ ]*\d)")[1]
         yield house
