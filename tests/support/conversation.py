@@ -80,10 +80,10 @@ class Conversation:
     def own(self, path: str, key: str | None = None) -> dict[str, str]:
         """Return the headers of a usual request."""
         key = self.house.key if key is None else key
-        usual = {"content-type": "application/json"}
+        name, value = ("authorization", f"Bearer {key}")
         if path.startswith(MESSAGES):
-            return {**usual, "x-api-key": key, **ANTHROPIC_VERSION}
-        return {**usual, "authorization": f"Bearer {key}"}
+            name, value = ("x-api-key", key)
+        return {**keyless(path), name: value}
 
     def open(self, path: str, body: bytes, *, headers: str = "") -> socket.socket:
         """Send a POST and return the open socket, nothing of the answer read."""
@@ -163,6 +163,12 @@ class Conversation:
     def _query(self, statement: str, *parameters: object) -> list[dict[str, Any]]:
         with psycopg.connect(self.house.admin_dsn, row_factory=dict_row) as connection:
             return connection.execute(statement.encode(), parameters).fetchall()
+
+
+def keyless(path: str) -> dict[str, str]:
+    """Return the headers of a usual request, without a key."""
+    usual = {"content-type": "application/json"}
+    return usual | (ANTHROPIC_VERSION if path.startswith(MESSAGES) else {})
 
 
 def _goes_in(token_class: str) -> bool:

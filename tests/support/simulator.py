@@ -46,9 +46,13 @@ class Wire:
     def send(
         self, method: str, path: str, body: Any = None, headers: Mapping[str, str] | None = None
     ) -> Answer:
-        """Send one request on a connection of its own; ``body`` is bytes as they are, or JSON."""
+        """
+        Send one request on a connection of its own.
+
+        ``body`` is bytes as they are, an iterator of chunks, or a value to send as JSON.
+        """
         with closing(http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)) as connection:
-            data = body if isinstance(body, bytes | None) else json.dumps(body).encode()
+            data = body if isinstance(body, bytes | Iterator | None) else json.dumps(body).encode()
             connection.request(method, path, data, dict(headers or {}))
             answer = connection.getresponse()
             return Answer(
