@@ -89,11 +89,6 @@ class Deployment:
         if self._failure is not None:
             raise self._failure
 
-    @property
-    def gateway_pid(self) -> int | None:
-        """Process id of the gateway that serves now."""
-        return self._children[-1].pid if self._children else None
-
     def _child_plans(self) -> Sequence[ChildPlan]:
         """Return the children in starting order; the gateway is last."""
         plan = self._plan

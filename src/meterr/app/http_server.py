@@ -50,6 +50,7 @@ def _protocol(settings: ServerSettings) -> type[LimitedHttpProtocol]:
     class Protocol(LimitedHttpProtocol):
         head_bytes_max = settings.head_bytes_max
         head_timeout_s = settings.head_timeout_s
+        write_timeout_s = settings.write_timeout_s
         linger_s = settings.body_timeout_s
 
     return Protocol

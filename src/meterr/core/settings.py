@@ -38,6 +38,9 @@ class ServerSettings(Group):
     body_timeout_s: float = Field(
         60, gt=0, description="Seconds a client may take to send the body of one request."
     )
+    write_timeout_s: float = Field(
+        60, gt=0, description="Seconds a client may leave its answer untaken before it is cut off."
+    )
     keep_alive_s: int = Field(75, ge=1, description="Seconds an idle client connection stays open.")
     stop_timeout_s: int = Field(
         30, ge=0, description="Seconds that running calls get to finish when the process stops."

@@ -56,20 +56,6 @@ async def relay_whole(call: Call, answer: Answer, send: Send, *, bytes_max: int)
     await send({"type": "http.response.body", "body": body})
 
 
-def _too_large(call: Call, bytes_max: int) -> MeterrError:
-    """Settle what the provider will bill although the caller cannot have it."""
-    refusal = UpstreamBroken(f"The provider's answer is larger than {bytes_max} bytes.")
-    call.settle(
-        _UNREADABLE,
-        status=refusal.status,
-        outcome="upstream_error",
-        error=refusal,
-        final=False,
-        answer_chars=bytes_max,
-    )
-    return refusal
-
-
 def _read(call: Call, body: bytes, bytes_max: int) -> tuple[Reading, int]:
     coding = call.answer_header(b"content-encoding").decode("latin-1")
     plain = decoded(body, coding, bytes_max) if coding else body

@@ -34,6 +34,7 @@ class LimitedHttpProtocol(HttpToolsProtocol):
 
     head_bytes_max = 64 * 1024
     head_timeout_s = 10.0
+    write_timeout_s = 60.0
     linger_s = 60.0
     """How long a refused body may still come, so that the client gets to read why."""
 
@@ -46,10 +47,12 @@ class LimitedHttpProtocol(HttpToolsProtocol):
             self.head_timeout_s, self._head_too_slow
         )
         self._linger_timer: asyncio.TimerHandle | None = None
+        self._write_timer: asyncio.TimerHandle | None = None
         super().connection_made(transport)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_head_timer()
+        self._stop_write_timer()
         if self._linger_timer is not None:
             self._linger_timer.cancel()
         super().connection_lost(exc)
@@ -70,6 +73,15 @@ class LimitedHttpProtocol(HttpToolsProtocol):
                 self._refuse(431, f"The headers are larger than {self.head_bytes_max} bytes.")
             elif self._head_timer is None:
                 self._head_timer = self.loop.call_later(self.head_timeout_s, self._head_too_slow)
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        # A client that takes nothing would hold its provider connection for as long as it likes.
+        self._write_timer = self.loop.call_later(self.write_timeout_s, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        self._stop_write_timer()
+        super().resume_writing()
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
@@ -149,6 +161,11 @@ class LimitedHttpProtocol(HttpToolsProtocol):
         if self._head_timer is not None:
             self._head_timer.cancel()
             self._head_timer = None
+
+    def _stop_write_timer(self) -> None:
+        if self._write_timer is not None:
+            self._write_timer.cancel()
+            self._write_timer = None
 
     def _head_too_slow(self) -> None:
         self._head_timer = None
