@@ -77,6 +77,8 @@ def test_kill_9_at_random_moments_loses_no_call_and_enters_none_twice(
     found = audit(house)
     assert [] == [each for each in load.seen if each.status not in {0, 200, 503}]
     assert rounds * 20 < load.whole
+    free = [each for each in found.never_left.values() if each["state"] != "interrupted"]
+    assert [] == [each for each in free if each["cost_usd"]]
     assert_nothing_lost_and_nothing_twice(found)
     estimated = assert_settled_exactly(found, load.seen)
     took.sort()

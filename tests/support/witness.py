@@ -81,8 +81,7 @@ def assert_nothing_lost_and_nothing_twice(found: Audit) -> None:
     assert set() == found.lost
     assert [] == found.sent_twice
     assert found.rows == len(found.entries)
-    free = {"refused", "settled"}
-    billed = {i for i, e in found.never_left.items() if e["state"] in free and e["cost_usd"]}
+    billed = {i for i, e in found.never_left.items() if e["cost_usd"] and not e["estimate"]}
     assert set() == billed
     assert set() == set(found.of("opened"))
     assert [] == [i for i, entry in found.of("interrupted").items() if not entry["estimate"]]
