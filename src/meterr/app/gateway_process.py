@@ -25,6 +25,9 @@ from meterr.ledger.journal import Durability, Limits
 JOURNAL_FOLDER = "journal"
 PEPPER_FILE = "pepper"
 
+_PRICES_WAIT_S = 2.0
+"""Longest wait for a database that says nothing at all before serving without prices."""
+
 _LOG_FROM_STATUS = {"all": 0, "errors": 400, "none": 1000}
 
 
@@ -65,6 +68,8 @@ async def open_door(settings: Settings, dsn: str, telemetry: Telemetry) -> Async
             db_auth, dsn, keyring(settings), clock, on_outage=identity.Outage.SERVE_WARM
         )
         await stack.enter_async_context(_running(keeper.run(), authenticator.run()))
+        # Callers wait in the socket's queue meanwhile: better than a 503 for each after a restart.
+        await keeper.tried_once(_PRICES_WAIT_S)
         endpoints = await stack.enter_async_context(
             open_endpoints(settings.upstreams, settings.gateway)
         )

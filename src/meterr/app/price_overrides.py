@@ -1,6 +1,7 @@
 """Keep a process's price book true to the override table."""
 
 import asyncio
+from contextlib import suppress
 
 from meterr import ledger
 from meterr.core.db import Database
@@ -28,6 +29,7 @@ class PriceKeeper:
         self._telemetry = telemetry
         self._known: list[PriceOverride] | None = None
         self.loaded = asyncio.Event()
+        self._tried = asyncio.Event()
 
     async def run(self) -> None:
         """Keep the price book true until cancelled."""
@@ -37,7 +39,14 @@ class PriceKeeper:
                 pause = RELOAD_EVERY_S
             except Unavailable:  # the prices read last stay in force while the database is away
                 pause = _RETRY_EVERY_S
+            self._tried.set()
             await asyncio.sleep(pause)
+
+    async def tried_once(self, timeout_s: float) -> None:
+        """Wait for the first attempt to end either way; not longer than ``timeout_s``."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(timeout_s):
+                await self._tried.wait()
 
     async def reload(self) -> None:
         """Read the overrides once."""
