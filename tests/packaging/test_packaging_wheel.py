@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import zipfile
@@ -12,6 +13,9 @@ from pathlib import Path
 
 import pytest
 from packaging.requirements import Requirement
+
+from support import server
+from support.up_process import call, environment, up
 
 ROOT = Path(__file__).resolve().parents[2]
 SOURCES = ("src", "pyproject.toml", "README.md", "LICENSE", "CHANGELOG.md")
@@ -154,3 +158,21 @@ def test_the_installed_command_answers(installed: Path, wheel: Path) -> None:
     version = metadata_of(wheel)["Version"]
     assert version in run(installed / "meterr", "--version", cwd=installed)
     assert "Usage: meterr" in run(installed / "meterr", "--help", cwd=installed)
+
+
+def test_meterr_up_of_the_wheel_serves_a_first_call_and_stops(
+    installed: Path, data_root: Path, tmp_path: Path
+) -> None:
+    """Issue 2, item 2: `pipx install meterr && meterr up` works with the source removed."""
+    binaries = server.newest_binaries()  # a user has a PostgreSQL, or installs meterr[embedded]
+    chosen = {} if binaries is None else {"METERR_POSTGRES_BIN": str(binaries)}
+    with up(
+        data_root / "meterr",
+        tmp_path / "output",
+        env=environment(**chosen),
+        program=[installed / "meterr"],
+    ) as run:
+        status, answer = call(run.url, run.keys[0])
+        run.send(signal.SIGINT)
+        assert 0 == run.wait()
+    assert (200, "You said: Hello") == (status, answer["choices"][0]["message"]["content"])

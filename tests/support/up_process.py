@@ -8,7 +8,7 @@ import sys
 import threading
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -85,14 +85,18 @@ class Up:
 
 @contextmanager
 def up(
-    data_dir: Path, output: Path, *options: str, env: Mapping[str, str] | None = None
+    data_dir: Path,
+    output: Path,
+    *options: str,
+    env: Mapping[str, str] | None = None,
+    program: Sequence[str | Path] = (sys.executable, "-m", "meterr"),
 ) -> Iterator[Up]:
     """Start ``meterr up`` on free ports with its output below ``output``; end it with the block."""
     output.mkdir(parents=True)
     arguments = ["--data-dir", str(data_dir), "--port", "0", "--simulator-port", "0", *options]
     with (output / "stdout").open("wb") as out, (output / "stderr").open("wb") as err:
         popen = Popen(
-            [sys.executable, "-m", "meterr", "up", *arguments],
+            [*program, "up", *arguments],
             cwd=output,
             env=dict(env or environment()),
             stdin=DEVNULL,
