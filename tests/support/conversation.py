@@ -160,6 +160,11 @@ class Conversation:
         (row,) = self._query(_COUNT)
         return int(row["count"])
 
+    def faults(self) -> list[str]:
+        """Return the log lines that say that something happened which nobody thought of."""
+        marks = ('"event":"unexpected_error"', '"event":"process_died"', '"error_type"')
+        return [line for line in self.house.meterr.lines if any(mark in line for mark in marks)]
+
     def _query(self, statement: str, *parameters: object) -> list[dict[str, Any]]:
         with psycopg.connect(self.house.admin_dsn, row_factory=dict_row) as connection:
             return connection.execute(statement.encode(), parameters).fetchall()

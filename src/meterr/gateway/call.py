@@ -189,6 +189,8 @@ class Call:
             return NOT_BILLED, ""
         if reading.usage is not None and final:
             return reading.usage, ""
+        if not self.admitted.surface.streams:
+            answer_chars = 0  # vectors are no answer tokens, and no embedding model prices them
         so_far = Progress(id=self.call_id, usage=reading.usage, answer_chars=answer_chars)
         return estimated(self.opened, so_far)
 

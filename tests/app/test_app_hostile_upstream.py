@@ -1,0 +1,59 @@
+"""Providers that speak no HTTP, hang up, or are not there."""
+
+import pytest
+
+from support.conversation import BODIES, CHAT, Conversation
+from support.hostile_provider import ABSENT, SCRIPTS, TALKATIVE, HostileProvider
+from support.refusals import assert_refused
+from support.simulator import Answer
+
+BROKEN = [script for script in SCRIPTS if script not in {TALKATIVE, "mid-event"}]
+
+
+def call(talk: Conversation, provider: HostileProvider, script: str, **more: object) -> Answer:
+    return talk.post(CHAT, {**BODIES[CHAT], "model": provider.model(script), **more})
+
+
+@pytest.mark.parametrize("script", BROKEN)
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
+def test_an_answer_that_is_no_http_is_a_502_and_may_be_billed(
+    impatient: Conversation, provider: HostileProvider, script: str, *, stream: bool
+) -> None:
+    """Bad input: garbage, smuggling shapes, closing at once, in a chunk and before the length."""
+    answer = call(impatient, provider, script, stream=stream)
+    assert_refused(CHAT, answer, 502, "The provider's answer")
+    entry = impatient.entry(answer)
+    assert ("upstream-broken", "request-bytes/4+answer-chars/4") == (
+        entry["error"],
+        entry["estimate"],
+    )
+    assert impatient.recomputed(entry) == entry["cost_usd"] > 0
+
+
+def test_a_stream_that_is_cut_in_an_event_ends_with_an_error_event(
+    impatient: Conversation, provider: HostileProvider
+) -> None:
+    """4.2, 8: half an event is not passed on as if it were one."""
+    answer = call(impatient, provider, "mid-event", stream=True)
+    assert 200 == answer.status
+    *_, last = answer.body.strip().split(b"\n\n")
+    assert last.startswith(b"data: {")
+    assert b'"upstream-broken"' in last
+    entry = impatient.entry(answer)
+    assert ("upstream_cut", 4) == (entry["outcome"], entry["output"])
+
+
+def test_a_provider_that_is_not_there_is_a_502_and_costs_nothing(
+    impatient: Conversation, provider: HostileProvider
+) -> None:
+    """Bad input: refused connection; the call never left, so it is free."""
+    answer = call(impatient, provider, ABSENT)
+    assert_refused(CHAT, answer, 502, "cannot be reached")
+    entry = impatient.entry(answer)
+    assert ("upstream-unreachable", 0, "", "settled") == (
+        entry["error"],
+        entry["cost_usd"],
+        entry["estimate"],
+        entry["state"],
+    )
+    assert b"%d" % provider.closed_port not in answer.body
