@@ -50,9 +50,9 @@ def test_the_tutorial_shows_what_happens(meterr: Conversation) -> None:
     """Issue 2, item 1: its calls give the costs and refusals that it tells of."""
     plain, cached, refused = curls(meterr, "docs/tutorial/first-call.md")
 
-    assert "x-meterr-cost-usd: 0.000065\r" in plain
+    assert "x-meterr-cost-usd: 0.000065\n" in plain
     assert "You said: Hello" in plain
-    assert "x-meterr-cost-usd: 0.00358\r" in cached
+    assert "x-meterr-cost-usd: 0.00358\n" in cached
     assert "model_not_found" in refused
     assert "price-unknown" in refused
 
