@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 import uvicorn
 
+from meterr.app.simulator_process import expect_broken_answers
 from meterr.app.supervisor import listen
 from meterr.cli.output import note
 from meterr.simulator import create_app
@@ -26,6 +27,7 @@ def command(host: str, port: int, call_log: Path | None) -> None:
 
     What it answers is steered by the request: see docs/reference/simulator.md.
     """
+    expect_broken_answers()
     listener = listen(host, port)
     config = uvicorn.Config(
         create_app(call_log),
