@@ -133,6 +133,24 @@ def test_a_stop_under_load_lets_every_call_finish(house: House, number: signal.S
     assert [] == assert_settled_exactly(found, load.seen)
 
 
+def test_a_second_meterr_on_the_same_data_takes_over_from_a_killed_one(house: House) -> None:
+    """P2: while the first lives it alone drains; its journals are adopted once it is dead."""
+    first = house.meterr
+    second = start(["serve"], house.environment)
+    try:
+        urls = [house.base_url, second.wait_for(r"ready at (http://[^ ]*\d)")[1]]
+        with Load(lambda: random.choice(urls), house.key, seed=2) as load:
+            house.until(lambda: load.whole > 200)
+            kill(family(house))
+            more = load.whole + 200
+            house.until(lambda: load.whole > more)
+        settled(house, [load])
+        assert second.popen.poll() is None
+    finally:
+        stop(second)
+        stop(first)
+
+
 def backlog(house: House, seed: int) -> Load:
     """Let the gateway take calls while its parent, who drains, is stopped; then kill all."""
     parent, *children = family(house)
