@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from bench.contenders import CHAT, Contender
@@ -52,6 +52,7 @@ class Bench:
     mock: Mock
     meterr: Meterr
     folder: Path
+    faults: list[str] = field(default_factory=list)  # of peers; ours end the run
 
     def body(self, *, stream: bool) -> Path:
         """Return a file with a chat request of about 600 bytes."""
@@ -86,7 +87,9 @@ def measure(bench: Bench, contender: Contender, traffic: Traffic) -> Run:
     prefix = bench.cores.pinned(bench.cores.load)
     load = run_load(prefix, contender.port, CHAT, contender.headers, traffic)
     used, others = sum(map(cpu_s, pids)) - cpu, strangers.share()
-    if load.failed or not load.measured:
+    if not load.measured and not load.failed:
+        raise BenchError(f"{contender.name} answered nothing within {traffic.seconds:g} s")
+    if load.failed:
         raise BenchError(
             f"{contender.name}: {load.errors}; the first wrong answer: {load.first_wrong}"
         )
@@ -100,14 +103,32 @@ def measure(bench: Bench, contender: Contender, traffic: Traffic) -> Run:
 def compare(bench: Bench, scenario: Scenario, contenders: Sequence[Contender]) -> list[Run]:
     """Run ``scenario`` with each contender in turn, round after round."""
     bench.mock.answer_like(delay_ms=scenario.delay_ms, pace_ms=scenario.pace_ms)
-    runs = []
+    runs: list[Run] = []
+    given_up: set[str] = set()
     for number in range(scenario.rounds):
         for contender in contenders:
-            run = measure(bench, contender, scenario.traffic)
+            if contender.name in given_up:
+                continue
+            try:
+                run = measure(bench, contender, _long_enough(scenario.traffic, contender))
+            except BenchError as error:
+                if contender.transparent:
+                    raise
+                # A peer that fails is told and left out; what it has to say ends nobody else's run.
+                bench.faults.append(f"{scenario.name}: {error}")
+                given_up.add(contender.name)
+                continue
             runs.append(run)
             say(_line(scenario, number, run))
     bench.mock.answer_like(delay_ms=0, pace_ms=0)
     return runs
+
+
+def _long_enough(traffic: Traffic, contender: Contender) -> Traffic:
+    """Give those who answer a hundred calls a second the time for some; a rate needs none."""
+    if contender.transparent or traffic.rate:
+        return traffic
+    return replace(traffic, seconds=3 * traffic.seconds, warm_s=4 * traffic.warm_s)
 
 
 def of(runs: Sequence[Run], name: str) -> list[Run]:
