@@ -7,6 +7,7 @@ and no others, so a prompt, a header, a key or a SQL parameter has no field to g
 
 import logging
 import os
+import select
 from collections.abc import Callable
 from enum import StrEnum
 
@@ -83,9 +84,9 @@ class Telemetry:
     """
     Write lines as JSON to a file descriptor, joined per event-loop turn.
 
-    A line that the descriptor refuses (a closed pipe, a full disk) is dropped: logging never fails
-    a call. Lines buffered in this turn are lost with the process; the ledger does not depend on
-    them.
+    A line that the descriptor does not take at once (a stalled or closed pipe, a full disk) is
+    dropped: logging neither fails nor delays a call. Lines buffered in this turn are lost with the
+    process; the ledger does not depend on them.
     """
 
     def __init__(
@@ -100,6 +101,8 @@ class Telemetry:
         self._level = _ORDER[level]
         self._fd = fd
         self._defer = defer
+        self._taker = select.poll()
+        self._taker.register(fd, select.POLLOUT)
         self._encoder = msgspec.json.Encoder()
         self._buffer = bytearray()
         self._scheduled = False
@@ -119,11 +122,18 @@ class Telemetry:
         self._scheduled = False
         if not self._buffer:
             return
-        waiting, self._buffer = self._buffer, bytearray()
+        waiting, self._buffer = bytes(self._buffer), bytearray()
         try:
-            os.write(self._fd, waiting)
+            self._put(waiting)
         except OSError:
             return
+
+    def _put(self, waiting: bytes) -> None:
+        """Write whole lines, as much as is taken at once: a reader that stalls stalls no call."""
+        while waiting and self._taker.poll(0):
+            end = waiting.rfind(b"\n", 0, select.PIPE_BUF) + 1 or waiting.find(b"\n") + 1
+            os.write(self._fd, waiting[:end])
+            waiting = waiting[end:]
 
     def _write(self, level: Level, line: RequestLine | EventLine) -> None:
         if _ORDER[level] < self._level:
