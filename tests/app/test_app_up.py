@@ -124,6 +124,30 @@ def test_ctrl_c_in_a_terminal_is_for_the_parent_alone(data_root: Path, tmp_path:
     assert '"event":"process_died"' not in run.stderr
 
 
+def test_a_start_that_is_interrupted_leaves_nothing_in_the_way(
+    data_root: Path, tmp_path: Path
+) -> None:
+    """Ctrl+C while the first cluster is made: 130, nothing runs, and the next start is a first."""
+    with up(data_root, tmp_path / "1") as run:
+        until(lambda: "Making a PostgreSQL" in run.stderr, run.stderr)
+        run.send(signal.SIGINT)
+        assert 130 == run.wait()
+        assert "Traceback" not in run.stderr
+    with up(data_root, tmp_path / "2") as run:
+        assert 200 == call(run.url, run.keys[0])[0]
+
+
+def test_an_answer_that_is_broken_on_request_is_no_error_of_ours(
+    data_root: Path, tmp_path: Path
+) -> None:
+    """The terminal shows the gateway's canonical line, and nothing of a library."""
+    with up(data_root, tmp_path / "1") as run:
+        url, (key,) = run.url, run.keys
+        assert 502 == call(url, key, cut_after=1)[0]
+        until(lambda: '"status":502' in run.stderr, run.stderr)
+        assert "ASGI" not in run.stderr
+
+
 def test_kill_9_of_the_parent_ends_the_rest_and_loses_nothing(
     data_root: Path, tmp_path: Path
 ) -> None:

@@ -117,9 +117,13 @@ def up(
             popen.wait()
 
 
-def call(url: str, key: str) -> tuple[int, dict[str, Any]]:
+def call(url: str, key: str, **steering: Any) -> tuple[int, dict[str, Any]]:
     """Make one chat call with nothing but HTTP; return status and answer."""
-    body = {"model": "gpt-5.4", "messages": [{"role": "user", "content": "Hello"}]}
+    body = {
+        "model": "gpt-5.4",
+        "messages": [{"role": "user", "content": "Hello"}],
+        "metadata": {"simulate": steering},
+    }
     request = urllib.request.Request(  # noqa: S310 - our own gateway
         f"{url}/v1/chat/completions",
         json.dumps(body).encode(),
