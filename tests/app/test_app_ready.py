@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Iterator
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from support.load import CHAT, MESSAGES, Seen, call
@@ -31,3 +32,20 @@ def test_no_call_is_refused_because_a_process_has_just_started(house: House) -> 
     seen += asyncio.run(at_once(house, 5))
 
     assert [200] * 30 == [each.status for each in seen]
+
+
+def test_prices_that_cannot_be_read_are_told_and_tried_again(house: House) -> None:
+    """P1: no call leaves without prices, and what was wrong with them heals without a restart."""
+    right = "select on meterr.price_override {} meterr_app"
+    with psycopg.connect(house.admin_dsn, autocommit=True) as admin:
+        admin.execute("revoke " + right.format("from"))
+        killed = house.gateway_pid
+        house.kill_gateway()
+        house.wait_for_restart(killed)
+        refused = asyncio.run(at_once(house, 1))
+        house.meterr.wait_for('"unexpected_error".*"price overrides"')
+        admin.execute("grant " + right.format("to"))
+
+    assert [503, 503] == [each.status for each in refused]
+    house.until(lambda: house.look("/readyz")[0] == 200)
+    assert [200, 200] == [each.status for each in asyncio.run(at_once(house, 1))]

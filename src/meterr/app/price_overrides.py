@@ -39,6 +39,10 @@ class PriceKeeper:
                 pause = RELOAD_EVERY_S
             except Unavailable:  # the prices read last stay in force while the database is away
                 pause = _RETRY_EVERY_S
+            # Ending here would leave this process on old prices, or none, for good and in silence.
+            except Exception as error:  # noqa: BLE001 (as the line above says)
+                self._report(error)
+                pause = RELOAD_EVERY_S
             self._tried.set()
             await asyncio.sleep(pause)
 
@@ -58,3 +62,9 @@ class PriceKeeper:
                 Level.INFO, EventLine(event=Event.PRICES_RELOADED, count=len(found))
             )
         self.loaded.set()
+
+    def _report(self, error: Exception) -> None:
+        line = EventLine(
+            event=Event.UNEXPECTED_ERROR, where="price overrides", error_type=type(error).__name__
+        )
+        self._telemetry.event(Level.ERROR, line)
