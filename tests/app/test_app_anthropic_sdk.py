@@ -128,11 +128,11 @@ def test_a_call_by_the_sdk_has_one_exact_entry(
     meterr: Conversation, client: anthropic.Anthropic, use: Callable[[anthropic.Anthropic], None]
 ) -> None:
     """P1, P2: what the simulator says it sent is what is booked and priced."""
-    before = len(meterr.calls())
+    before = meterr.call_count()
 
     use(client)
 
-    (call,) = meterr.calls()[before:]
+    (call,) = meterr.calls_after(before)
     entry = meterr.entry(call["caller_id"])
     assert spent(PROMPT | call["usage"]) == booked(entry) != {}
     assert ("settled", "complete", "anthropic.messages", "") == (
@@ -148,16 +148,16 @@ def test_counting_tokens_has_an_entry_that_costs_nothing(
     meterr: Conversation, client: anthropic.Anthropic
 ) -> None:
     """Counting is free at the provider, but a call is a call."""
-    before = len(meterr.calls())
+    before = meterr.call_count()
     assert client.messages.count_tokens(model=MODEL, messages=MESSAGES).input_tokens > 0
-    (call,) = meterr.calls()[before:]
+    (call,) = meterr.calls_after(before)
     entry = meterr.entry(call["caller_id"])
     assert ("settled", {}, None) == (entry["state"], booked(entry), entry["cost_usd"] or None)
 
 
 async def test_the_asynchronous_client_streams_at_once(meterr: Conversation) -> None:
     """P2: interleaved streams, each with an entry of its own."""
-    before = len(meterr.calls())
+    before = meterr.call_count()
     async with anthropic.AsyncAnthropic(
         base_url=f"{meterr.house.base_url}/", api_key=meterr.house.key
     ) as sdk:
@@ -171,7 +171,7 @@ async def test_the_asynchronous_client_streams_at_once(meterr: Conversation) -> 
         texts = await asyncio.gather(*(streamed(f"number {n}") for n in range(8)))
 
     assert [f"You said: number {n}" for n in range(8)] == texts
-    calls = meterr.calls()[before:]
+    calls = meterr.calls_after(before)
     assert [spent({"input_tokens": 2} | call["usage"]) for call in calls] == [
         booked(meterr.entry(call["caller_id"])) for call in calls
     ]

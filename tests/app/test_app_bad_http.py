@@ -38,14 +38,14 @@ BAD_HTTP = {
 @pytest.mark.parametrize("sent", BAD_HTTP.values(), ids=BAD_HTTP.keys())
 def test_bad_http_is_refused_and_the_connection_ends(meterr: Conversation, sent: bytes) -> None:
     """Bad input: smuggling shapes are refused, not guessed, in the shape SDKs read."""
-    before = meterr.entry_count()
+    before = meterr.call_count()
     with meterr.raw(sent) as connection:
         connection.shutdown(socket.SHUT_WR)
         answer = ended(connection)
     assert answer.status in {400, 401, 404, 405}
     assert_tells_no_internals(answer.body)
     assert answer.json()["error"]["message"]
-    assert before == meterr.entry_count()
+    assert before == meterr.call_count()
 
 
 def test_nothing_that_follows_bad_http_is_read(meterr: Conversation) -> None:
@@ -53,10 +53,10 @@ def test_nothing_that_follows_bad_http_is_read(meterr: Conversation) -> None:
     key = f"authorization: Bearer {meterr.house.key}\r\n".encode()
     hidden = HEAD + key + b"content-type: application/json\r\n"
     hidden += b"content-length: %d\r\n\r\n%b" % (len(CHAT_BODY), CHAT_BODY)
-    before = len(meterr.calls())
+    before = meterr.call_count()
     answer = ended(meterr.raw(BAD_HTTP["two lengths"] + hidden))
     assert 400 == answer.status
-    assert before == len(meterr.calls())
+    assert before == meterr.call_count()
 
 
 @pytest.mark.parametrize(

@@ -159,11 +159,11 @@ def test_a_call_by_the_sdk_has_one_exact_entry(
     meterr: Conversation, client: openai.OpenAI, use: Callable[[openai.OpenAI], None]
 ) -> None:
     """P1, P2: what the simulator says it sent is what is booked and priced, on every endpoint."""
-    before = len(meterr.calls())
+    before = meterr.call_count()
 
     use(client)
 
-    (call,) = meterr.calls()[before:]
+    (call,) = meterr.calls_after(before)
     entry = meterr.entry(call["caller_id"])
     assert spent(call["usage"]) == booked(entry) != {}
     assert ("settled", "complete", 200, "") == (
@@ -185,7 +185,7 @@ def test_a_base_url_may_end_with_a_slash(meterr: Conversation, ending: str) -> N
 
 async def test_the_asynchronous_client_streams_and_calls_at_once(meterr: Conversation) -> None:
     """P2: interleaved calls of one client, each with an entry of its own."""
-    before = len(meterr.calls())
+    before = meterr.call_count()
     base_url = f"{meterr.house.base_url}/v1"
     async with openai.AsyncOpenAI(base_url=base_url, api_key=meterr.house.key) as sdk:
 
@@ -198,7 +198,7 @@ async def test_the_asynchronous_client_streams_and_calls_at_once(meterr: Convers
         texts = await asyncio.gather(*(streamed(f"number {n}") for n in range(8)))
 
     assert [f"You said: number {n}" for n in range(8)] == texts
-    calls = meterr.calls()[before:]
+    calls = meterr.calls_after(before)
     assert [spent(call["usage"]) for call in calls] == [
         booked(meterr.entry(call["caller_id"])) for call in calls
     ]
@@ -218,12 +218,12 @@ def test_the_sdk_raises_its_own_exception_for_the_providers_errors(
     meterr: Conversation, client: openai.OpenAI, error: type[Exception], simulate: Any
 ) -> None:
     """4.2, 8: errors before the answer come as status, in the dialect that the SDK reads."""
-    before = len(meterr.calls())
+    before = meterr.call_count()
     with pytest.raises(error):
         client.with_options(max_retries=0).chat.completions.create(
             model=CHAT_MODEL, messages=MESSAGES, extra_body={"simulate": simulate}
         )
-    (call,) = meterr.calls()[before:]
+    (call,) = meterr.calls_after(before)
     entry = meterr.entry(call["caller_id"])
     assert (simulate["status"], "upstream_error", 0, {}) == (
         entry["status"],

@@ -41,6 +41,7 @@ BODIES: Mapping[str, Mapping[str, Any]] = {
 STREAMING = (CHAT, RESPONSES, MESSAGES)
 ANTHROPIC_VERSION = {"anthropic-version": "2023-06-01"}
 
+_RECENT = 200
 _ENTRY = "select e.*, e.id::text as id from meterr.ledger_entry e where e.id = %s"
 _COUNT = "select count(*) as count from meterr.ledger_entry"
 _RATES = "select rates from meterr.price_version where price_id = %s"
@@ -51,6 +52,7 @@ class Conversation:
     """One test's view of a shared house: the tests run one after the other."""
 
     house: House
+    _call_count: int = 0
 
     @cached_property
     def wire(self) -> Wire:
@@ -104,9 +106,14 @@ class Conversation:
         connection.sendall(sent)
         return connection
 
-    def calls(self) -> list[dict[str, Any]]:
-        """Return all calls that the witness still knows."""
-        return self.witness.calls()
+    def call_count(self) -> int:
+        """Return how many calls the witness has received."""
+        self._call_count += len(self.calls_after(self._call_count))
+        return self._call_count
+
+    def calls_after(self, count: int) -> list[dict[str, Any]]:
+        """Return the calls that the witness received after its first ``count``."""
+        return self.witness.calls(count)
 
     def call(self, answer: Answer) -> dict[str, Any]:
         """Return what the witness saw of the call that got ``answer``."""
@@ -114,8 +121,9 @@ class Conversation:
         return found
 
     def calls_of(self, call_id: str) -> list[dict[str, Any]]:
-        """Return the witness's calls of one request of ours."""
-        return [call for call in self.calls() if call["caller_id"] == call_id]
+        """Return the witness's calls of one recent request of ours."""
+        recent = self.calls_after(max(0, self.call_count() - _RECENT))
+        return [call for call in recent if call["caller_id"] == call_id]
 
     def entry(self, call: Answer | str) -> dict[str, Any]:
         """Wait for the entry of a call and return it: there is exactly one."""
@@ -152,8 +160,7 @@ class Conversation:
 
     def execute(self, statement: str, *parameters: object) -> None:
         """Run a statement beside all walls."""
-        with psycopg.connect(self.house.admin_dsn) as connection:
-            connection.execute(statement.encode(), parameters)
+        self.ledger.execute(statement.encode(), parameters)
 
     def entry_count(self) -> int:
         """Return how many entries the ledger holds."""
@@ -166,8 +173,12 @@ class Conversation:
         return [line for line in self.house.meterr.lines if any(mark in line for mark in marks)]
 
     def _query(self, statement: str, *parameters: object) -> list[dict[str, Any]]:
-        with psycopg.connect(self.house.admin_dsn, row_factory=dict_row) as connection:
-            return connection.execute(statement.encode(), parameters).fetchall()
+        return self.ledger.execute(statement.encode(), parameters).fetchall()
+
+    @cached_property
+    def ledger(self) -> psycopg.Connection[dict[str, Any]]:
+        """The tests' own view of the database, beside all walls."""
+        return psycopg.connect(self.house.admin_dsn, row_factory=dict_row, autocommit=True)
 
 
 def keyless(path: str) -> dict[str, str]:
@@ -207,7 +218,9 @@ def shared_house(postgres: EmbeddedPostgres, config: str = "") -> Iterator[Conve
     admin_dsn = make_conninfo(postgres.admin_dsn, dbname=conninfo_to_dict(dsn)["dbname"])
     try:
         with server.open_directory() as root, open_house(dsn, admin_dsn, root, config=config) as it:
-            yield Conversation(it)
+            talk = Conversation(it)
+            with talk.ledger:
+                yield talk
     finally:
         server.drop_database(postgres.admin_dsn, name)
 
