@@ -51,7 +51,7 @@ def loaded(house: House, seed: int, deed: Callable[[], None]) -> Load:
     return load
 
 
-def settled(house: House, loads: list[Load]) -> Audit:
+def assert_whole(house: House, loads: list[Load]) -> Audit:
     """Wait until nothing is left in the journals, and hold the ledger against the witness."""
     house.until(lambda: not undrained(house))
     found = audit(house)
@@ -82,7 +82,7 @@ def test_the_next_meterr_adopts_the_journals_of_a_killed_one(
         parent = family(house)[0]
         loads.append(loaded(house, seed, lambda parent=parent: kill([parent])))
         house.serve_again()
-    found = settled(house, loads)
+    found = assert_whole(house, loads)
     tell(f"{len(found.received)} received, {len(found.of('interrupted'))} interrupted")
 
 
@@ -95,7 +95,7 @@ def test_everything_killed_at_once_is_made_whole_by_the_next_start(
         processes = family(house)
         loads.append(loaded(house, seed, lambda processes=processes: kill(processes)))
         house.serve_again()
-    found = settled(house, loads)
+    found = assert_whole(house, loads)
     tell(f"{len(found.received)} received, {len(found.of('interrupted'))} interrupted")
 
 
@@ -114,7 +114,7 @@ def test_a_drain_killed_in_its_backlog_again_and_again_enters_each_call_once(
         kill(family(house))
         stop(house.meterr)
     house.serve_again()
-    found = settled(house, [load])
+    found = assert_whole(house, [load])
     tell(f"{found.rows} entries; at the kills there were {entered}")
 
 
@@ -144,7 +144,7 @@ def test_a_second_meterr_on_the_same_data_takes_over_from_a_killed_one(house: Ho
             kill(family(house))
             more = load.whole + 200
             house.until(lambda: load.whole > more)
-        settled(house, [load])
+        assert_whole(house, [load])
         assert second.popen.poll() is None
     finally:
         stop(second)

@@ -169,17 +169,19 @@ class House:
 
     def look(self, path: str) -> tuple[int, Any]:
         """GET a JSON document of the gateway without a key, whatever its status."""
+        url = self.base_url + path
         try:
-            with urllib.request.urlopen(self.base_url + path, timeout=10) as answer:  # noqa: S310 - ours
+            with urllib.request.urlopen(url, timeout=10) as answer:  # noqa: S310 - our own address
                 return answer.status, json.load(answer)
         except urllib.error.HTTPError as answer:
             with answer:
                 return answer.code, json.load(answer)
 
     def get(self, path: str) -> Any:
-        """GET a JSON document of the gateway without a key."""
-        with urllib.request.urlopen(self.base_url + path, timeout=10) as answer:  # noqa: S310 - ours
-            return json.load(answer)
+        """GET a JSON document of the gateway without a key; its status must be 200."""
+        status, document = self.look(path)
+        assert status == 200, document
+        return document
 
 
 @contextmanager
