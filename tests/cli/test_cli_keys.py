@@ -1,5 +1,6 @@
 """``meterr tenant`` and ``meterr key``: what is printed, what is not, and what the status says."""
 
+import json
 import re
 from pathlib import Path
 
@@ -121,11 +122,24 @@ def test_a_wrong_command_is_one_clear_text_and_a_status(
     assert "Traceback" not in result.err
 
 
-def test_an_error_is_json_when_json_was_asked_for(meterr: CommandLine) -> None:
-    """S3.2: `{"error": {"code", "message"}}` on standard error."""
-    result = meterr("key", "create", "--name", "x", "--tenant", "nobody", "--json")
-    assert (1, "") == (result.status, result.out)
-    assert '"code": "not-found"' in result.err
+@pytest.mark.parametrize(
+    ("arguments", "status", "code"),
+    [
+        (["--name", "x", "--tenant", "nobody"], 1, "not-found"),
+        (["--name", "x", "--scope", "everything"], 2, "invalid-request"),
+        (["--nmae", "x"], 2, "usage"),
+        ([], 2, "usage"),
+    ],
+)
+def test_an_error_is_json_when_json_was_asked_for(
+    meterr: CommandLine, arguments: list[str], status: int, code: str
+) -> None:
+    """S3.2: `{"error": {"code", "message"}}` on standard error, also for a wrong command line."""
+    result = meterr("key", "create", *arguments, "--json")
+    assert (status, "") == (result.status, result.out)
+    error = json.loads(result.err)["error"]
+    assert code == error["code"]
+    assert error["message"]
 
 
 def test_a_database_that_is_away_is_a_failure_without_its_password(

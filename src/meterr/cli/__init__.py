@@ -66,9 +66,6 @@ def main() -> None:
         sys.exit(status if isinstance(status, int) else Exit.OK)
     except click.exceptions.Abort:
         sys.exit(Exit.INTERRUPTED)
-    except click.ClickException as error:
-        error.show()
-        sys.exit(error.exit_code)
     except BrokenPipeError:
         # The reader of a pipe had enough; that is not a failure. Nothing more can be written.
         sys.stderr.close()

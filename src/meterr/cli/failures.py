@@ -12,6 +12,8 @@ from meterr.core.errors import Invalid, MeterrError, OperatorError
 def told(error: Exception) -> Exit:
     """Tell the error on standard error and return the exit status for it."""
     match error:
+        case click.ClickException():
+            return _misused(error)
         case Invalid():
             return _tell(error.code, error.detail, Exit.USAGE)
         case MeterrError():
@@ -24,8 +26,19 @@ def told(error: Exception) -> Exit:
             return _tell("internal", f"internal error: {type(error).__name__}", Exit.FAILED)
 
 
+def _misused(error: click.ClickException) -> Exit:
+    if _wants_json():
+        return _tell("usage", error.format_message(), Exit(error.exit_code))
+    error.show()
+    return Exit(error.exit_code)
+
+
+def _wants_json() -> bool:
+    return "--json" in sys.argv
+
+
 def _tell(code: str, message: str, status: Exit) -> Exit:
-    if "--json" in sys.argv:
+    if _wants_json():
         click.echo(json.dumps({"error": {"code": code, "message": message}}), err=True)
     else:
         click.echo(f"meterr: {message}", err=True)
