@@ -38,8 +38,10 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     size = parser.add_mutually_exclusive_group()
-    size.add_argument("--quick", action="store_true", help="about two minutes (default)")
-    size.add_argument("--full", action="store_true", help="about ten minutes: longer, more rounds")
+    size.add_argument("--quick", action="store_true", help="about three minutes (default)")
+    size.add_argument(
+        "--full", action="store_true", help="about fifteen minutes: longer, more rounds"
+    )
     parser.add_argument("--only", action="append", choices=(*COMPARED, *ALONE), help="repeatable")
     parser.add_argument("--peers", action="store_true", help="LiteLLM's and Portkey's gateways too")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write every figure there")

@@ -289,7 +289,7 @@ static void write_answers(void)
                                      "content-length: %d\r\n\r\n%s", size, body);
     const char *shape = "data: {\"id\":\"chatcmpl-bench0123456789abcdef\",\"object\":\"chat.completion.chunk\","
                         "\"created\":1790000000,\"model\":\"gpt-4o-mini\",\"choices\":[%s]%s}\n\n";
-    const char *head = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nx-request-id: req_bench\r\n"
+    const char *head = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream; charset=utf-8\r\nx-request-id: req_bench\r\n"
                        "cache-control: no-cache\r\ntransfer-encoding: chunked\r\n\r\n";
     /* The head goes out alone: time to it is the first byte. */
     first_length = (size_t)snprintf(first_chunk, sizeof first_chunk, "%s", head);

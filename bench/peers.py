@@ -5,6 +5,7 @@ They get what a careful operator would give them: one worker, no database, no ac
 key. That is less work than meterr does per call: neither prices a call nor keeps a ledger here.
 """
 
+import json
 import os
 import shutil
 import subprocess
@@ -21,6 +22,13 @@ from bench.tools import HERE, BenchError, Mock
 PEERS = HERE / ".peers"
 _KEY = "sk-bench-peers"
 _PORTKEY = "@portkey-ai/gateway"
+# With the server library that npm picks by itself (1.19), this gateway answers every stream with 500
+# ("immutable" headers). Measured with the last one that it streams on.
+_PORTKEY_PACKAGE = {
+    "private": True,
+    "dependencies": {_PORTKEY: "1.15.2"},
+    "overrides": {"@hono/node-server": "1.13.8"},
+}
 _LITELLM = """\
 model_list:
   - model_name: gpt-4o-mini
@@ -59,7 +67,8 @@ def _portkey_program() -> Path:
             raise BenchError("Portkey's gateway needs Node and npm: apt install nodejs npm")
         say("installing Portkey's gateway into bench/.peers/portkey")
         folder.mkdir(parents=True, exist_ok=True)
-        _run([npm, "install", "--no-fund", "--no-audit", "--prefix", folder, _PORTKEY], folder)
+        (folder / "package.json").write_text(json.dumps(_PORTKEY_PACKAGE))
+        _run([npm, "install", "--no-fund", "--no-audit"], folder)
     return program
 
 
