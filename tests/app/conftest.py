@@ -27,6 +27,7 @@ def meterr(postgres: EmbeddedPostgres) -> Iterator[Conversation]:
     """A house with the settings that everybody starts with."""
     with shared_house(postgres) as talk:
         yield talk
+        talk.assert_booked_once()
         assert [] == talk.faults()
 
 
@@ -42,4 +43,5 @@ def impatient(postgres: EmbeddedPostgres, provider: HostileProvider) -> Iterator
     """A house whose timeouts are a second, that cancels, and that has hostile providers too."""
     with shared_house(postgres, _IMPATIENT + provider.upstreams()) as talk:
         yield talk
+        talk.assert_booked_once()
         assert [] == talk.faults()

@@ -4,6 +4,7 @@ import asyncio
 import json
 import socket
 import uuid
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -43,6 +44,7 @@ ANTHROPIC_VERSION = {"anthropic-version": "2023-06-01"}
 
 _RECENT = 200
 _ENTRY = "select e.*, e.id::text as id from meterr.ledger_entry e where e.id = %s"
+_IDS = "select id::text as id from meterr.ledger_entry"
 _COUNT = "select count(*) as count from meterr.ledger_entry"
 _RATES = "select rates from meterr.price_version where price_id = %s"
 
@@ -166,6 +168,18 @@ class Conversation:
         """Return how many entries the ledger holds."""
         (row,) = self._query(_COUNT)
         return int(row["count"])
+
+    def assert_booked_once(self) -> None:
+        """Hold P2 over everything that was ever sent here: one entry for each call received."""
+        received = Counter(call["caller_id"] for call in self.calls_after(0))
+        self.house.until(lambda: received.keys() <= self._booked(), 20)
+        assert {1} >= set(received.values())
+
+    def _booked(self) -> set[str]:
+        rows = self._query(_IDS)
+        booked = {row["id"] for row in rows}
+        assert len(rows) == len(booked)
+        return booked
 
     def faults(self) -> list[str]:
         """Return the log lines that say that something happened which nobody thought of."""
