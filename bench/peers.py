@@ -22,8 +22,8 @@ from bench.tools import HERE, BenchError, Mock
 PEERS = HERE / ".peers"
 _KEY = "sk-bench-peers"
 _PORTKEY = "@portkey-ai/gateway"
-# With the server library that npm picks by itself (1.19), this gateway answers every stream with 500
-# ("immutable" headers). Measured with the last one that it streams on.
+# With the server library that npm picks by itself (1.19) this gateway answers streams with 500
+# ("immutable" headers). It is measured with the last one that it streams on.
 _PORTKEY_PACKAGE = {
     "private": True,
     "dependencies": {_PORTKEY: "1.15.2"},
