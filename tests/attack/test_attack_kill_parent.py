@@ -133,6 +133,23 @@ def test_a_stop_under_load_lets_every_call_finish(house: House, number: signal.S
     assert [] == assert_settled_exactly(found, load.seen)
 
 
+def test_a_stop_while_the_gateway_restarts_leaves_no_process_behind(house: House) -> None:
+    """P2: between two children is a moment like any other."""
+    load = loaded(house, 4, lambda: end_child_and_parent(house))
+    assert house.meterr.reader is not None
+    house.meterr.reader.join(60)
+
+    assert not house.meterr.reader.is_alive()  # nobody holds its standard error any more
+    assert 0 == house.meterr.popen.returncode
+    house.serve_again()
+    assert_whole(house, [load])
+
+
+def end_child_and_parent(house: House) -> None:
+    house.kill_gateway()
+    house.meterr.popen.terminate()
+
+
 def test_a_second_meterr_on_the_same_data_takes_over_from_a_killed_one(house: House) -> None:
     """P2: while the first lives it alone drains; its journals are adopted once it is dead."""
     first = house.meterr

@@ -60,7 +60,7 @@ class Child:
         self._plan = plan
         self._telemetry = telemetry
         self._process: Process | None = None
-        self._stopping = False
+        self._stopping = asyncio.Event()
         self.ready = asyncio.Event()
 
     @property
@@ -76,20 +76,22 @@ class Child:
         wait. One that cannot start is tried ever more rarely.
         """
         stillborn = 0
-        while True:
+        while not self._stopping.is_set():
             self._process = process = await self._start()
+            if self._stopping.is_set() and process.stdin is not None:
+                process.stdin.close()  # told to stop while this one was being born
             await self._await_ready(process)
             code = await process.wait()
             stillborn = 0 if self.ready.is_set() else stillborn + 1
             self.ready.clear()
-            if self._stopping:
+            if self._stopping.is_set():
                 return
             self._report(Level.ERROR, Event.PROCESS_DIED, f"exit status {code}", process.pid)
             await asyncio.sleep(_RESTART_PAUSES_S[min(stillborn, len(_RESTART_PAUSES_S) - 1)])
 
     async def stop(self, grace_s: float) -> None:
         """Close the lifeline, give the child ``grace_s`` seconds to finish, then kill it."""
-        self._stopping = True
+        self._stopping.set()
         process = self._process
         if process is None or process.returncode is not None:
             return
