@@ -14,7 +14,7 @@ from meterr.identity import Authenticator, Environment, revoke_key
 from meterr.identity.api_key import mint
 from meterr.identity.errors import KeyRefused, KeyUnverifiable
 from meterr.identity.model import Reason, TenantState
-from meterr.identity.service import set_tenant_state
+from meterr.identity.service import change_tenant
 from meterr.identity.trust import Standing
 from support.identity import House, outcome, until
 
@@ -142,12 +142,12 @@ class TestABadKey:
         key = await house.key()
         async with house.process() as process:
             await process.authenticate(key.secret.presented)
-            await set_tenant_state(house.db, house.tenant_id, TenantState.DISABLED)
+            await change_tenant(house.db, house.tenant_id, state=TenantState.DISABLED)
             await until(lambda: process.warm(key.secret.presented) is None)
             refused = await outcome(process.authenticate(key.secret.presented))
             assert isinstance(refused, KeyRefused)
             assert Reason.TENANT_DISABLED is refused.reason
-            await set_tenant_state(house.db, house.tenant_id, TenantState.ACTIVE)
+            await change_tenant(house.db, house.tenant_id, state=TenantState.ACTIVE)
             await until(lambda: process.warm(key.secret.presented) is not None)
 
 

@@ -3,7 +3,7 @@
 import asyncio
 import signal
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -56,9 +56,9 @@ class Deployment:
         self._children: list[Child] = []
         self._failure: BaseException | None = None
 
-    async def run(self, on_ready: Callable[[int], None]) -> None:
+    async def run(self, on_ready: Callable[[int], Awaitable[None]]) -> None:
         """
-        Start everything, call ``on_ready`` with the gateway's port, and stay until told to stop.
+        Start everything, await ``on_ready`` with the gateway's port, and stay until told to stop.
 
         Raises:
             NotReady: the gateway did not come up.
@@ -75,7 +75,7 @@ class Deployment:
         try:
             await self._until_ready()
             if not self._stop.is_set():
-                on_ready(plan.gateway.getsockname()[1])
+                await on_ready(plan.gateway.getsockname()[1])
             await self._stop.wait()
         finally:
             grace = plan.settings.server.stop_timeout_s

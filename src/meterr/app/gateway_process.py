@@ -13,7 +13,7 @@ from meterr.app.child import Instructions
 from meterr.app.health import Health
 from meterr.app.http_server import serve
 from meterr.app.price_overrides import PriceKeeper
-from meterr.app.upstreams import open_endpoints, router
+from meterr.app.upstreams import meanings, open_endpoints, router
 from meterr.core.clock import SystemClock
 from meterr.core.db import Database, Role
 from meterr.core.http.door import Door
@@ -35,7 +35,13 @@ def keyring(settings: Settings) -> identity.Keyring:
     """Return the peppers from the settings, or from the file that ``meterr up`` made."""
     if settings.key_pepper is not None:
         return identity.Keyring.from_secrets(settings.key_pepper, settings.key_pepper_previous)
-    return identity.Keyring.open(settings.data_dir / PEPPER_FILE)
+    file = settings.data_dir / PEPPER_FILE
+    if not file.exists():
+        raise identity.PepperRefused(
+            f"no pepper: set METERR_KEY_PEPPER or METERR_KEY_PEPPER_FILE (the same on every host), "
+            f"or let 'meterr up' make {file}"
+        )
+    return identity.Keyring.open(file)
 
 
 async def run_gateway(instructions: Instructions, settings: Settings) -> None:
@@ -63,7 +69,7 @@ async def open_door(settings: Settings, dsn: str, telemetry: Telemetry) -> Async
         journal = _open_journal(settings, clock, ids)
         stack.callback(journal.close)
         prices = ledger.PriceBook.bundled()
-        keeper = PriceKeeper(db_app, prices, telemetry)
+        keeper = PriceKeeper(db_app, prices, meanings(settings.upstreams), telemetry)
         authenticator = identity.Authenticator(
             db_auth, dsn, keyring(settings), clock, on_outage=identity.Outage.SERVE_WARM
         )

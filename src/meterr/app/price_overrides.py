@@ -1,6 +1,7 @@
-"""Keep a process's price book true to the override table."""
+"""A process and the tables that hold for every tenant: price overrides, meaning of upstreams."""
 
 import asyncio
+from collections.abc import Sequence
 from contextlib import suppress
 
 from meterr import ledger
@@ -8,6 +9,7 @@ from meterr.core.db import Database
 from meterr.core.errors import Unavailable
 from meterr.core.telemetry import Event, EventLine, Level, Telemetry
 from meterr.ledger.price_override import PriceOverride
+from meterr.ledger.report import UpstreamMeaning
 
 RELOAD_EVERY_S = 5.0
 """How long a new override may take to reach every process."""
@@ -23,8 +25,15 @@ class PriceKeeper:
     call may leave.
     """
 
-    def __init__(self, db: Database, prices: ledger.PriceBook, telemetry: Telemetry) -> None:
+    def __init__(
+        self,
+        db: Database,
+        prices: ledger.PriceBook,
+        upstreams: Sequence[UpstreamMeaning],
+        telemetry: Telemetry,
+    ) -> None:
         self._db = db
+        self._unrecorded = upstreams
         self._prices = prices
         self._telemetry = telemetry
         self._known: list[PriceOverride] | None = None
@@ -53,7 +62,10 @@ class PriceKeeper:
                 await self._tried.wait()
 
     async def reload(self) -> None:
-        """Read the overrides once."""
+        """Read the overrides once; the first time, also record what our upstreams' names mean."""
+        if self._unrecorded:
+            await ledger.record_upstreams(self._db, self._unrecorded)
+            self._unrecorded = ()
         found = list(await ledger.list_price_overrides(self._db))
         if found != self._known:
             self._prices.reload(found)

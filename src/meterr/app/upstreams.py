@@ -3,9 +3,11 @@
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 
+from meterr.core.configuration import ConfigurationError
 from meterr.core.settings import GatewaySettings, UpstreamSettings
 from meterr.gateway import Endpoint, Family, Router, Upstream, credential_block
-from meterr.gateway.upstream import Origin, Timeouts, UpstreamPool
+from meterr.gateway.upstream import HeaderBlock, Origin, Timeouts, UpstreamPool
+from meterr.ledger.report import UpstreamMeaning
 
 Endpoints = Mapping[tuple[str, Family], Endpoint]
 
@@ -25,6 +27,33 @@ def router(settings: Mapping[str, UpstreamSettings]) -> Router:
     )
 
 
+def meanings(settings: Mapping[str, UpstreamSettings]) -> list[UpstreamMeaning]:
+    """Return what the ledger should remember of the upstreams' names."""
+    return [
+        UpstreamMeaning(name, each.provider, each.openai_base_url, each.anthropic_base_url)
+        for name, each in settings.items()
+    ]
+
+
+def check(settings: Mapping[str, UpstreamSettings]) -> None:
+    """
+    Refuse addresses and credentials that no endpoint can be made of, before anything starts.
+
+    Raises ConfigurationError naming the setting.
+    """
+    for name, each in settings.items():
+        for family, url in _base_urls(each).items():
+            try:
+                Origin.parse(url, ca_file=each.ca_file)
+            except (ValueError, OSError) as error:
+                setting = f"upstreams.{name}.{family.value}_base_url"
+                raise ConfigurationError(f"{setting}: {error}") from None
+            try:
+                _credential(family, each)
+            except ValueError as error:
+                raise ConfigurationError(f"upstreams.{name}.credential: {error}") from None
+
+
 @asynccontextmanager
 async def open_endpoints(
     settings: Mapping[str, UpstreamSettings], gateway: GatewaySettings
@@ -42,15 +71,17 @@ async def open_endpoints(
                 origin = Origin.parse(url, ca_file=each.ca_file)
                 pool = UpstreamPool(origin, timeouts=timeouts, connections_max=each.connections_max)
                 stack.push_async_callback(pool.aclose)
-                secret = each.credential
                 endpoints[name, family] = Endpoint(
                     pool=pool,
                     base_path=origin.base_path,
-                    credential=credential_block(
-                        family, secret.get_secret_value() if secret else None
-                    ),
+                    credential=_credential(family, each),
                 )
         yield endpoints
+
+
+def _credential(family: Family, settings: UpstreamSettings) -> HeaderBlock:
+    secret = settings.credential
+    return credential_block(family, secret.get_secret_value() if secret else None)
 
 
 def _base_urls(settings: UpstreamSettings) -> Mapping[Family, str]:

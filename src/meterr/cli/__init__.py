@@ -16,7 +16,7 @@ _COMMANDS = {
     "doctor": ("meterr.cli.doctor", "Check configuration, database, disk, clock and providers."),
     "config": ("meterr.cli.config", "Show the settings in force and where they come from."),
     "db": ("meterr.cli.db", "Bring the database's schema up to this version."),
-    "tenant": ("meterr.cli.tenant", "Create and list tenants."),
+    "tenant": ("meterr.cli.tenant", "Create, change and list tenants."),
     "key": ("meterr.cli.key", "Create, list and revoke API keys."),
     "price": ("meterr.cli.price", "Set and list your own prices."),
     "usage": ("meterr.cli.usage", "Sum calls, tokens and cost by model, key, day and more."),

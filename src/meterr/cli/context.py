@@ -7,6 +7,9 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import click
+import psycopg
+from psycopg.conninfo import conninfo_to_dict
+from pydantic import SecretStr
 
 from meterr import identity
 from meterr.app.deployment import database_url_file
@@ -45,7 +48,7 @@ def configuration(config_file: Path | None, data_dir: Path | None, **flags: Any)
 def database_url(settings: Settings) -> str:
     """Return the configured database, or the embedded one of a running ``meterr up``."""
     if settings.database_url is not None:
-        return settings.database_url.get_secret_value()
+        return checked_dsn(settings.database_url)
     left = database_url_file(settings.data_dir)
     try:
         return left.read_text("utf-8").strip()
@@ -54,6 +57,19 @@ def database_url(settings: Settings) -> str:
             f"no database: start 'meterr up' with this data directory ({settings.data_dir}), or "
             "set METERR_DATABASE_URL"
         ) from None
+
+
+def checked_dsn(secret: SecretStr) -> str:
+    """Return the address if it is one; the error never repeats it, since it holds a password."""
+    dsn = secret.get_secret_value()
+    try:
+        if conninfo_to_dict(dsn):
+            return dsn
+    except psycopg.ProgrammingError:
+        pass
+    raise ConfigurationError(
+        "database_url: this is no PostgreSQL address; write postgresql://user:password@host/database"
+    )
 
 
 @asynccontextmanager

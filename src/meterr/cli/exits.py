@@ -10,5 +10,4 @@ class Exit(IntEnum):
     FAILED = 1
     USAGE = 2  # the command line or the configuration is wrong
     FINDINGS = 3  # a check ran and found something
-    REFUSED = 5  # a policy or limit said no
     INTERRUPTED = 130

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from meterr.app import upstreams
 from meterr.app.deployment import Deployment, Plan
 from meterr.app.gateway_process import keyring
 from meterr.app.supervisor import listen
@@ -36,6 +37,7 @@ def command(
             "no provider is configured: set OPENAI_API_KEY, ANTHROPIC_API_KEY or KIMI_API_KEY, or "
             "describe one as [upstreams.NAME] in meterr.toml"
         )
+    upstreams.check(settings.upstreams)
     keyring(settings)  # a pepper that cannot be used is told here, not by a child that dies
     settings.data_dir.mkdir(mode=0o755, parents=True, exist_ok=True)
     plan = Plan(
@@ -43,7 +45,7 @@ def command(
     )
     telemetry = Telemetry(SystemClock(), level=Level(settings.log.level))
 
-    def ready(port: int) -> None:
+    async def ready(port: int) -> None:
         note(f"meterr is ready at {base_url(settings.server.host, port)}. Stop it with Ctrl+C.")
 
     with contextlib.suppress(KeyboardInterrupt):

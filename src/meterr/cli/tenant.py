@@ -12,14 +12,15 @@ from meterr.core.clock import SystemClock
 from meterr.core.ids import IdFactory
 from meterr.core.principal import UnknownPrice
 from meterr.core.settings import Settings
-from meterr.identity.model import Tenant
+from meterr.identity.model import Tenant, TenantState
+from meterr.identity.service import change_tenant
 
 _COLUMNS = ("name", "tenant_id", "state", "unknown_price", "created_at")
 
 
 @click.group("tenant")
 def command() -> None:
-    """Create and list tenants."""
+    """Create, change and list tenants."""
 
 
 @command.command("create")
@@ -42,6 +43,35 @@ def create(
     _write([tenant], choose(as_json=as_json))
 
 
+@command.command("set")
+@with_settings
+@click.argument("name")
+@click.option("--state", type=click.Choice([each.value for each in TenantState]))
+@click.option("--unknown-price", type=click.Choice([each.value for each in UnknownPrice]))
+@click.option("--json", "as_json", is_flag=True, help="Write JSON.")
+def set_(
+    config_file: Path | None,
+    data_dir: Path | None,
+    name: str,
+    state: str | None,
+    unknown_price: str | None,
+    as_json: bool,
+) -> None:
+    """Change the tenant called NAME. Disabling it refuses all its keys at once, everywhere."""
+    if state is None and unknown_price is None:
+        raise click.UsageError("Say what to change: --state or --unknown-price.")
+    settings = configuration(config_file, data_dir).settings
+    tenant = run(
+        _set(
+            settings,
+            name,
+            None if state is None else TenantState(state),
+            None if unknown_price is None else UnknownPrice(unknown_price),
+        )
+    )
+    _write([tenant], choose(as_json=as_json))
+
+
 @command.command("list")
 @with_settings
 @click.option("--json", "as_json", is_flag=True, help="Write JSON.")
@@ -56,6 +86,15 @@ async def _create(settings: Settings, name: str, policy: UnknownPrice) -> Tenant
         return await identity.create_tenant(
             db, IdFactory(SystemClock()), name, unknown_price=policy
         )
+
+
+async def _set(
+    settings: Settings, name: str, state: TenantState | None, unknown_price: UnknownPrice | None
+) -> Tenant:
+    async with open_database(settings) as db:
+        tenant = await identity.find_tenant(db, name)
+        await change_tenant(db, tenant.tenant_id, state=state, unknown_price=unknown_price)
+        return await identity.find_tenant(db, name)
 
 
 async def _list(settings: Settings) -> list[Tenant]:

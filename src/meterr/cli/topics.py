@@ -8,7 +8,6 @@ _TOPICS = {
 1    failed
 2    wrong command line or configuration
 3    a check ran and found something (verify, doctor)
-5    refused by a policy or limit
 130  interrupted""",
     "environment": """\
 METERR_CONFIG    configuration file [meterr.toml]

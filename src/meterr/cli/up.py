@@ -12,10 +12,11 @@ from typing import Any
 import click
 
 from meterr import identity
+from meterr.app import upstreams
 from meterr.app.deployment import Deployment, Plan, database_url_file
 from meterr.app.gateway_process import PEPPER_FILE
 from meterr.app.supervisor import listen
-from meterr.cli.context import DEFAULT_TENANT, configuration, with_settings
+from meterr.cli.context import DEFAULT_TENANT, checked_dsn, configuration, with_settings
 from meterr.cli.output import note
 from meterr.cli.snippets import base_url, snippets
 from meterr.core import migrate
@@ -68,6 +69,7 @@ def command(
         simulator = listen("127.0.0.1", simulator_port, "--simulator-port")
         flags |= _simulated_upstreams(simulator.getsockname()[1])
         settings = configuration(config_file, data_dir, **flags).settings
+    upstreams.check(settings.upstreams)
     options = "" if data_dir is None else f"--data-dir {shlex.quote(str(data_dir))}"
     _make_writable(settings.data_dir)
     with _database(settings) as (dsn, embedded), contextlib.suppress(KeyboardInterrupt):
@@ -79,10 +81,12 @@ async def _run(plan: Plan, options: str) -> None:
     settings = plan.settings
     note("Bringing the database's schema up to date ...")
     await migrate.migrate(plan.dsn)
-    secret = await _first_key(settings, plan.dsn)
+    keyring = _keyring(settings)
     telemetry = Telemetry(SystemClock(), level=Level(settings.log.level))
 
-    def ready(port: int) -> None:
+    async def ready(port: int) -> None:
+        # Only now: a key that was made before a failed start would have been seen by nobody.
+        secret = await _first_key(keyring, plan.dsn)
         url = base_url(settings.server.host, port)
         note(snippets(url, secret, simulated=plan.simulator is not None, options=options))
 
@@ -106,7 +110,7 @@ def _make_writable(data_dir: Path) -> None:
 def _database(settings: Settings) -> Iterator[tuple[str, EmbeddedPostgres | None]]:
     """Yield the configured database, or an embedded one that lives as long as the block."""
     if settings.database_url is not None:
-        yield settings.database_url.get_secret_value(), None
+        yield checked_dsn(settings.database_url), None
         return
     note("Starting PostgreSQL ...")
     left = database_url_file(settings.data_dir)
@@ -121,14 +125,16 @@ def _database(settings: Settings) -> Iterator[tuple[str, EmbeddedPostgres | None
             left.unlink(missing_ok=True)
 
 
-async def _first_key(settings: Settings, dsn: str) -> str:
-    """Return the secret of a new key if this is the first start, else nothing."""
+def _keyring(settings: Settings) -> identity.Keyring:
+    if settings.key_pepper is not None:
+        return identity.Keyring.from_secrets(settings.key_pepper, settings.key_pepper_previous)
+    return identity.Keyring.open(settings.data_dir / PEPPER_FILE, create_missing=True)
+
+
+async def _first_key(keyring: identity.Keyring, dsn: str) -> str:
+    """Return the secret of a new key if there is no tenant yet, else nothing."""
     clock = SystemClock()
     ids = IdFactory(clock)
-    if settings.key_pepper is not None:
-        keyring = identity.Keyring.from_secrets(settings.key_pepper, settings.key_pepper_previous)
-    else:
-        keyring = identity.Keyring.open(settings.data_dir / PEPPER_FILE, create_missing=True)
     async with Database.open(dsn, Role.APP, pool_size_max=1) as db:
         if await identity.list_tenants(db):
             return ""

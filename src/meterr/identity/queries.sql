@@ -35,8 +35,11 @@ select tenant_id::text, name, state, unknown_price,
   from meterr.list_tenants()
  where name = %(name)s;
 
--- name: set_tenant_state
-update meterr.tenant set state = %(state)s
+-- name: change_tenant
+-- What is null stays as it is.
+update meterr.tenant
+   set state = coalesce(%(state)s, state),
+       unknown_price = coalesce(%(unknown_price)s, unknown_price)
  where tenant_id = %(tenant_id)s;
 
 -- name: insert_key

@@ -68,12 +68,22 @@ async def list_tenants(db: Database) -> list[Tenant]:
         return await store.list_tenants(connection)
 
 
-async def set_tenant_state(db: Database, tenant_id: str, state: TenantState) -> None:
-    """Enable or disable a tenant and thereby all its keys; raise NotFound when there is none."""
+async def change_tenant(
+    db: Database,
+    tenant_id: str,
+    *,
+    state: TenantState | None = None,
+    unknown_price: UnknownPrice | None = None,
+) -> None:
+    """
+    Change what is given; every process acts on it as it does on a change of a key.
+
+    A disabled tenant disables all its keys. Raises NotFound when there is no such tenant.
+    """
     changed = 0
     if is_uuid(tenant_id):
         async with db.tenant_transaction(tenant_id) as connection:
-            changed = await store.set_tenant_state(connection, tenant_id, state)
+            changed = await store.change_tenant(connection, tenant_id, state, unknown_price)
     if not changed:
         raise NotFound("There is no such tenant.")
 

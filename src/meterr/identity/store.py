@@ -52,10 +52,20 @@ async def find_tenant(connection: Connection, name: str) -> Tenant | None:
         return await cursor.fetchone()
 
 
-async def set_tenant_state(connection: Connection, tenant_id: str, state: TenantState) -> int:
-    """Return how many tenants that was: 0 or 1."""
+async def change_tenant(
+    connection: Connection,
+    tenant_id: str,
+    state: TenantState | None,
+    unknown_price: UnknownPrice | None,
+) -> int:
+    """Set what is not None; return how many tenants that was: 0 or 1."""
     cursor = await connection.execute(
-        _SQL["set_tenant_state"], {"tenant_id": tenant_id, "state": state.value}
+        _SQL["change_tenant"],
+        {
+            "tenant_id": tenant_id,
+            "state": state and state.value,
+            "unknown_price": unknown_price and unknown_price.value,
+        },
     )
     return cursor.rowcount
 

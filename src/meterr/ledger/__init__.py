@@ -3,10 +3,9 @@
 from meterr.ledger.cost import Pricer
 from meterr.ledger.following import Follower
 from meterr.ledger.journal import Drain, Journal, JournalFull
-from meterr.ledger.plausibility import implausibility_of
 from meterr.ledger.price_book import PriceBook
 from meterr.ledger.price_override import NewOverride
-from meterr.ledger.pricing import list_price_overrides, set_price_override
+from meterr.ledger.pricing import list_price_overrides, record_upstreams, set_price_override
 from meterr.ledger.reading import entries, usage
 from meterr.ledger.report import Dimension, EntryFilter
 from meterr.ledger.verification import verify_ledger
@@ -22,8 +21,8 @@ __all__ = [
     "PriceBook",
     "Pricer",
     "entries",
-    "implausibility_of",
     "list_price_overrides",
+    "record_upstreams",
     "set_price_override",
     "usage",
     "verify_ledger",

@@ -16,6 +16,13 @@ SELECT override_id::text, provider, model, context, effective_from, effective_to
   FROM meterr.price_override
  ORDER BY created_at, override_id;
 
+-- name: record_upstream
+INSERT INTO meterr.upstream (name, provider, openai_base_url, anthropic_base_url)
+VALUES (%(name)s, %(provider)s, %(openai_base_url)s, %(anthropic_base_url)s)
+    ON CONFLICT (name) DO UPDATE
+   SET provider = excluded.provider, openai_base_url = excluded.openai_base_url,
+       anthropic_base_url = excluded.anthropic_base_url, last_seen_at = now();
+
 -- name: list_price_versions
 SELECT price_id, provider, model, match, source, context, rates::text
   FROM meterr.price_version;

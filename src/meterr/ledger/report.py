@@ -83,6 +83,15 @@ class Entry(msgspec.Struct, frozen=True):
     provider_request_id: str
 
 
+class UpstreamMeaning(msgspec.Struct, frozen=True):
+    """What the name of an upstream in the ledger stands for. Holds no credential."""
+
+    name: str
+    provider: str
+    openai_base_url: str | None
+    anthropic_base_url: str | None
+
+
 class EntryFilter(msgspec.Struct, frozen=True):
     """Which entries are wanted; None asks for any."""
 

@@ -15,7 +15,7 @@ from meterr.core.sql import load_sql
 from meterr.ledger.model import Price, Rate, State, Usage
 from meterr.ledger.period import Period
 from meterr.ledger.price_override import NewOverride, PriceOverride
-from meterr.ledger.report import Entry, EntryFilter
+from meterr.ledger.report import Entry, EntryFilter, UpstreamMeaning
 from meterr.ledger.verify import StoredEntry
 
 Connection = AsyncConnection[Any]
@@ -48,6 +48,11 @@ async def insert_price_override(conn: Connection, override_id: str, new: NewOver
 async def list_price_overrides(conn: Connection) -> list[PriceOverride]:
     """Return every override, oldest first."""
     return [_override(row) for row in await _rows(conn, "list_price_overrides", {})]
+
+
+async def record_upstream(conn: Connection, meaning: UpstreamMeaning) -> None:
+    """Store what the name of an upstream means from now on."""
+    await conn.execute(_SQL["record_upstream"], msgspec.structs.asdict(meaning))
 
 
 async def list_price_versions(conn: Connection) -> list[Price]:
