@@ -76,6 +76,11 @@ def undrained(house: House) -> list[str]:
     return sorted((opened | settled) - known)
 
 
+def folders(house: House) -> list[str]:
+    """Return the folders in the journal's root: one per process, and what waits for a person."""
+    return sorted(path.name for path in (house.data_dir / JOURNALS).iterdir() if path.is_dir())
+
+
 def assert_nothing_lost_and_nothing_twice(found: Audit) -> None:
     """Hold P2: each call that left has exactly one entry, and none that did not costs anything."""
     assert set() == found.lost
