@@ -127,6 +127,7 @@ async def hostile(
 async def pool_of(server: HostileServer, **options: object) -> AsyncIterator[UpstreamPool]:
     """Yield a pool on ``server`` whose timeouts end a hanging test in seconds."""
     options.setdefault("timeouts", Timeouts(connect_s=5, first_byte_s=10, idle_s=10, write_s=10))
+    # Each option is checked by the pool itself; a typed copy of its signature would drift.
     pool = UpstreamPool(Origin.parse(server.url), **options)  # type: ignore[arg-type]
     try:
         yield pool

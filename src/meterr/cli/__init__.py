@@ -1,7 +1,7 @@
 """The command line: parse, call, render, exit. Commands are loaded when they are named."""
 
 import sys
-from importlib import import_module
+from pkgutil import resolve_name
 
 import click
 
@@ -36,7 +36,7 @@ class _Commands(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in _COMMANDS:
             return None
-        command = import_module(_COMMANDS[cmd_name][0]).command
+        command = resolve_name(f"{_COMMANDS[cmd_name][0]}:command")
         if not isinstance(command, click.Command):
             raise TypeError(f"{cmd_name} is not a command")
         return command
