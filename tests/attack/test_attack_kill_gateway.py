@@ -92,7 +92,7 @@ def test_kill_9_at_random_moments_loses_no_call_and_enters_none_twice(
     assert [] == [each for each in free if each["cost_usd"]]
     assert_nothing_lost_and_nothing_twice(found)
     estimated = assert_settled_exactly(found, load.seen)
-    # An answer leaves in the turn of the loop whose end writes the journal: a kill may fall between.
+    # An answer leaves within the turn of the loop that writes the journal at its end.
     assert len(estimated) <= rounds
     assert_agrees_with_itself(house)
     took.sort()
