@@ -7,7 +7,8 @@ from support.hostile_provider import ABSENT, SCRIPTS, TALKATIVE, HostileProvider
 from support.refusals import assert_refused
 from support.simulator import Answer
 
-BROKEN = [script for script in SCRIPTS if script not in {TALKATIVE, "mid-event"}]
+ANSWERS = {TALKATIVE, "mid-event", "redirect", "no-content"}
+BROKEN = [script for script in SCRIPTS if script not in ANSWERS]
 
 
 def call(talk: Conversation, provider: HostileProvider, script: str, **more: object) -> Answer:
@@ -57,3 +58,27 @@ def test_a_provider_that_is_not_there_is_a_502_and_costs_nothing(
         entry["state"],
     )
     assert b"%d" % provider.closed_port not in answer.body
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
+def test_a_redirect_is_a_502_and_costs_nothing(
+    impatient: Conversation, provider: HostileProvider, *, stream: bool
+) -> None:
+    """Bad input: a base URL that moved; never followed, and its address is not passed on."""
+    answer = call(impatient, provider, "redirect", stream=stream)
+    assert_refused(CHAT, answer, 502, "base URL")
+    entry = impatient.entry(answer)
+    assert ("upstream_error", "upstream-broken", 0) == (
+        entry["outcome"],
+        entry["error"],
+        entry["cost_usd"],
+    )
+
+
+def test_an_answer_without_a_body_passes_and_is_estimated(
+    impatient: Conversation, provider: HostileProvider
+) -> None:
+    """Bad input: a success that says nothing is a success without a usage."""
+    answer = call(impatient, provider, "no-content")
+    assert (204, b"") == (answer.status, answer.body)
+    assert impatient.entry(answer)["estimate"]

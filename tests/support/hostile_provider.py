@@ -50,6 +50,12 @@ def _talkative() -> bytes:
 TALKATIVE = "talkative"
 SCRIPTS: Mapping[str, bytes] = {
     TALKATIVE: _talkative(),
+    "status-999": b"HTTP/1.1 999 Odd\r\ncontent-length: 2\r\n\r\n{}",
+    "status-099": b"HTTP/1.1 099 Odd\r\ncontent-length: 2\r\n\r\n{}",
+    "switching": b"HTTP/1.1 101 Switching Protocols\r\nupgrade: x\r\nconnection: upgrade\r\n\r\n",
+    "control": b"HTTP/1.1 200 OK\r\ncontent-type: a\x01b\r\ncontent-length: 2\r\n\r\n{}",
+    "redirect": b"HTTP/1.1 307 There\r\nlocation: http://192.0.2.7/\r\ncontent-length: 0\r\n\r\n",
+    "no-content": b"HTTP/1.1 204 No Content\r\n\r\n",
     "no-http": b"220 mail.example.org ESMTP ready\r\n",
     "noise": bytes(range(256)) * 4,
     "nothing": b"",
@@ -92,6 +98,12 @@ class HostileProvider:
 _PRICED = (
     "gpt-4o",
     "gpt-5-pro",
+    "gpt-5.1",
+    "gpt-5.2",
+    "gpt-4",
+    "o3",
+    "o3-mini",
+    "o3-pro",
     "gpt-4.1",
     "gpt-4.1-mini",
     "gpt-4.1-nano",

@@ -121,7 +121,7 @@ class MeteredSurface:
         try:
             got = await self._sent(call, outgoing)
             call.answered(got.headers)
-            if self._surface.streams and got.status < 400 and _is_event_stream(call):
+            if self._surface.streams and got.status < 300 and _is_event_stream(call):
                 await self._stream(call, got, outgoing.scope, send)
             else:
                 await relay_whole(call, got, send, bytes_max=self._limits.gateway.answer_bytes_max)

@@ -40,12 +40,8 @@ async def relay_whole(call: Call, answer: Answer, send: Send, *, bytes_max: int)
             )
             raise error from too_large
     call.answer_bytes = len(body)
-    if answer.status == 401:
-        raise UpstreamCredential(
-            "The provider refused meterr's credential for it. Your own key is fine; the operator "
-            "must set the provider's key."
-        )
-    if answer.status >= 400:
+    if answer.status >= 300:
+        _refuse_what_the_operator_must_mend(answer.status)
         call.settle(None, status=answer.status, outcome="upstream_error")
     else:
         reading, chars = _read(call, body, bytes_max)
@@ -54,6 +50,19 @@ async def relay_whole(call: Call, answer: Answer, send: Send, *, bytes_max: int)
     headers.append((b"content-length", b"%d" % len(body)))
     await send({"type": "http.response.start", "status": answer.status, "headers": headers})
     await send({"type": "http.response.body", "body": body})
+
+
+def _refuse_what_the_operator_must_mend(status: int) -> None:
+    """Keep back what no caller can act on: our credential was refused, or our base URL is wrong."""
+    if status == 401:
+        raise UpstreamCredential(
+            "The provider refused meterr's credential for it. Your own key is fine; the operator "
+            "must set the provider's key."
+        )
+    if status < 400:
+        raise UpstreamBroken(
+            "The provider redirects instead of answering. The operator must correct its base URL."
+        )
 
 
 def _read(call: Call, body: bytes, bytes_max: int) -> tuple[Reading, int]:
