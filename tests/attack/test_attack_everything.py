@@ -55,11 +55,14 @@ class Vandal:
         self._postgres = postgres
         self._load = load
         self._chance = random.Random(seed)
+        self._waiting: list[Callable[[], None]] = []
 
     def act(self) -> None:
         """Do one deed at a random moment, with load before it and during it."""
-        deeds = (self.gateway, self.meterr, self.provider, self.database, self.gateway_in_outage)
-        deed = self._chance.choice(deeds)
+        if not self._waiting:
+            deeds = [self.gateway, self.meterr, self.provider, self.database]
+            self._waiting = self._chance.sample([*deeds, self.gateway_in_outage], 5)
+        deed = self._waiting.pop()
         self.done[deed.__name__] += 1
         self._calls()
         deed()
