@@ -124,3 +124,22 @@ def assert_cut_off(connection: socket.socket) -> None:
             with suppress(TimeoutError):
                 if not connection.recv(65536):
                     return
+
+
+@pytest.mark.parametrize("behind", [b"GET / HTTP/1.1\r\nx: y", b"\0garbage\r\n\r\n"])
+def test_an_error_never_lands_inside_a_running_answer(
+    impatient: Conversation, behind: bytes
+) -> None:
+    """Bad input: a slow or broken request behind a stream ends the connection, without a word."""
+    slow = {"chunks": 20, "text": "word " * 30, "chunk_delay_ms": 100}
+    body = json.dumps({**BODIES[CHAT], "stream": True, "simulate": slow}).encode()
+    with impatient.open(CHAT, body) as connection:
+        received = b""
+        while b"data: " not in received:
+            received += connection.recv(65536)
+        connection.sendall(behind)
+        received += read_to_end(connection)
+    assert 1 == received.count(b"HTTP/1.1 ")
+    assert b"invalid-http" not in received
+    call_id = received.partition(b"x-meterr-request-id: ")[2][:36].decode()
+    assert "client_gone" == impatient.entry(call_id)["outcome"]
