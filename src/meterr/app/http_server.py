@@ -7,7 +7,7 @@ import uvicorn
 
 from meterr.app.child import say_ready, when_parent_is_gone
 from meterr.core.http.asgi import Application
-from meterr.core.http.server import LimitedHttpProtocol
+from meterr.core.http.connection import Connection
 from meterr.core.settings import ServerSettings
 
 _BACKLOG = 2048
@@ -28,7 +28,6 @@ async def serve(application: Application, settings: ServerSettings, listener: in
         proxy_headers=False,
         server_header=False,
         backlog=_BACKLOG,
-        timeout_keep_alive=settings.keep_alive_s,
         timeout_graceful_shutdown=settings.stop_timeout_s,
     )
     server = _Server(config)
@@ -46,11 +45,12 @@ class _Server(uvicorn.Server):
         say_ready()
 
 
-def _protocol(settings: ServerSettings) -> type[LimitedHttpProtocol]:
-    class Protocol(LimitedHttpProtocol):
+def _protocol(settings: ServerSettings) -> type[Connection]:
+    class Protocol(Connection):
         head_bytes_max = settings.head_bytes_max
         head_timeout_s = settings.head_timeout_s
         write_timeout_s = settings.write_timeout_s
+        keep_alive_s = settings.keep_alive_s
         linger_s = settings.body_timeout_s
 
     return Protocol
