@@ -32,10 +32,19 @@ class TestWhatIsOnFile:
             journal.opened(opened, PRICE)
             assert frame(opened) in on_file(journal)
 
-    async def test_a_settled_call_is_there_when_the_turn_of_the_loop_ends(
+    async def test_a_settled_call_is_there_when_settled_returns(self, tmp_path: Path) -> None:
+        """P1: whoever is answered after it holds what the ledger says, whatever is killed next."""
+        with closing(a_journal(tmp_path)) as journal:
+            opened = an_opened(IDS.new())
+            journal.opened(opened, PRICE)
+            record = a_settled(opened.id)
+            journal.settled(record, PRICE)
+            assert frame(record) in on_file(journal)
+
+    async def test_a_refused_call_is_there_when_the_turn_of_the_loop_ends(
         self, tmp_path: Path
     ) -> None:
-        """P2, P9: all records of one turn share one write."""
+        """P2, P9: a flood of refusals shares one write a turn."""
         with closing(a_journal(tmp_path)) as journal:
             records = [a_settled(IDS.new()) for _ in range(3)]
             for record in records:
@@ -44,7 +53,7 @@ class TestWhatIsOnFile:
             await asyncio.sleep(0)
             assert all(frame(record) in on_file(journal) for record in records)
 
-    async def test_a_settled_call_is_written_along_with_the_next_opened(
+    async def test_a_refused_call_is_written_along_with_the_next_opened(
         self, tmp_path: Path
     ) -> None:
         """P2: nothing stays in memory that could have gone with another write."""
@@ -54,7 +63,7 @@ class TestWhatIsOnFile:
             journal.opened(an_opened(IDS.new()), PRICE)
             assert frame(record) in on_file(journal)
 
-    def test_outside_a_loop_a_settled_call_is_there_at_once(self, tmp_path: Path) -> None:
+    def test_outside_a_loop_a_refused_call_is_there_at_once(self, tmp_path: Path) -> None:
         """P2: without a loop there is no later."""
         with closing(a_journal(tmp_path)) as journal:
             record = a_settled(IDS.new())

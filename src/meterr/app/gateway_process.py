@@ -28,6 +28,9 @@ PEPPER_FILE = "pepper"
 _PRICES_WAIT_S = 2.0
 """Longest wait for a database that says nothing at all before serving without prices."""
 
+_GC_THRESHOLDS = (20_000, 50, 100)
+"""A call leaves no cycles, so the collector has little to find; measured: 7 % of a call's time."""
+
 _LOG_FROM_STATUS = {"all": 0, "errors": 400, "none": 1000}
 
 
@@ -54,6 +57,7 @@ async def run_gateway(instructions: Instructions, settings: Settings) -> None:
         # What is here now (mostly the price book) stays: the collector need not look at it again.
         gc.collect()
         gc.freeze()
+        gc.set_threshold(*_GC_THRESHOLDS)
         await serve(door, settings.server, instructions.socket)
     telemetry.flush()
 

@@ -1,7 +1,7 @@
 """May this call leave, where to, and at which price? Pure but for the key lookup."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from meterr import identity, ledger
 from meterr.core.errors import Unavailable
@@ -19,8 +19,7 @@ _BEARER = b"bearer "
 _JSON = b"application/json"
 
 
-@dataclass(frozen=True, slots=True)
-class Admitted:
+class Admitted(NamedTuple):
     """A call that may leave."""
 
     principal: Principal

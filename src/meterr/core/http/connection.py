@@ -61,6 +61,7 @@ class Connection(asyncio.Protocol):
         self._reading = True
         self._head_open = True
         self._head_bytes = 0
+        self._task: asyncio.Task[None] | None = None
         self._url = b""
         self._headers: Headers = []
         self._place: dict[str, Any] = {}
@@ -234,17 +235,19 @@ class Connection(asyncio.Protocol):
 
     def _start(self, exchange: Exchange) -> None:
         self._current = exchange
-        task = self._loop.create_task(self._run(exchange))
-        self._state.tasks.add(task)
-        task.add_done_callback(self._state.tasks.discard)
+        self._task = self._loop.create_task(self._run(exchange))
+        self._state.tasks.add(self._task)
 
     async def _run(self, exchange: Exchange) -> None:
+        task = self._task
         try:
             await self._application(exchange.scope, exchange.receive, exchange.send)
         # The application answers its own errors; what comes here broke that very answer.
         except Exception:
             _logger.exception("an answer broke off")
         finally:
+            if task is not None:
+                self._state.tasks.discard(task)
             if not exchange.over:
                 self._current = None
                 self.transport.close()

@@ -146,14 +146,17 @@ class Journal:
             return
         if len(line) <= min(self._pages.room, LINE_BYTES_MAX):
             self._pages.room -= len(line)
-            self._append([line])
+            self._pending += [line]
+            self._write_later()
 
     def settled(self, record: Settled, price: Price | None = None) -> None:
         """
-        Record how a call ended; written with the next ``opened``, else when this loop turn ends.
+        Record how a call ended. When this returns, the end of an opened call survives ``kill -9``.
 
-        Never fails for a call that was opened: its room is set aside, and free text that would pass
-        it is cut. ``price`` is the one ``record.price`` names, when it is not that of ``opened``.
+        So a caller who is answered after it holds what the ledger says. A call that was never
+        opened (it was refused) is written when this turn of the loop ends. Never fails for a call
+        that was opened: its room is set aside, and free text that would pass it is cut. ``price``
+        is the one ``record.price`` names, when it is not that of ``opened``.
 
         Raises:
             JournalFull: The call was never opened (it was refused) and there is no room to say so.
@@ -165,13 +168,16 @@ class Journal:
                 lines.insert(0, definition)
                 self._defined.add(record.price)
         size = sum(map(len, lines))
-        if record.id in self._open:
+        was_open = record.id in self._open
+        if was_open:
             self._open.discard(record.id)
             self._pages.room += PROMISE_BYTES
         elif size > self._pages.room:
             self._make_room(size)
         self._pages.room -= size
-        self._append(lines)
+        self._pending += lines
+        if not was_open or not self._write_or_keep():
+            self._write_later()
 
     def flush(self) -> None:
         """Write all that is pending; raises OSError when the kernel refuses, and keeps it."""
@@ -220,8 +226,7 @@ class Journal:
         if self._keeper.failure is not None:
             raise self._keeper.failure
 
-    def _append(self, lines: list[bytes]) -> None:
-        self._pending += lines
+    def _write_later(self) -> None:
         if self._scheduled:
             return
         try:
