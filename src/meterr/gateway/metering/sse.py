@@ -7,6 +7,7 @@ again byte for byte.
 """
 
 import re
+from bisect import bisect_right
 from collections.abc import Iterable
 
 # One event holds at most a whole answer; pictures in base64 make the largest of them.
@@ -18,6 +19,9 @@ _LINE_END = rb"(?:\r\n|\n|\r(?!\n))"
 _BLANK_LINE = re.compile(_LINE_END + _LINE_END)
 _LINE = re.compile(rb"[^\r\n]+")
 _BLANK_LINE_BYTES_MAX = 4
+
+Span = tuple[int, int]
+"""Where a piece of a run begins and ends."""
 
 
 class Splitter:
@@ -110,13 +114,16 @@ def events(run: bytes) -> list[bytes]:
     return pieces
 
 
-def events_at(run: bytes, marks: Iterable[int]) -> list[bytes]:
+def spans_at(run: bytes, marks: Iterable[int]) -> list[Span]:
     """
-    Return the pieces of ``run`` that hold a position of ``marks``, in order, each once.
+    Return the events of ``run`` that hold a position of ``marks``, in order, each once.
 
-    ``run`` has no CR. Finding a few events so is much cheaper than taking all of them apart.
+    Line ends in front of an event may be left out. Without a CR in ``run``, finding a few events so
+    is much cheaper than taking all of them apart.
     """
-    found: list[bytes] = []
+    if b"\r" in run:
+        return _spans_among(run, marks)
+    found: list[Span] = []
     end = 0
     for mark in sorted(marks):
         if mark < end:
@@ -125,8 +132,14 @@ def events_at(run: bytes, marks: Iterable[int]) -> list[bytes]:
         start = end if start < 0 else start + 2
         end = run.find(b"\n\n", mark)
         end = len(run) if end < 0 else end + 2
-        found.append(run[start:end])
+        found.append((start, end))
     return found
+
+
+def _spans_among(run: bytes, marks: Iterable[int]) -> list[Span]:
+    bounds = [0, *(found.end() for found in _BLANK_LINE.finditer(run)), len(run)]
+    hit = sorted({bisect_right(bounds, mark) for mark in marks})
+    return [(bounds[at - 1], bounds[at]) for at in hit]
 
 
 def lead(event: bytes) -> bytes:

@@ -7,13 +7,10 @@ import msgspec
 
 from meterr.gateway.metering import sse
 from meterr.gateway.metering.readers import (
-    BACKSLASH,
     ChatReader,
     MessagesReader,
     Reader,
     ResponsesReader,
-    search_spelled,
-    search_usage,
     tells_usage,
 )
 from meterr.gateway.metering.reading import UNREADABLE, Reading
@@ -66,13 +63,11 @@ class StreamMeter:
 
     def feed(self, chunk: bytes) -> bytes:
         """Take a chunk from the provider; return what the client gets now (b"" is possible)."""
-        if self._strip and (
-            self._holding
-            or not chunk.endswith(b"\n\n")
-            or search_usage(chunk) is not None
-            or (BACKSLASH in chunk and search_spelled(chunk) is not None)
-        ):
-            return self._sift(chunk)
+        if self._strip:
+            if self._holding or not chunk.endswith(b"\n\n"):
+                return self._sift(chunk)
+            if tells_usage(chunk):
+                return self._without_usage(chunk)
         self._batch.append(chunk)
         self._batch_bytes += len(chunk) + _CHUNK_OVERHEAD_BYTES
         if self._batch_bytes > BATCH_BYTES:
@@ -129,20 +124,18 @@ class StreamMeter:
         if self._splitter.overflowed:
             self._give_up()
 
-    def _look(self, run: bytes, *, whole: bool = True) -> None:
+    def _look(self, run: bytes, *, whole: bool = True) -> list[sse.Span]:
+        """Read the events that may matter; return those that exist only because we asked."""
         reader = self._reader
         reader.text.keep(run)
         marks = reader.marks(run)
-        if marks and b"\r" not in run:
-            for event in sse.events_at(run, marks):
-                reader.read(event, whole=whole)
-        elif marks:
-            for event in sse.events(run):
-                if reader.marks(event):
-                    reader.read(event, whole=whole)
+        if not marks:
+            return []
+        spans = sse.spans_at(run, marks)
+        return [(start, end) for start, end in spans if reader.read(run[start:end], whole=whole)]
 
     def _sift(self, chunk: bytes) -> bytes:
-        """Do what ``feed`` does for chunks that are not plainly whole events without usage."""
+        """Do what ``feed`` does for chunks that are not plainly whole events."""
         if self._overflowed:
             return chunk
         run = self._splitter.feed(chunk)
@@ -161,12 +154,13 @@ class StreamMeter:
     def _without_usage(self, run: bytes) -> bytes:
         self._catch_up()
         seen = self._unmarked(run)
-        self._reader.text.keep(seen)
-        return run[: len(run) - len(seen)] + b"".join(map(self._sifted, sse.events(seen)))
-
-    def _sifted(self, event: bytes) -> bytes:
-        reader = self._reader
-        return sse.lead(event) if reader.marks(event) and reader.read(event) else event
+        kept = [run[: len(run) - len(seen)]]
+        at = 0
+        for start, end in self._look(seen):
+            kept += (seen[at:start], sse.lead(seen[start:end]))
+            at = end
+        kept.append(seen[at:])
+        return b"".join(kept)
 
     def _unmarked(self, run: bytes) -> bytes:
         if not self._fresh:
