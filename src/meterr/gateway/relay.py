@@ -1,8 +1,12 @@
 """Bring the provider's answer to the caller: whole, or event by event as it comes."""
 
+import asyncio
+from collections.abc import Awaitable
+
 from meterr.core.errors import MeterrError
 from meterr.core.http.asgi import Headers, Send
 from meterr.gateway import dialect
+from meterr.gateway.begun import begin
 from meterr.gateway.call import Call
 from meterr.gateway.errors import UpstreamBroken, UpstreamCredential
 from meterr.gateway.headers import returned
@@ -19,6 +23,10 @@ _END_MARKS = {
     "openai.responses": b"response.completed",
     "anthropic.messages": b"message_stop",
 }
+
+# How often a running stream asks whether its progress is due: a fraction of the second that this
+# is noted by, told by the loop's own clock, which costs next to nothing to read.
+_LOOK_EVERY_S = 0.25
 
 
 async def relay_whole(call: Call, answer: Answer, send: Send, *, bytes_max: int) -> None:
@@ -99,6 +107,9 @@ class StreamRelay:
         self._answer = answer
         self._meter = meter
         self._send = send
+        self._end_mark = _END_MARKS[call.admitted.surface.name]
+        self._now = asyncio.get_running_loop().time
+        self._next_look = 0.0
 
     async def run(self) -> None:
         """Relay to the end, however that comes."""
@@ -108,8 +119,7 @@ class StreamRelay:
         )
         last = b""
         try:
-            await self._relay_chunks()
-            last = self._meter.finish()
+            last = self._read(await self._answer.pour(self._take)) + self._meter.finish()
             if not self._meter.complete and not self._meter.error_seen:
                 last += self._broken(UpstreamBroken("The provider's stream ended before its end."))
             self._settle("complete")
@@ -117,18 +127,25 @@ class StreamRelay:
             last = self._meter.finish() + self._broken(told(error))
         await self._send({"type": "http.response.body", "body": last})
 
-    async def _relay_chunks(self) -> None:
-        call, meter, send = self._call, self._meter, self._send
-        end_mark = _END_MARKS[call.admitted.surface.name]
-        async for chunk in self._answer:
-            call.answer_bytes += len(chunk)
-            out = meter.feed(chunk)
-            if end_mark in chunk and meter.complete:
-                self._settle("complete")
-            elif call.progress_is_due():
-                call.progress(meter.reading.usage, meter.answer_chars)
-            if out and not call.client_gone:
-                await send({"type": "http.response.body", "body": out, "more_body": True})
+    def _take(self, chunk: bytes) -> Awaitable[None] | None:
+        out = self._read(chunk)
+        if self._end_mark in chunk and self._meter.complete:
+            self._settle("complete")
+        elif self._now() >= self._next_look:
+            self._note_progress()
+        if not out or self._call.client_gone:
+            return None
+        return begin(self._send({"type": "http.response.body", "body": out, "more_body": True}))
+
+    def _read(self, chunk: bytes) -> bytes:
+        self._call.answer_bytes += len(chunk)
+        return self._meter.feed(chunk)
+
+    def _note_progress(self) -> None:
+        self._next_look = self._now() + _LOOK_EVERY_S
+        call, meter = self._call, self._meter
+        if call.progress_is_due():
+            call.progress(meter.reading.usage, meter.answer_chars)
 
     def _broken(self, error: MeterrError) -> bytes:
         self._settle("upstream_cut", error)

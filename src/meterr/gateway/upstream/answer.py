@@ -1,11 +1,15 @@
 """What the caller holds: the head, and the body as it arrives."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from typing import Self
 
 from meterr.gateway.upstream.errors import AnswerTooLarge, UpstreamClosed, UpstreamError
 from meterr.gateway.upstream.framing import Headers
 from meterr.gateway.upstream.limits import UNREAD_BYTES_MAX
+
+Taker = Callable[[bytes], Awaitable[None] | None]
+"""Takes a part of a body; returns what must be awaited before it can take the next one."""
 
 
 class Inbox:
@@ -19,6 +23,8 @@ class Inbox:
     __slots__ = (
         "_loop",
         "_parts",
+        "_taker",
+        "_unfinished",
         "_waiter",
         "ended",
         "error",
@@ -33,24 +39,30 @@ class Inbox:
         self.transport: asyncio.Transport | None = transport
         self._parts: list[bytes] = []
         self._waiter: asyncio.Future[None] | None = None
+        self._taker: Taker | None = None  # set while every part goes to it at once
+        self._unfinished: Awaitable[None] | None = None
         self.unread = 0
         self.paused = False
         self.ended = False
         self.error: UpstreamError | None = None
         self.trailers: Headers = []
 
-    def put(self, parts: list[bytes], size: int) -> None:
-        """Take over ``parts`` (``size`` bytes); pause the socket when too much waits unread."""
-        self._parts += parts
-        self.unread += size
+    def put(self, part: bytes) -> None:
+        """Pass ``part`` on, or keep it; pause the socket when too much waits unread."""
+        if self._taker is not None:
+            self._pass_on(self._taker, part)
+            return
+        self._parts.append(part)
+        self.unread += len(part)
         if self.unread > UNREAD_BYTES_MAX and not self.paused and self.transport is not None:
             self.paused = True
             self.transport.pause_reading()
         self._wake()
 
-    def finish(self, parts: list[bytes], trailers: Headers) -> None:
-        """Put the last ``parts`` and let go of the connection: its next exchange may begin."""
-        self._parts += parts
+    def finish(self, part: bytes, trailers: Headers) -> None:
+        """Keep the last ``part`` and let go of the connection: its next exchange may begin."""
+        if part:
+            self._parts.append(part)
         self.trailers = trailers
         self.ended = True
         self._let_go()
@@ -78,6 +90,49 @@ class Inbox:
                 return b""
             await self._arrival()
         return self._take()
+
+    async def pour(self, taker: Taker) -> bytes:
+        """Do what ``Answer.pour`` says."""
+        while True:
+            while self._parts:
+                part = self._take()
+                if self.ended:
+                    return part
+                unfinished = taker(part)
+                if unfinished is not None:
+                    await self._finished(unfinished)
+            if self.error is not None:
+                raise self.error
+            if self.ended:
+                return b""
+            self._taker = taker
+            try:
+                await self._arrival()
+            finally:
+                self._taker = None
+            unfinished, self._unfinished = self._unfinished, None
+            if unfinished is not None:
+                await self._finished(unfinished)
+
+    def _pass_on(self, taker: Taker, part: bytes) -> None:
+        try:
+            self._unfinished = taker(part)
+        # Raised where the taker's owner waits, whatever it is: the connection must not end by it.
+        except Exception as fault:  # noqa: BLE001
+            self._taker = None
+            if self._waiter is not None and not self._waiter.done():
+                self._waiter.set_exception(fault)
+            return
+        if self._unfinished is not None:
+            self._taker = None  # what comes meanwhile waits its turn
+            self._wake()
+
+    async def _finished(self, unfinished: Awaitable[None]) -> None:
+        try:
+            await unfinished
+        except asyncio.CancelledError:
+            self.abort()
+            raise
 
     def _take(self) -> bytes:
         parts, self._parts = self._parts, []
@@ -151,6 +206,16 @@ class Answer:
             parts.append(part)
         return parts[0] if len(parts) == 1 else b"".join(parts)
 
+    async def pour(self, taker: Taker) -> bytes:
+        """
+        Pass the body to ``taker`` as it arrives; return its last part, which ``taker`` never sees.
+
+        ``taker`` is called in the very turn of the loop in which a part was read: no task has to
+        wake for it. What it raises is raised here. What it returns is awaited here, and until then
+        parts gather, and are joined, up to the limit at which the connection is no longer read.
+        """
+        return self.body_now or b""
+
     def abort(self) -> None:
         """Give the answer up: close its connection unless the exchange is over. Repeatable."""
 
@@ -187,6 +252,9 @@ class StreamedAnswer(Answer):
 
     def abort(self) -> None:
         self._inbox.abort()
+
+    async def pour(self, taker: Taker) -> bytes:
+        return await self._inbox.pour(taker)
 
     async def __anext__(self) -> bytes:
         part = await self._inbox.next()

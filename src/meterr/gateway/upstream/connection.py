@@ -205,14 +205,14 @@ class Connection(asyncio.Protocol):
             inbox = self._inbox = Inbox(self._loop, self._transport)
             answer = StreamedAnswer(reception.status, reception.headers, inbox, self._loop)
             waiter.set_result(answer)
-        parts = reception.take_parts()
-        if parts:
-            inbox.put(parts, sum(map(len, parts)))
+        part = reception.take()
+        if part:
+            inbox.put(part)
 
     def _finish(self, *, reusable: bool) -> None:
         """The answer is complete: free or close the connection, then wake the caller."""
         reception, waiter, inbox = self._reception, self._waiter, self._inbox
-        parts, trailers = reception.parts, reception.fields
+        body, trailers = reception.take(), reception.fields
         self._waiter = self._inbox = None
         if reusable and not self._transport.get_write_buffer_size():
             self._phase = _IDLE
@@ -222,9 +222,8 @@ class Connection(asyncio.Protocol):
             self._phase = _CLOSED
             self._transport.abort()
         if inbox is not None:
-            inbox.finish(parts, trailers)
+            inbox.finish(body, trailers)
         elif waiter is not None and not waiter.done():
-            body = parts[0] if len(parts) == 1 else b"".join(parts)
             waiter.set_result(Answer(reception.status, reception.headers, body, trailers))
 
     def _end_with(self, error: UpstreamError) -> None:

@@ -34,7 +34,7 @@ class Reception:
 
     ``begin`` before each request, ``feed`` for each read, then look at ``stage``. ``headers`` and
     ``status`` are set from BODY on; ``fields`` holds the trailers and ``reusable`` its verdict at
-    ENDED. Header names are lower-cased. Body parts gather in ``parts`` until taken.
+    ENDED. Header names are lower-cased. What came of the body gathers until ``take``.
     """
 
     __slots__ = (
@@ -45,10 +45,11 @@ class Reception:
         "_interim",
         "_is_1_1",
         "_parser",
+        "_parts",
         "_refusal",
         "fields",
         "headers",
-        "parts",
+        "on_body",
         "reusable",
         "stage",
         "status",
@@ -60,6 +61,10 @@ class Reception:
     _is_1_1: bool
 
     def __init__(self) -> None:
+        self._parts: list[bytes] = []
+        # The parser's callback for a part of the body. A stream has one for each event, so the
+        # parser calls the list itself, always this one.
+        self.on_body = self._parts.append
         self._parser = HttpResponseParser(self)
         self._refusal: UpstreamProtocolError | None = None
         self.begin(bodiless=False)
@@ -70,7 +75,7 @@ class Reception:
         self._bodiless = bodiless
         self._head_bytes = self._interim = self._excess = 0
         self.fields: Headers = []
-        self.parts: list[bytes] = []
+        self._parts.clear()
         self.reusable = False
 
     def feed(self, data: bytes) -> None:
@@ -85,21 +90,20 @@ class Reception:
                 refusal = self._refusal or UpstreamProtocolError(Refusal.MALFORMED, str(fault))
                 raise refusal from None
             self.reusable = False  # bytes after the end: the answer stands, the connection does not
-        if self.stage == ENDED:
-            if self.fields:
-                framing.check_trailers(self.fields)
-            if data[-1] <= _CR:  # perhaps a stray line end; most bodies end in something else
-                self.reusable = self.reusable and self._ended_exactly(data, stage_before)
-        elif self.stage == HEAD:
-            if self._head_bytes > HEAD_BYTES_MAX:
-                raise _head_too_long()
-        elif self._framing == framing.CHUNKED and stage_before == BODY:
-            self._count_excess(data)
+        if self.stage == BODY:
+            if stage_before == BODY and self._framing == framing.CHUNKED:
+                self._count_excess(data)
+        elif self.stage == ENDED:
+            self._judge_end(data, stage_before)
+        elif self._head_bytes > HEAD_BYTES_MAX:
+            raise _head_too_long()
 
-    def take_parts(self) -> list[bytes]:
-        """Return the body parts that came since the last time."""
-        parts, self.parts = self.parts, []
-        return parts
+    def take(self) -> bytes:
+        """Return what came of the body since the last time."""
+        parts = self._parts
+        body = parts[0] if len(parts) == 1 else b"".join(parts)
+        parts.clear()
+        return body
 
     @property
     def ends_with_connection(self) -> bool:
@@ -121,9 +125,6 @@ class Reception:
         except UpstreamProtocolError as refusal:
             self._refusal = refusal
             raise
-
-    def on_body(self, part: bytes) -> None:
-        self.parts.append(part)
 
     def on_message_complete(self) -> None:
         if self.stage == BODY:
@@ -166,6 +167,12 @@ class Reception:
                 raise UpstreamProtocolError(Refusal.MALFORMED, "it does not begin with HTTP/1.")
         self._head_bytes += len(data)
 
+    def _judge_end(self, data: bytes, stage_before: int) -> None:
+        if self.fields:
+            framing.check_trailers(self.fields)
+        if data[-1] <= _CR:  # perhaps a stray line end; most bodies end in something else
+            self.reusable = self.reusable and self._ended_exactly(data, stage_before)
+
     def _ended_exactly(self, data: bytes, stage_before: int) -> bool:
         if stage_before == BODY:
             head_bytes = 0
@@ -173,11 +180,15 @@ class Reception:
             head_bytes = data.find(b"\r\n\r\n") + 4
         else:
             head_bytes = framing.UNKNOWN
-        return framing.ends_exactly(self._framing, data, head_bytes, sum(map(len, self.parts)))
+        return framing.ends_exactly(self._framing, data, head_bytes, sum(map(len, self._parts)))
 
     def _count_excess(self, data: bytes) -> None:
         """Refuse a chunked body that is mostly framing: extensions, trailers, endless sizes."""
-        free = sum(map(len, self.parts)) + CHUNK_ALLOWANCE * len(self.parts)
+        parts = self._parts
+        # The usual read of a stream is one chunk: then there is nothing to count.
+        if not self._excess and parts and len(data) - len(parts[0]) <= CHUNK_ALLOWANCE:
+            return
+        free = sum(map(len, parts)) + CHUNK_ALLOWANCE * len(parts)
         self._excess = max(0, self._excess + len(data) - free)
         if self._excess > CHUNK_EXCESS_MAX:
             raise UpstreamProtocolError(Refusal.CHUNK_EXCESS, "its chunks are mostly framing.")
