@@ -6,6 +6,8 @@ from meterr.core.http.asgi import Headers
 
 Known = Mapping[bytes, bytes]
 
+_PLAIN_CONNECTION = frozenset({b"keep-alive", b"close"})
+
 _ACTED_ON = frozenset(
     {
         b"authorization",
@@ -78,7 +80,10 @@ def forwarded(headers: Headers, known: Known, *, call_id: str, may_gzip: bool) -
     fields that ``Connection`` names are dropped too. Of codings only gzip is offered, if the
     caller takes it: the one that meterr can read along.
     """
-    kept_back = _NOT_FORWARDED | _named_by_connection(known.get(b"connection", b""))
+    kept_back = _NOT_FORWARDED
+    connection = known.get(b"connection")
+    if connection is not None and connection.lower() not in _PLAIN_CONNECTION:
+        kept_back = kept_back.union(_names_in(connection))
     crossing = [pair for pair in headers if pair[0] not in kept_back]
     gzip = may_gzip and b"gzip" in known.get(b"accept-encoding", b"")
     crossing.append((b"accept-encoding", b"gzip" if gzip else b"identity"))
@@ -93,7 +98,5 @@ def returned(headers: Headers) -> Headers:
     ]
 
 
-def _named_by_connection(value: bytes) -> frozenset[bytes]:
-    if not value or value.lower() in (b"keep-alive", b"close"):
-        return frozenset()
-    return frozenset(name.strip().lower() for name in value.split(b","))
+def _names_in(connection: bytes) -> list[bytes]:
+    return [name.strip().lower() for name in connection.split(b",")]
