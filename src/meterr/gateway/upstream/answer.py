@@ -105,11 +105,7 @@ class Inbox:
                 raise self.error
             if self.ended:
                 return b""
-            self._taker = taker
-            try:
-                await self._arrival()
-            finally:
-                self._taker = None
+            await self._arrival(taker)
             unfinished, self._unfinished = self._unfinished, None
             if unfinished is not None:
                 await self._finished(unfinished)
@@ -143,17 +139,18 @@ class Inbox:
                 self.transport.resume_reading()
         return parts[0] if len(parts) == 1 else b"".join(parts)
 
-    async def _arrival(self) -> None:
+    async def _arrival(self, taker: Taker | None = None) -> None:
         if self._waiter is not None:
             raise RuntimeError("An answer has one reader at a time.")
         self._waiter = self._loop.create_future()
+        self._taker = taker
         try:
             await self._waiter
         except asyncio.CancelledError:
             self.abort()
             raise
         finally:
-            self._waiter = None
+            self._waiter = self._taker = None
 
     def _let_go(self) -> None:
         if self.paused and not self.ended:
