@@ -24,8 +24,7 @@ from meterr.gateway.metering.text import (
 _SPELLED = re.compile(rb"\\u00(?:4[1-9a-fA-F]|5[0-9aAfF]|6[1-9a-fA-F]|7[0-9aA])")
 BACKSLASH = 0x5C  # asked for as a number: four times as fast as for a bytes object
 _USAGE = b'"usage"'
-_NULL = b":null"
-_NO_USAGE = _USAGE + _NULL
+_NO_USAGE = b'"usage":null'
 _DONE = b"data: [DONE]\n\n"
 
 _CHUNK = msgspec.json.Decoder(openai.ChatChunk)
@@ -40,31 +39,29 @@ def tells_usage(run: bytes) -> bool:
 
     With other spacing null is taken for one too, and then read as null.
     """
-    return (_USAGE in run and run.count(_USAGE) != run.count(_NO_USAGE)) or (
-        BACKSLASH in run and _SPELLED.search(run) is not None
-    )
+    last = run.rfind(_USAGE)
+    if last >= 0 and (
+        not run.startswith(_NO_USAGE, last) or run.count(_USAGE) != run.count(_NO_USAGE)
+    ):
+        return True
+    return BACKSLASH in run and _SPELLED.search(run) is not None
 
 
-def _usages(run: bytes) -> list[int]:
-    """Return where ``run`` holds a usage that is not null."""
+def _found(run: bytes, *tokens: bytes) -> list[int]:
+    """Return where ``run`` holds one of ``tokens``."""
     found: list[int] = []
-    at = run.find(_USAGE)
-    while at >= 0:
-        end = at + len(_USAGE)
-        if not run.startswith(_NULL, end):
+    for token in tokens:
+        # Backwards: CPython searches so at twice the speed, and most runs hold none.
+        at = run.rfind(token)
+        while at >= 0:
             found.append(at)
-        at = run.find(_USAGE, end)
+            at = run.rfind(token, 0, at + len(token) - 1)
     return found
 
 
 def _places(run: bytes, *tokens: bytes) -> list[int]:
     """Return where ``run`` holds one of ``tokens``, or a key in disguise."""
-    found: list[int] = []
-    for token in tokens:
-        at = run.find(token)
-        while at >= 0:
-            found.append(at)
-            at = run.find(token, at + 1)
+    found = _found(run, *tokens)
     if BACKSLASH in run:
         found += [each.start() for each in _SPELLED.finditer(run)]
     return found
@@ -103,7 +100,7 @@ class ChatReader:
 
     def marks(self, run: bytes) -> list[int]:
         found = _places(run, b'"error"')
-        found += _usages(run)
+        found += [at for at in _found(run, _USAGE) if not run.startswith(_NO_USAGE, at)]
         if not self._started:
             found += _first_object(run)
         if run.endswith(_DONE):
