@@ -135,7 +135,9 @@ class StreamRelay:
         )
         last = b""
         try:
-            last = self._read(await self._answer.pour(self._take)) + self._meter.finish()
+            end = await self._answer.pour(self._take)
+            self._call.answer_bytes += len(end)
+            last = self._meter.feed(end) + self._meter.finish()
             if not self._meter.complete and not self._meter.error_seen:
                 last += self._broken(UpstreamBroken("The provider's stream ended before its end."))
             self._settle("complete")
@@ -147,19 +149,17 @@ class StreamRelay:
         await self._send({"type": "http.response.body", "body": last})
 
     def _take(self, chunk: bytes) -> Awaitable[None] | None:
-        out = self._read(chunk)
+        call, meter = self._call, self._meter
+        call.answer_bytes += len(chunk)
+        out = meter.feed(chunk)
         # Backwards, because CPython searches so at twice the speed.
-        if chunk.rfind(self._end_mark) >= 0 and self._meter.complete:
+        if chunk.rfind(self._end_mark) >= 0 and meter.complete:
             self._settle("complete")
         elif self._now() >= self._next_look:
             self._note_progress()
-        if not out or self._call.client_gone:
+        if not out or call.client_gone:
             return None
         return begin(self._send({"type": "http.response.body", "body": out, "more_body": True}))
-
-    def _read(self, chunk: bytes) -> bytes:
-        self._call.answer_bytes += len(chunk)
-        return self._meter.feed(chunk)
 
     def _note_progress(self) -> None:
         self._next_look = self._now() + _LOOK_EVERY_S

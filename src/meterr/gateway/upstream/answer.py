@@ -49,9 +49,24 @@ class Inbox:
 
     def put(self, part: bytes) -> None:
         """Pass ``part`` on, or keep it; pause the socket when too much waits unread."""
-        if self._taker is not None:
-            self._pass_on(self._taker, part)
+        taker = self._taker
+        if taker is None:
+            self._keep(part)
             return
+        try:
+            unfinished = taker(part)
+        # Raised where the taker's owner waits, whatever it is: the connection must not end by it.
+        except Exception as fault:  # noqa: BLE001
+            self._taker = None
+            if self._waiter is not None and not self._waiter.done():
+                self._waiter.set_exception(fault)
+            return
+        if unfinished is not None:
+            self._unfinished = unfinished
+            self._taker = None  # what comes meanwhile waits its turn
+            self._wake()
+
+    def _keep(self, part: bytes) -> None:
         self._parts.append(part)
         self.unread += len(part)
         if self.unread > UNREAD_BYTES_MAX and not self.paused and self.transport is not None:
@@ -109,19 +124,6 @@ class Inbox:
             unfinished, self._unfinished = self._unfinished, None
             if unfinished is not None:
                 await self._finished(unfinished)
-
-    def _pass_on(self, taker: Taker, part: bytes) -> None:
-        try:
-            self._unfinished = taker(part)
-        # Raised where the taker's owner waits, whatever it is: the connection must not end by it.
-        except Exception as fault:  # noqa: BLE001
-            self._taker = None
-            if self._waiter is not None and not self._waiter.done():
-                self._waiter.set_exception(fault)
-            return
-        if self._unfinished is not None:
-            self._taker = None  # what comes meanwhile waits its turn
-            self._wake()
 
     async def _finished(self, unfinished: Awaitable[None]) -> None:
         try:

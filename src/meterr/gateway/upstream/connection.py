@@ -15,7 +15,7 @@ from meterr.gateway.upstream.errors import (
     UpstreamProtocolError,
 )
 from meterr.gateway.upstream.limits import JOINED_WRITE_MAX, Patience
-from meterr.gateway.upstream.reception import ENDED, HEAD, Reception
+from meterr.gateway.upstream.reception import BODY, ENDED, Reception
 
 # Plain integers, not an enum: compared in every read.
 _IDLE: Final = 0  # nobody waits; any byte is an intrusion
@@ -161,14 +161,17 @@ class Connection(asyncio.Protocol):
             return
         reception = self._reception
         try:
-            reception.feed(data)
+            stage = reception.feed(data)
         except UpstreamProtocolError as refusal:
             self.close(refusal)
             return
-        if reception.stage == ENDED:
+        if stage == BODY:
+            inbox = self._inbox or self._inbox_of_answer()
+            part = reception.take()
+            if part and inbox is not None:
+                inbox.put(part)
+        elif stage == ENDED:
             self._finish(reusable=reception.reusable)
-        elif reception.stage != HEAD:
-            self._pass_on()
 
     def eof_received(self) -> None:
         if self._phase == _IDLE:
@@ -191,23 +194,18 @@ class Connection(asyncio.Protocol):
         poll.register(self._transport.get_extra_info("socket").fileno(), select.POLLIN)
         return bool(poll.poll(0))
 
-    def _pass_on(self) -> None:
-        """Give the reader the new parts; the first time, give the caller its answer."""
-        reception, inbox = self._reception, self._inbox
-        if inbox is None:
-            waiter = self._waiter
-            if waiter is None or waiter.done():
-                self.close()  # the caller was cancelled in this very turn
-                return
-            self._waiter = None
-            self._phase = _BODY
-            self.stamp = self._ticks.now
-            inbox = self._inbox = Inbox(self._loop, self._transport)
-            answer = StreamedAnswer(reception.status, reception.headers, inbox, self._loop)
-            waiter.set_result(answer)
-        part = reception.take()
-        if part:
-            inbox.put(part)
+    def _inbox_of_answer(self) -> Inbox | None:
+        """Give the caller its answer; return where its body goes."""
+        reception, waiter = self._reception, self._waiter
+        if waiter is None or waiter.done():
+            self.close()  # the caller was cancelled in this very turn
+            return None
+        self._waiter = None
+        self._phase = _BODY
+        self.stamp = self._ticks.now
+        inbox = self._inbox = Inbox(self._loop, self._transport)
+        waiter.set_result(StreamedAnswer(reception.status, reception.headers, inbox, self._loop))
+        return inbox
 
     def _finish(self, *, reusable: bool) -> None:
         """The answer is complete: free or close the connection, then wake the caller."""

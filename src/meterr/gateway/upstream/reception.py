@@ -78,8 +78,12 @@ class Reception:
         self._parts.clear()
         self.reusable = False
 
-    def feed(self, data: bytes) -> None:
-        """Take one read, not empty. UpstreamProtocolError: the connection must be closed."""
+    def feed(self, data: bytes) -> int:
+        """
+        Take one read, not empty; return the stage now.
+
+        UpstreamProtocolError: the connection must be closed.
+        """
         stage_before = self.stage
         if stage_before == HEAD:
             self._count_head(data)
@@ -90,13 +94,15 @@ class Reception:
                 refusal = self._refusal or UpstreamProtocolError(Refusal.MALFORMED, str(fault))
                 raise refusal from None
             self.reusable = False  # bytes after the end: the answer stands, the connection does not
-        if self.stage == BODY:
+        stage = self.stage
+        if stage == BODY:
             if stage_before == BODY and self._framing == framing.CHUNKED:
                 self._count_excess(data)
-        elif self.stage == ENDED:
+        elif stage == ENDED:
             self._judge_end(data, stage_before)
         elif self._head_bytes > HEAD_BYTES_MAX:
             raise _head_too_long()
+        return stage
 
     def take(self) -> bytes:
         """Return what came of the body since the last time."""
