@@ -146,13 +146,13 @@ class TestDates:
 
 class TestWhatIsKnown:
     def test_classes_inherit_where_the_source_is_silent(self, small: PriceBook) -> None:
-        """P1: 5m, 30m and 12h fall to cache_write, 1h has its own rate, the rest to its parent."""
+        """P1: 5m, 30m, 12h fall to cache_write, 1h has its own rate; sound has no substitute."""
         terms = small.resolve("acme", "writes", "", NOW_MS)
         assert terms is not None
         assert {
             "input": "1", "cache_read": "1", "cache_write_5m": "3", "cache_write_30m": "3",
-            "cache_write_1h": "4", "cache_write_12h": "3", "input_audio": "1", "input_image": "1",
-            "output": "2", "output_audio": "2", "output_image": "2", "web_search": "10",
+            "cache_write_1h": "4", "cache_write_12h": "3", "input_image": "1",
+            "output": "2", "web_search": "10",
         } == {name: rate.usd for name, rate in terms.rates.items()}  # fmt: skip
 
     @pytest.mark.parametrize("model", ["per-request", "thinks-dearly", "no-such-model"])
@@ -166,8 +166,7 @@ class TestWhatIsKnown:
         """P1: 18 decimals per million cannot be kept; the class is unknown, not billed as input."""
         terms = small.resolve("acme", "repeating-decimal", "", NOW_MS)
         assert terms is not None
-        assert {"input", "cache_read", "input_audio", "input_image", "output", "output_audio",
-                "output_image"} == set(terms.rates)  # fmt: skip
+        assert {"input", "cache_read", "input_image", "output"} == set(terms.rates)
 
     @pytest.mark.parametrize("provider", ["my-openai", "OPENAI", "openai ", "anthropic-proxy", ""])
     def test_a_provider_is_never_recognised_by_resemblance(

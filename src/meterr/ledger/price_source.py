@@ -46,10 +46,17 @@ _NOT_METERED = frozenset(
     }
 )
 
+# What is free by the provider's own word; the source lists prices and so leaves it out. Anthropic's
+# documentation of its web fetch tool: no charge beyond the tokens that a page adds to the prompt.
+_FREE: Mapping[str, Mapping[str, Rate]] = MappingProxyType(
+    {"anthropic": MappingProxyType({"web_fetch": Rate("0")})}
+)
+
 
 class FoundModel(msgspec.Struct, frozen=True):
     """A model of the source that a name matched."""
 
+    provider: str  # the source's id of the provider that was asked for
     info: source.ModelInfo
     exact: bool  # the name is one that the source spells out, not one that fits a rule of it
     own: bool  # listed under this provider; False when another provider's price stands in
@@ -64,7 +71,7 @@ def find_model(
         return None
     own = any(info is model for model in provider.models)
     exact = own and name.lower() in {spelled.lower() for spelled in _spelled_out(info)}
-    return FoundModel(info, exact, own)
+    return FoundModel(provider.id, info, exact, own)
 
 
 def _spelled_out(info: source.ModelInfo) -> Iterator[str]:
@@ -90,7 +97,10 @@ def rates_at(found: FoundModel, context: str, at_unix_ms: int) -> dict[str, Rate
     attributes = attributes_of(context)
     if context != STANDARD and not (found.own and _has_variant(found.info, attributes, at)):
         return None
-    return _rates(found.info.get_prices(at, attributes if found.own else None))
+    rates = _rates(found.info.get_prices(at, attributes if found.own else None))
+    if rates is None or not found.own:
+        return rates
+    return {**_FREE.get(found.provider, {}), **rates}
 
 
 def _has_variant(info: source.ModelInfo, attributes: Mapping[str, str], at: datetime) -> bool:

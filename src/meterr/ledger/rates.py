@@ -18,8 +18,10 @@ RATE_USD_MAX = Decimal(1_000_000)
 _PLAIN_DECIMAL = re.compile(r"[0-9]{1,8}(?:\.[0-9]{1,12})?")
 _ID_HEX_DIGITS = 32
 
-# Who pays whose rate. A class that is absent here (web_search, web_fetch) has no substitute:
-# without a rate of its own its cost is unknown. `cache_write` is a step on the way, not a class.
+# Who pays whose rate. A class that is absent here has no substitute: without a rate of its own its
+# cost is unknown. Sound, in or out, and pictures that come out cost many times what text does, so
+# text's rate says nothing about them; pictures that go in are billed as text tokens wherever a
+# list has no rate for them. `cache_write` is a step on the way, not a class.
 _PARENT: Mapping[str, str] = MappingProxyType(
     {
         "cache_read": "input",
@@ -28,10 +30,7 @@ _PARENT: Mapping[str, str] = MappingProxyType(
         "cache_write_30m": "cache_write",
         "cache_write_1h": "cache_write",
         "cache_write_12h": "cache_write",
-        "input_audio": "input",
         "input_image": "input",
-        "output_audio": "output",
-        "output_image": "output",
     }
 )
 
