@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from meterr.gateway import metering
 from meterr.ledger.model import INPUT_CLASSES, OUTPUT_CLASSES, Usage
+from meterr.ledger.price_context import context_of
 
 SURFACES = (
     "openai.chat",
@@ -247,6 +248,33 @@ def test_fast_mode_is_the_tier_that_decides_the_price() -> None:
     assert "fast" == _messages(service_tier="standard", speed="fast").tier
     assert "priority" == _messages(service_tier="priority", speed="standard").tier
     assert "flex" == _read("openai.chat", None, service_tier="flex").tier
+
+
+@pytest.mark.parametrize("geo", ["", None, "global", "not_available"])
+def test_work_done_anywhere_is_billed_as_standard(geo: str | None) -> None:
+    """P1: the usual places leave the tier as it was told."""
+    assert "standard" == _messages(service_tier="standard", inference_geo=geo).tier
+    assert "fast" == _messages(speed="fast", inference_geo=geo).tier
+    assert "" == _messages(inference_geo=geo).tier
+
+
+@pytest.mark.parametrize(
+    ("told", "tier"),
+    [
+        ({"inference_geo": "us"}, "geo:us"),
+        ({"inference_geo": "us", "service_tier": "standard", "speed": "standard"}, "geo:us"),
+        ({"inference_geo": "eu", "service_tier": "priority"}, "priority+geo:eu"),
+        ({"inference_geo": "us", "speed": "fast"}, "fast+geo:us"),
+        ({"speed": "fast", "service_tier": "batch"}, "batch+fast"),
+        ({"speed": "warp"}, "warp"),
+        ({"inference_geo": "GLOBAL"}, "geo:GLOBAL"),
+    ],
+)
+def test_work_that_costs_more_is_never_taken_for_standard(told: Any, tier: str) -> None:
+    """P1: in the United States a token costs 1.1 times as much; no list says so, so no price is."""
+    found = _messages(**told)
+    assert (tier, Usage(input=100, output=50)) == (found.tier, found.usage)
+    assert context_of(found.tier) is None
 
 
 @given(st.sampled_from(SURFACES), st.binary(max_size=200))

@@ -15,6 +15,11 @@ import msgspec
 from meterr.gateway.metering.reading import IMPLAUSIBLE, MISSING, PARTIAL, Count, Measured, Reading
 from meterr.ledger.model import Usage
 
+# What is billed as the standard list says; anything else, known today or not, is told.
+_USUAL_TIERS = frozenset({"", "standard"})
+_USUAL_SPEEDS = frozenset({"", "standard"})
+_USUAL_GEOS = frozenset({"", "global", "not_available"})
+
 
 class CacheCreation(msgspec.Struct):
     """Tokens written to the cache, by lifetime."""
@@ -72,6 +77,7 @@ class AnthropicUsage(msgspec.Struct):
     server_tool_use: ServerTools | None = None
     service_tier: str | None = None
     speed: str | None = None
+    inference_geo: str | None = None
     iterations: list[Iteration] | None = None
     fallback_credit: FallbackCredit | None = None
 
@@ -134,9 +140,25 @@ def measure(reported: AnthropicUsage | None, model: str) -> Measured:
 
 
 def _tier(reported: AnthropicUsage | None) -> str:
+    """
+    Return what decides the price list: one word alone, several joined by ``+``.
+
+    Only single words have price lists, and no place has one: what is processed in the United States
+    costs 1.1 times as much, and must have no known price rather than the standard one.
+    """
     if reported is None:
         return ""
-    return "fast" if reported.speed == "fast" else reported.service_tier or ""
+    tier, speed, geo = (
+        reported.service_tier or "",
+        reported.speed or "",
+        reported.inference_geo or "",
+    )
+    special = [tier] if tier not in _USUAL_TIERS else []
+    if speed not in _USUAL_SPEEDS:
+        special.append(speed)
+    if geo not in _USUAL_GEOS:
+        special.append(f"geo:{geo}")
+    return "+".join(special) or tier
 
 
 def _cache_writes(total: int | None, parts: CacheCreation | None) -> tuple[int, int] | None:
