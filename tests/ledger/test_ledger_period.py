@@ -5,7 +5,7 @@ from itertools import pairwise
 from zoneinfo import ZoneInfo, available_timezones
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from meterr.core.errors import Invalid
@@ -34,6 +34,9 @@ def test_days_follow_one_another_without_gap_or_overlap(
 
 
 @given(zones, dates)
+@example(ZoneInfo("Australia/Lord_Howe"), date(2026, 4, 4))
+@example(ZoneInfo("Australia/Lord_Howe"), date(2026, 10, 3))
+@example(ZoneInfo("Pacific/Apia"), date(2011, 12, 29))
 def test_hours_follow_one_another_and_each_has_its_own_name(zone: ZoneInfo, day: date) -> None:
     """P1: the repeated hour of autumn is two hours that differ in their offset."""
     period = period_of(day, day + timedelta(days=2), zone)
@@ -41,6 +44,9 @@ def test_hours_follow_one_another_and_each_has_its_own_name(zone: ZoneInfo, day:
     assert all(one.at < other.at for one, other in pairwise(edges))
     assert all(other.at - one.at <= timedelta(hours=1) for one, other in pairwise(edges))
     assert len(edges) == len({edge.label for edge in edges})
+    assert [edge.at for edge in edges[1:]] == [
+        datetime.fromisoformat(edge.label) for edge in edges[1:]
+    ]
 
 
 def test_a_day_of_autumn_has_25_hours_and_one_of_spring_23() -> None:
@@ -49,6 +55,28 @@ def test_a_day_of_autumn_has_25_hours_and_one_of_spring_23() -> None:
     assert 25 == len(autumn)
     assert ["2026-10-25T02:00+02:00", "2026-10-25T02:00+01:00"] == autumn[2:4]
     assert 23 == len(labels("2026-03-29T00:00", "2026-03-30T00:00", "Europe/Berlin", Bucket.HOUR))
+
+
+def test_a_change_by_half_an_hour_starts_an_hour_at_half_past() -> None:
+    """P1: Lord Howe Island set its clocks from 02:00 to 01:30, and from 02:00 to 02:30."""
+    zone = "Australia/Lord_Howe"
+    assert [
+        "2026-04-05T01:00+11:00", "2026-04-05T01:30+10:30", "2026-04-05T02:00+10:30",
+    ] == labels("2026-04-05T01:00", "2026-04-05T03:00", zone, Bucket.HOUR)  # fmt: skip
+    assert [
+        "2026-10-04T01:00+10:30", "2026-10-04T02:30+11:00", "2026-10-04T03:00+11:00",
+    ] == labels("2026-10-04T01:00", "2026-10-04T04:00", zone, Bucket.HOUR)  # fmt: skip
+
+
+@given(st.integers(0, 7_199), st.sampled_from(["Australia/Lord_Howe", "Europe/Berlin"]))
+def test_an_hour_has_one_name_wherever_in_it_a_period_starts(second: int, zone: str) -> None:
+    """P1: two reports with different starts can be laid side by side."""
+    first = datetime(2026, 4, 4, 14, tzinfo=UTC)
+    whole = period_of(first, first + timedelta(hours=3), ZoneInfo(zone))
+    late = period_of(first + timedelta(seconds=second), whole.until, ZoneInfo(zone))
+    names = [edge.label for edge in edges_of(whole, Bucket.HOUR)]
+    told = [edge.label for edge in edges_of(late, Bucket.HOUR)]
+    assert names[-len(told) :] == told
 
 
 def test_a_day_that_never_was_is_not_shown() -> None:

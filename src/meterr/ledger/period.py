@@ -31,7 +31,11 @@ class Period(msgspec.Struct, frozen=True):
 
 
 class Edge(msgspec.Struct, frozen=True):
-    """Where a bucket starts, and its name: ``2026-11-22``, or an hour with its UTC offset."""
+    """
+    Where a bucket starts, and its name: ``2026-11-22``, or an hour with its UTC offset.
+
+    The name is that of the whole day or hour, also when the period starts within it.
+    """
 
     at: datetime
     label: str
@@ -76,7 +80,7 @@ def edges_of(period: Period, bucket: Bucket) -> tuple[Edge, ...]:
     while at < period.until:
         if len(edges) == most:
             raise Invalid(f"By {bucket.value}, a period has at most {most} steps.", param="from")
-        edges.append(Edge(at, _label(at.astimezone(period.zone), bucket)))
+        edges.append(Edge(at, _label(at, period.zone, bucket)))
         at = step(at, period.zone)
     return tuple(edges)
 
@@ -101,14 +105,33 @@ def _next_day(at: datetime, zone: tzinfo) -> datetime:
 
 
 def _next_hour(at: datetime, zone: tzinfo) -> datetime:
+    return at + timedelta(seconds=_HOUR_S) - _into_hour(at.astimezone(zone))
+
+
+def _into_hour(local: datetime) -> timedelta:
+    return timedelta(minutes=local.minute, seconds=local.second, microseconds=local.microsecond)
+
+
+def _label(at: datetime, zone: tzinfo, bucket: Bucket) -> str:
     local = at.astimezone(zone)
-    into_hour = timedelta(
-        minutes=local.minute, seconds=local.second, microseconds=local.microsecond
-    )
-    return at + timedelta(seconds=_HOUR_S) - into_hour
-
-
-def _label(local: datetime, bucket: Bucket) -> str:
     if bucket is Bucket.DAY:
         return local.date().isoformat()
-    return local.replace(minute=0, second=0, microsecond=0).isoformat(timespec="minutes")
+    return _hour_start(at, zone).astimezone(zone).isoformat(timespec="minutes")
+
+
+def _hour_start(at: datetime, zone: tzinfo) -> datetime:
+    """Return where the hour around ``at`` starts: on the hour, or where the offset changed in it."""
+    local = at.astimezone(zone)
+    start = at - _into_hour(local)
+    if start.astimezone(zone).utcoffset() == local.utcoffset():
+        return start
+    # Lord Howe Island moves by half an hour: its hour of the change starts at half past.
+    before, after = 0, int(_into_hour(local).total_seconds())
+    while after - before > 1:
+        middle = (before + after) // 2
+        moment = start + timedelta(seconds=middle)
+        if moment.astimezone(zone).utcoffset() == local.utcoffset():
+            after = middle
+        else:
+            before = middle
+    return start + timedelta(seconds=after)
