@@ -1,13 +1,23 @@
-"""Results on standard output: a table for people, tabs for pipes, JSON or CSV on demand."""
+"""
+Results on standard output: a table for people, tabs for pipes, JSON or CSV on demand.
+
+CSV is opened in spreadsheets, which run a cell that begins with ``=``, ``+``, ``-``, ``@``, a tab or
+a carriage return as a formula; callers choose model names. Such text gets a leading apostrophe,
+which spreadsheets take for "this is text"; numbers do not. JSON has every value as it is.
+"""
 
 import csv
 import json
+import re
 import sys
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from typing import Any
 
 import click
+
+_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+_NUMBER = re.compile(r"-?[0-9]+(?:\.[0-9]+)?")
 
 
 class Format(StrEnum):
@@ -45,7 +55,8 @@ def write_list(
     if format_ is Format.JSON:
         click.echo(json.dumps({"schema": schema, "items": list(items), **beside}))
         return
-    rows = [[_text(item.get(column)) for column in columns] for item in items]
+    cell = _csv_cell if format_ is Format.CSV else _text
+    rows = [[cell(item.get(column)) for column in columns] for item in items]
     if format_ is Format.CSV:
         csv.writer(sys.stdout, lineterminator="\n").writerows([list(columns), *rows])
     elif sys.stdout.isatty():
@@ -74,6 +85,14 @@ def _text(value: Any) -> str:
         return ",".join(str(part) for part in value)
     # A name may hold anything printable; a control character must not reach a terminal.
     return "".join(letter if letter.isprintable() else "\ufffd" for letter in str(value))
+
+
+def _csv_cell(value: Any) -> str:
+    text = _text(value)
+    # A leading tab is no longer in the text: it was replaced with other control characters.
+    starts = (text, str(value)) if value is not None else ()
+    formula = any(each.startswith(_FORMULA_STARTS) for each in starts)
+    return f"'{text}" if formula and not _NUMBER.fullmatch(text) else text
 
 
 def _write_aligned(rows: Sequence[Sequence[str]]) -> None:
