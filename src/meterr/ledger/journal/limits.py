@@ -15,7 +15,8 @@ class Durability(StrEnum):
 OPENED_BYTES_MAX = 1536  # refused above; leaves a settled of the same call room for its own fields
 SETTLED_BYTES_MAX = 4096  # free text is cut until it fits; reserved when the call is opened
 PRICE_BYTES_MAX = 4096  # a definition with tiers in all 13 classes takes about half of it
-LINE_BYTES_MAX = 4096  # the longest of the three: what the end of a segment may waste
+LINE_BYTES_MAX = 4096  # the longest of the three
+UNIT_BYTES_MAX = PRICE_BYTES_MAX + LINE_BYTES_MAX  # a line and its price: what a segment may waste
 # An answer may be priced by other terms than were asked for (service tier), so both are promised.
 PROMISE_BYTES = SETTLED_BYTES_MAX + PRICE_BYTES_MAX
 TEXT_CHARS_KEPT = 40  # of each free text of a settled that would not fit

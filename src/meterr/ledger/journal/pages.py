@@ -2,12 +2,26 @@
 
 import os
 from collections import deque
+from typing import NamedTuple
 
 from meterr.core.clock import Clock
 from meterr.ledger.journal.keeper import Keeper
-from meterr.ledger.journal.limits import LINE_BYTES_MAX, Limits
+from meterr.ledger.journal.limits import PRICE_BYTES_MAX, UNIT_BYTES_MAX, Limits
 from meterr.ledger.journal.record import FORMAT_VERSION, SegmentBegan, frame
 from meterr.ledger.journal.space import Segment, write_all
+from meterr.ledger.model import Price, PriceDefined
+
+
+class Unit(NamedTuple):
+    """A line, and the price it names: one segment holds both, the price before the line."""
+
+    line: bytes
+    price: Price | None
+
+    @property
+    def bytes_max(self) -> int:
+        """What it may take: whether the price must be defined is known when it is written."""
+        return len(self.line) + (0 if self.price is None else PRICE_BYTES_MAX)
 
 
 class Pages:
@@ -15,14 +29,14 @@ class Pages:
     The active segment, the allocated ones after it, and the account of their room.
 
     ``room`` counts the bytes that these can take for certain, less what callers have set aside by
-    lowering it. A segment's last ``LINE_BYTES_MAX`` bytes are never counted, since a line that
+    lowering it. A segment's last ``UNIT_BYTES_MAX`` bytes are never counted, since a unit that
     does not fit leaves them empty. So while ``room`` is not negative, what was set aside has a
-    place.
+    place. ``defined`` names the prices that the active segment defines.
     """
 
     def __init__(self, process: str, keeper: Keeper, clock: Clock, limits: Limits) -> None:
         self.room = 0
-        self.rotations = 0
+        self.defined: set[str] = set()
         self._process = process
         self._keeper = keeper
         self._clock = clock
@@ -32,23 +46,19 @@ class Pages:
         self._at = self._begin(keeper.active)
         self.room += self._usable(keeper.active)
 
-    def write(self, pending: list[bytes]) -> None:
+    def write(self, pending: list[Unit]) -> None:
         """
-        Hand all lines of ``pending`` to the kernel; each leaves the list once it is written.
+        Hand all of ``pending`` to the kernel; each unit leaves the list once it is written.
+
+        Room is lowered by each unit's ``bytes_max`` before; what it did not take is given back.
 
         Raises:
             OSError: The kernel refuses; what is left in ``pending`` is not written.
         """
-        data = pending[0] if len(pending) == 1 else b"".join(pending)
-        end = self._at + len(data)
-        if end > self._segment.size:
-            self._write_across(pending)
-            return
-        written = os.pwrite(self._segment.descriptor, data, self._at)
-        if written != len(data):
-            write_all(self._segment.descriptor, data[written:], self._at + written)
-        pending.clear()
-        self._wrote(end)
+        self._write_what_fits(pending)
+        while pending:
+            self._rotate()
+            self._write_what_fits(pending)
 
     def extend(self, need: int) -> None:
         """Allocate segments until there is ``need`` of room; raises OSError when there is none."""
@@ -78,19 +88,31 @@ class Pages:
             os.close(spare.descriptor)
             spare.path.unlink(missing_ok=True)
 
-    def _write_across(self, pending: list[bytes]) -> None:
-        """Write what still fits into this segment, and the rest into the next one."""
-        while pending:
-            end, count = self._at, 0
-            while count < len(pending) and end + len(pending[count]) <= self._segment.size:
-                end += len(pending[count])
-                count += 1
-            if count:
-                write_all(self._segment.descriptor, b"".join(pending[:count]), self._at)
-                del pending[:count]
-                self._wrote(end)
-            if pending:
-                self._rotate()
+    def _write_what_fits(self, pending: list[Unit]) -> None:
+        """Write as many units as this segment takes, each price before the first to name it."""
+        parts: list[bytes] = []
+        defining: set[str] = set()
+        end, promised, count = self._at, 0, 0
+        for unit in pending:
+            part, price = unit.line, unit.price
+            is_new = price is not None and not (price.id in self.defined or price.id in defining)
+            if price is not None and is_new:
+                part = frame(PriceDefined(price)) + part
+            if end + len(part) > self._segment.size:
+                break
+            if price is not None:
+                defining.add(price.id)
+            parts.append(part)
+            end += len(part)
+            promised += unit.bytes_max
+            count += 1
+        if not count:
+            return
+        write_all(self._segment.descriptor, b"".join(parts), self._at)
+        del pending[:count]
+        self.defined |= defining
+        self.room += promised - (end - self._at)
+        self._wrote(end)
 
     def _wrote(self, end: int) -> None:
         keeper = self._keeper
@@ -108,11 +130,11 @@ class Pages:
         self._keeper.retire(self._segment, segment)
         self._segment, self._at = segment, at
         self._keeper.written += at
-        self.rotations += 1
+        self.defined = set()
 
     def _lost_by_leaving(self) -> int:
         """Return the counted room left behind; negative when less than the margin is left."""
-        return self._segment.size - self._at - LINE_BYTES_MAX
+        return self._segment.size - self._at - UNIT_BYTES_MAX
 
     def _begin(self, segment: Segment) -> int:
         header = self._header(segment)
@@ -120,7 +142,7 @@ class Pages:
         return len(header)
 
     def _usable(self, segment: Segment) -> int:
-        return segment.size - len(self._header(segment)) - LINE_BYTES_MAX
+        return segment.size - len(self._header(segment)) - UNIT_BYTES_MAX
 
     def _header(self, segment: Segment) -> bytes:
         return frame(SegmentBegan(FORMAT_VERSION, self._process, segment.number))

@@ -23,12 +23,13 @@ from meterr.ledger.journal.limits import (
     Durability,
     Limits,
 )
-from meterr.ledger.journal.pages import Pages
+from meterr.ledger.journal.pages import Pages, Unit
 from meterr.ledger.journal.record import fitted, frame
 from meterr.ledger.journal.space import make_segment
 from meterr.ledger.model import Opened, Price, PriceDefined, Progress, Settled
 
 _RETRY_AFTER_S = 5
+_ROOM_OF_A_CALL = OPENED_BYTES_MAX + PRICE_BYTES_MAX + PROMISE_BYTES
 
 
 class JournalFull(Unavailable):
@@ -42,8 +43,8 @@ class Journal:
     The append-only record of one process's calls. One thread, or one event loop, at a time.
 
     Every open call has ``PROMISE_BYTES`` set aside in segments that are already allocated, so its
-    ``settled`` always has a place. After each change of segment prices are defined again, so that
-    one lost segment does not cost all later ones their prices.
+    ``settled`` always has a place. Each segment defines the prices its records name, so that one
+    lost segment, or one given back, does not cost the later ones their prices.
     """
 
     def __init__(
@@ -63,10 +64,8 @@ class Journal:
         self._clock = clock
         self._retry_s = limits.retry_s
         self._pages = Pages(path.name, keeper, clock, limits)
-        self._open: set[str] = set()
-        self._defined: set[str] = {""}
-        self._rotations = 0
-        self._pending: list[bytes] = []
+        self._open: dict[str, Price | None] = {}
+        self._pending: list[Unit] = []
         self._scheduled = False
         self._failing = False  # the last write failed; what is pending is tried again
         self._full = False  # the last attempt to get room failed
@@ -117,26 +116,28 @@ class Journal:
         Raises:
             JournalFull: 503; the call must not leave. Calls already open are not affected.
             Invalid: A text is longer than a journal line holds, or is not Unicode.
-            ValueError: The id is open already, or ``price`` is missing or too large.
+            ValueError: The id is open already, or ``price`` is missing, another, or too large.
         """
-        lines = [_framed_opened(record)]
-        if record.price not in self._defined:
-            lines.insert(0, _framed_price(record.price, price))
+        unit = Unit(_framed_opened(record), price if record.price else None)
+        if record.price and (price is None or price.id != record.price):
+            raise ValueError(f"price {record.price} is not at hand: hand it over")
+        if not self._is_definable(unit.price):
+            raise ValueError(f"price {record.price} takes more than {PRICE_BYTES_MAX} bytes")
         if record.id in self._open:
             raise ValueError(f"call {record.id} is open already")
-        need = PROMISE_BYTES + sum(map(len, lines))
+        need = PROMISE_BYTES + unit.bytes_max
         if self._keeper.attention or self._failing or need > self._pages.room:
             self._make_room(need)
         self._pages.room -= need
-        self._pending += lines
-        self._defined.add(record.price)
+        self._pending.append(unit)
         try:
-            self._write_pending()
+            self.flush()
         except OSError as error:
-            self._take_back(lines)
+            self._pending.pop()  # written units have left the list, and this is the last one
+            self._pages.room += need
             self._write_failed()
             raise _full(error) from error
-        self._open.add(record.id)
+        self._open[record.id] = unit.price
 
     def progress(self, record: Progress) -> None:
         """Record how far a stream has come: it helps estimates, and is left out without room."""
@@ -146,7 +147,7 @@ class Journal:
             return
         if len(line) <= min(self._pages.room, LINE_BYTES_MAX):
             self._pages.room -= len(line)
-            self._pending += [line]
+            self._pending.append(Unit(line, None))
             self._write_later()
 
     def settled(self, record: Settled, price: Price | None = None) -> None:
@@ -161,28 +162,26 @@ class Journal:
         Raises:
             JournalFull: The call was never opened (it was refused) and there is no room to say so.
         """
-        lines = [_framed_settled(record)]
-        if price is not None and record.price not in self._defined:
-            definition = frame(PriceDefined(price))
-            if len(definition) <= PRICE_BYTES_MAX:  # else the entry keeps its cost, and names it
-                lines.insert(0, definition)
-                self._defined.add(record.price)
-        size = sum(map(len, lines))
+        line = _framed_settled(record)
         was_open = record.id in self._open
         if was_open:
-            self._open.discard(record.id)
+            known = self._open.pop(record.id)
+            price = price or known
             self._pages.room += PROMISE_BYTES
-        elif size > self._pages.room:
-            self._make_room(size)
-        self._pages.room -= size
-        self._pending += lines
+        if price is not None and (price.id != record.price or not self._is_definable(price)):
+            price = None  # the entry keeps its cost, and names its price
+        unit = Unit(line, price)
+        if not was_open and unit.bytes_max > self._pages.room:
+            self._make_room(unit.bytes_max)
+        self._pages.room -= unit.bytes_max
+        self._pending.append(unit)
         if not was_open or not self._write_or_keep():
             self._write_later()
 
     def flush(self) -> None:
         """Write all that is pending; raises OSError when the kernel refuses, and keeps it."""
         if self._pending:
-            self._write_pending()
+            self._pages.write(self._pending)
 
     async def durable(self) -> None:
         """
@@ -204,7 +203,7 @@ class Journal:
         """Whether a call would be taken now, as far as is known without trying: for /readyz."""
         if self._keeper.failure is not None or self._failing:
             return False
-        return not self._full or self._pages.room >= PROMISE_BYTES + OPENED_BYTES_MAX
+        return not self._full or self._pages.room >= _ROOM_OF_A_CALL
 
     @property
     def open_calls(self) -> int:
@@ -245,29 +244,17 @@ class Journal:
 
     def _write_or_keep(self) -> bool:
         try:
-            self._write_pending()
+            self.flush()
         except OSError:  # kept pending and tried again; new calls are refused until it is written
             self._write_failed()
             return False
         return True
 
-    def _write_pending(self) -> None:
-        self._pages.write(self._pending)
-        if self._pages.rotations != self._rotations:
-            self._forget_definitions()
-
-    def _forget_definitions(self) -> None:
-        self._rotations = self._pages.rotations
-        self._defined = {""}
-
-    def _take_back(self, lines: list[bytes]) -> None:
-        """Forget the last ``lines`` that were appended, as far as they are not written."""
-        self._pages.room += PROMISE_BYTES
-        for line in reversed(lines):
-            if self._pending and self._pending[-1] is line:
-                self._pending.pop()
-                self._pages.room += len(line)
-        self._defined = {""}
+    def _is_definable(self, price: Price | None) -> bool:
+        """Return whether a definition of ``price`` fits a line; one that was written does."""
+        if price is None or price.id in self._pages.defined:
+            return True
+        return len(frame(PriceDefined(price))) <= PRICE_BYTES_MAX
 
     def _write_failed(self) -> None:
         self._failing = True
@@ -292,8 +279,6 @@ class Journal:
             self._full = need > pages.room
             self._retry_at = self._clock.monotonic() + self._retry_s
             raise _full(error) from error
-        if pages.rotations != self._rotations:
-            self._forget_definitions()
 
 
 def _full(error: OSError | None) -> JournalFull:
@@ -311,15 +296,6 @@ def _framed_opened(record: Opened) -> bytes:
         raise Invalid("The model name is not valid Unicode.", param="model") from error
     if len(line) > OPENED_BYTES_MAX:
         raise Invalid("The model name is too long.", param="model")
-    return line
-
-
-def _framed_price(name: str, price: Price | None) -> bytes:
-    if price is None:
-        raise ValueError(f"price {name} is not defined in this segment: hand it over")
-    line = frame(PriceDefined(price))
-    if len(line) > PRICE_BYTES_MAX:
-        raise ValueError(f"price {name} takes {len(line)} bytes, more than {PRICE_BYTES_MAX}")
     return line
 
 
