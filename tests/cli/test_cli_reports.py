@@ -98,7 +98,7 @@ def test_days_are_those_of_the_zone(meterr: CommandLine) -> None:
 def test_usage_in_a_pipe_is_tabs_and_the_total_goes_to_the_person(meterr: CommandLine) -> None:
     """S3.2: data on standard output, the rest on standard error."""
     found = meterr.ok("usage", "--by", "model", *_PERIOD)
-    assert {12} == {len(row) for row in found.rows}
+    assert {13} == {len(row) for row in found.rows}
     assert "acme: 5 calls, " in found.err
     assert "acme: " not in found.out
 

@@ -86,6 +86,21 @@ class TestSums:
         assert 1 == total.interrupted
         assert Decimal("0.006") == total.cost_usd
 
+    async def test_what_cost_more_than_could_be_told_is_counted_beside_the_cost(
+        self, db: Database, database_url: str
+    ) -> None:
+        """P1: a call with work that one vector cannot express costs at least what is stored."""
+        rows = [
+            entry(TENANT, START_MS, 1),
+            entry(TENANT, START_MS, 2, model="two", error="usage-partial"),
+            entry(TENANT, START_MS, 3, model="two", error="usage-partial", cost_usd=None),
+            entry(TENANT, START_MS, 4, model="two", error="usage-missing"),
+        ]
+        insert(database_url, rows)
+        report = await october(db, MODEL)
+        assert {"gpt-4.1": 0, "two": 2} == {row.group[MODEL]: row.partial for row in report.rows}
+        assert (2, 1) == (report.total.partial, report.total.unpriced)
+
     async def test_groups_come_in_the_order_that_was_asked_for(
         self, db: Database, database_url: str
     ) -> None:

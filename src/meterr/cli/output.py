@@ -1,8 +1,8 @@
 """
 Results on standard output: a table for people, tabs for pipes, JSON or CSV on demand.
 
-CSV is opened in spreadsheets, which run a cell that begins with ``=``, ``+``, ``-``, ``@``, a tab or
-a carriage return as a formula; callers choose model names. Such text gets a leading apostrophe,
+CSV is opened in spreadsheets, which run a cell that begins with ``=``, ``+``, ``-``, ``@``, a tab
+or a carriage return as a formula; callers choose model names. Such text gets a leading apostrophe,
 which spreadsheets take for "this is text"; numbers do not. JSON has every value as it is.
 """
 

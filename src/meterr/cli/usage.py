@@ -18,7 +18,7 @@ from meterr.core.settings import Settings
 from meterr.ledger.report import UsageReport, UsageRow
 
 _FIGURES = ("calls", "prompt_tokens", "cached_tokens", "answer_tokens", "cost_usd")
-_DOUBTS = ("unpriced", "estimated", "interrupted", "refused", "failed")
+_DOUBTS = ("unpriced", "estimated", "partial", "interrupted", "refused", "failed")
 
 
 class _Dimensions(click.ParamType[tuple[ledger.Dimension, ...]]):
@@ -57,7 +57,7 @@ def command(
     Sum calls, tokens and cost from the ledger.
 
     Costs are exact; people see six places, JSON and CSV all of them. Calls without a known price
-    have no cost and are counted as unpriced.
+    have no cost and are counted as unpriced; partial ones cost at least what is shown.
     """
     format_ = choose(as_json=as_json, as_csv=as_csv)
     settings = configuration(config_file, data_dir).settings
@@ -112,6 +112,7 @@ def _item(
         "cost_usd": None if row.cost_usd is None else money(row.cost_usd),
         "unpriced": row.unpriced,
         "estimated": row.estimated,
+        "partial": row.partial,
         "interrupted": row.interrupted,
         "refused": row.refused,
         "failed": row.failed,

@@ -120,7 +120,7 @@ def _label(at: datetime, zone: tzinfo, bucket: Bucket) -> str:
 
 
 def _hour_start(at: datetime, zone: tzinfo) -> datetime:
-    """Return where the hour around ``at`` starts: on the hour, or where the offset changed in it."""
+    """Return where the hour around ``at`` starts: on the hour, or where the offset changed."""
     local = at.astimezone(zone)
     start = at - _into_hour(local)
     if start.astimezone(zone).utcoffset() == local.utcoffset():

@@ -51,6 +51,7 @@ SELECT CASE WHEN %(by_period)s THEN width_bucket(at, %(edges)s::timestamptz[]) E
            input_audio, input_image, output, output_audio, output_image, web_search, web_fetch) > 0
                                    ELSE status < 400 END) AS unpriced,
        count(*) FILTER (WHERE estimate <> '') AS estimated,
+       count(*) FILTER (WHERE error = 'usage-partial') AS partial,
        sum(cost_usd) AS cost_usd,
        sum(input) AS input,
        sum(cache_read) AS cache_read,

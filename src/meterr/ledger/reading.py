@@ -27,7 +27,7 @@ PAGE_ROWS_MAX = 1_000
 
 _TIME = {Dimension.DAY: Bucket.DAY, Dimension.HOUR: Bucket.HOUR}
 _COLUMNS = tuple(dimension for dimension in Dimension if dimension not in _TIME)
-_COUNTS = ("calls", "refused", "interrupted", "failed", "unpriced", "estimated")
+_COUNTS = ("calls", "refused", "interrupted", "failed", "unpriced", "estimated", "partial")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _CURSOR = re.compile(r"([0-9]{1,17})\.([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})")

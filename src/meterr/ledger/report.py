@@ -45,6 +45,7 @@ class UsageRow(msgspec.Struct, frozen=True):
     failed: int  # answered with a status of 400 or above
     unpriced: int
     estimated: int  # their usage is not what the provider reported
+    partial: int  # the provider billed more than their usage can say: their cost is a lower bound
     cost_usd: Decimal | None
     usage: Usage
 
