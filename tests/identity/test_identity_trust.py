@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from meterr.identity.model import Outage
-from meterr.identity.trust import TRUST_S, UNREACHABLE_S, Standing, Trust
+from meterr.identity.trust import ABSENCE_S_MAX, TRUST_S, UNREACHABLE_S, Standing, Trust
 
 
 def listening(at: float = 100.0, on_outage: Outage = Outage.SERVE_WARM) -> Trust:
@@ -109,6 +109,14 @@ class TestAbsent:
         assert Standing.ABSENT is trust.standing(100.4)
         assert not trust.holds_in_absence(read_at=100.2)
         assert trust.memory_until < 100.0
+
+    def test_absence_is_not_believed_for_ever(self) -> None:
+        """P5: it may be a stopped pooler in front of a server that others reach."""
+        trust = cut(at=100.0)
+        for second in range(int(ABSENCE_S_MAX) + 2):
+            trust.absent(100.3 + second)
+        assert not trust.holds_in_absence(read_at=100.2)
+        assert trust.memory_until < 100.3 + ABSENCE_S_MAX
 
     def test_an_absence_interrupted_by_silence_starts_anew(self) -> None:
         """While we could not look, a server may have run and revoked."""

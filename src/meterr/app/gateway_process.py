@@ -75,7 +75,11 @@ async def open_door(settings: Settings, dsn: str, telemetry: Telemetry) -> Async
         prices = ledger.PriceBook.bundled()
         keeper = PriceKeeper(db_app, prices, meanings(settings.upstreams), telemetry)
         authenticator = identity.Authenticator(
-            db_auth, dsn, keyring(settings), clock, on_outage=identity.Outage.SERVE_WARM
+            db_auth,
+            dsn,
+            keyring(settings),
+            clock,
+            on_outage=identity.Outage(settings.keys_without_database),
         )
         await stack.enter_async_context(_running(keeper.run(), authenticator.run()))
         # Callers wait in the socket's queue meanwhile: better than a 503 for each after a restart.

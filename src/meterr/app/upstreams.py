@@ -75,6 +75,7 @@ async def open_endpoints(
                     pool=pool,
                     base_path=origin.base_path,
                     credential=_credential(family, each),
+                    secret=each.credential.get_secret_value().encode() if each.credential else b"",
                 )
         yield endpoints
 

@@ -97,6 +97,11 @@ def _make_writable(data_dir: Path) -> None:
     """Make the data directory, or say in one line why it cannot be used."""
     try:
         data_dir.mkdir(mode=0o755, parents=True, exist_ok=True)
+        if data_dir.stat().st_uid not in (0, os.geteuid()):
+            raise ConfigurationError(
+                f"the data directory {data_dir} belongs to another user. Choose another with "
+                "--data-dir."
+            )
         with tempfile.TemporaryFile(dir=data_dir):
             pass
     except OSError as error:

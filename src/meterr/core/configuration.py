@@ -1,6 +1,7 @@
 """From flags, environment and file to one frozen ``Settings``, and where each value came from."""
 
 import os
+import re
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,6 +20,8 @@ OUTSIDE_SETTINGS = frozenset({"METERR_CONFIG", "METERR_OUTPUT"})
 """``METERR_*`` variables that steer the command line itself and are no settings."""
 
 Trail = tuple[str, ...]
+
+_SECRET_IN_URL = re.compile(r"(://)[^/@\s]+(?=@)|(?<=\?).+")
 Tree = Mapping[str, Any]
 
 
@@ -249,4 +252,4 @@ def _masked(value: Any) -> str:
         return "********"
     if isinstance(value, tuple):
         return ", ".join(value)
-    return "" if value is None else str(value)
+    return "" if value is None else _SECRET_IN_URL.sub(r"\1********", str(value))

@@ -134,6 +134,8 @@ def _session_options(dsn: str, role: Role | None, statement_timeout_s: float) ->
         "statement_timeout": f"{int(statement_timeout_s * 1000)}ms",
         "TimeZone": "UTC",
         "standard_conforming_strings": "on",
+        # The drain deletes what was committed: a commit has to mean it, whatever others set.
+        "synchronous_commit": "on",
     }
     if role is not None:
         settings["role"] = role.value

@@ -1,4 +1,4 @@
-"""Call ids: UUIDv7 (RFC 9562), ordered within a process even when the clock steps back."""
+"""Call ids: UUIDv7 (RFC 9562), ordered within a process though the clock may step back."""
 
 import os
 import struct
@@ -11,6 +11,10 @@ _TAIL_BITS = 32
 _COUNTER_BITS = 30
 _STEP = 1 << _TAIL_BITS
 _RANDOM_A_SHIFT = 64
+_HELD_MS_MAX = 2 * 60 * 60 * 1000
+"""How far the clock may step back with ids still rising. Beyond it the time before was the wrong
+one (a blip into the future), and to hold on to it would misdate every call from now on."""
+
 _TAILS = struct.Struct("1024I")
 
 
@@ -20,8 +24,8 @@ class IdFactory:
 
     Below the time come 12 random bits, a 30-bit counter that starts at random in the lower half of
     its range, and 32 fresh random bits; the first two are drawn anew in each millisecond. When the
-    clock steps back the last time stays in use, so ids never run backwards. Not safe to share
-    between threads; give each its own.
+    clock steps back by up to two hours the last time stays in use, so ids do not run backwards.
+    Not safe to share between threads; give each its own.
     """
 
     def __init__(self, clock: Clock, randomness: Callable[[int], bytes] = os.urandom) -> None:
@@ -35,7 +39,7 @@ class IdFactory:
     def new(self) -> str:
         """Return a new id in the canonical 36-character form."""
         now_ms = self._clock.unix_ms()
-        if now_ms > self._last_ms:
+        if now_ms > self._last_ms or now_ms < self._last_ms - _HELD_MS_MAX:
             self._begin(now_ms)
         self._value += _STEP
         if self._value >= self._end:  # half a billion ids in one millisecond: borrow the next

@@ -189,6 +189,13 @@ class Settings(Group):
     key_pepper_previous: SecretStr | None = Field(
         None, min_length=32, description="The pepper before the last change; still accepted."
     )
+    keys_without_database: Literal["serve_warm", "refuse"] = Field(
+        "serve_warm",
+        description="What happens to keys in memory while connections to PostgreSQL are refused: "
+        "`serve_warm` goes on for at most 300 s, since a server that does not run cannot revoke; "
+        "`refuse` answers 503 after 1 s, for databases behind a pooler, proxy or failover address "
+        "whose refusal does not mean that PostgreSQL is down.",
+    )
     server: ServerSettings = Field(default_factory=ServerSettings, description="Listening.")
     journal: JournalSettings = Field(default_factory=JournalSettings, description="Journal.")
     gateway: GatewaySettings = Field(default_factory=GatewaySettings, description="Calls.")

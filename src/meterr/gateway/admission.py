@@ -14,9 +14,13 @@ from meterr.gateway.metering import RequestFacts
 from meterr.gateway.routing import ModelNotFound, Router, Upstream
 from meterr.gateway.surfaces import Surface
 from meterr.ledger.model import Price
+from meterr.ledger.price_context import STANDARD
 
 _BEARER = b"bearer "
+_PREFIX = b"sk-meterr_"
 _JSON = b"application/json"
+_ANY_TIER = frozenset({"", "auto", "default", "standard", "standard_only"})
+"""Words for a service tier by which callers ask for nothing dearer than usual."""
 
 
 class Admitted(NamedTuple):
@@ -27,6 +31,8 @@ class Admitted(NamedTuple):
     facts: RequestFacts
     upstream: Upstream
     price: Price | None
+    context: str = STANDARD
+    """Which of the model's price lists the caller asked for."""
 
 
 def presented_key(known: Known) -> bytes:
@@ -34,12 +40,16 @@ def presented_key(known: Known) -> bytes:
     Return the caller's key from ``Authorization: Bearer`` or ``x-api-key``, or nothing.
 
     Both are read on every route, because SDKs of either family let people choose. When both are
-    there, ``Authorization`` counts if it carries a bearer token.
+    there, the one that looks like a key of ours counts: agents send tokens of their own beside it.
     """
+    api_key = known.get(b"x-api-key", b"").strip()
     authorization = known.get(b"authorization", b"")
-    if authorization[:7].lower() == _BEARER:
-        return authorization[7:].strip()
-    return known.get(b"x-api-key", b"").strip()
+    if authorization[:7].lower() != _BEARER:
+        return api_key
+    bearer = authorization[7:].strip()
+    if not bearer.startswith(_PREFIX) and api_key.startswith(_PREFIX):
+        return api_key
+    return bearer or api_key
 
 
 def require_json(known: Known) -> None:
@@ -83,15 +93,22 @@ class Admission:
             return Admitted(principal, surface, facts, upstream, None)
         if not self._prices_loaded():
             raise Unavailable("Prices are not loaded yet. Retry in a moment.", retry_after_s=1)
-        price = self._prices.resolve(upstream.provider, facts.model, "standard", unix_ms)
+        context = STANDARD if facts.service_tier in _ANY_TIER else facts.service_tier
+        price = self._prices.resolve(upstream.provider, facts.model, context, unix_ms)
         if price is None and principal.unknown_price is UnknownPrice.REFUSE:
+            if context != STANDARD:
+                raise PriceUnknown(
+                    f"No price is known for the model '{facts.model}' with this service_tier. "
+                    "Leave service_tier out, or set a price with 'meterr price set --context'.",
+                    param="service_tier",
+                )
             raise PriceUnknown(
                 f"No price is known for the model '{facts.model}' of provider "
                 f"'{upstream.provider}'. Set one with 'meterr price set', or let the tenant flag "
                 "such calls instead.",
                 param="model",
             )
-        return Admitted(principal, surface, facts, upstream, price)
+        return Admitted(principal, surface, facts, upstream, price, context)
 
 
 async def authenticated(

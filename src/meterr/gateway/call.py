@@ -14,7 +14,7 @@ from meterr.gateway.metering import Reading
 from meterr.ledger.journal import Durability
 from meterr.ledger.journal.estimate import estimated
 from meterr.ledger.model import Opened, Price, Progress, Settled, Usage
-from meterr.ledger.price_context import STANDARD, context_of
+from meterr.ledger.price_context import context_of
 
 _PROGRESS_EVERY_S = 1.0
 _PROVIDER_ID_BYTES_MAX = 128
@@ -204,24 +204,19 @@ class Call:
         price = admitted.price
         if reading is None or not admitted.surface.billed:
             return price, Decimal(0) if price else None
-        if reading.model != admitted.facts.model or context_of(reading.tier) != STANDARD:
-            price = self._answered_price(reading)
-        if price is None:
-            return None, None
-        return price, self._books.cost(price, usage)
-
-    def _answered_price(self, reading: Reading) -> Price | None:
-        admitted, prices = self.admitted, self._books.prices
-        context = context_of(reading.tier)
+        context = context_of(reading.tier) if reading.tier else admitted.context
         if context is None:
-            return None
+            return None, None
+        if context != admitted.context or reading.model not in ("", admitted.facts.model):
+            price = self._answered_price(reading.model, context)
+        return price, None if price is None else self._books.cost(price, usage)
+
+    def _answered_price(self, model: str, context: str) -> Price | None:
+        admitted, prices = self.admitted, self._books.prices
         at = unix_ms_of(self.call_id)
         provider = admitted.upstream.provider
-        if reading.model:
-            price = prices.resolve(provider, reading.model, context, at)
-            if price is not None:
-                return price
-        return prices.resolve(provider, admitted.facts.model, context, at)
+        price = prices.resolve(provider, model, context, at) if model else None
+        return price or prices.resolve(provider, admitted.facts.model, context, at)
 
     def _elapsed_ms(self) -> int:
         return int((self._books.monotonic() - self._opened_at) * 1000)

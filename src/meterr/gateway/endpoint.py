@@ -14,6 +14,8 @@ class Endpoint:
     pool: UpstreamPool
     base_path: bytes
     credential: HeaderBlock = field(repr=False)
+    secret: bytes = field(repr=False, default=b"")
+    """The credential itself, to be kept back where a provider repeats it."""
 
     async def send(self, surface: Surface, query: bytes, headers: Headers, body: bytes) -> Answer:
         """Send one call. Raises UpstreamError; its ``sent`` says whether it may have arrived."""

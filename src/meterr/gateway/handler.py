@@ -30,7 +30,8 @@ from meterr.gateway.metering import (
     inject_include_usage,
     read_request,
 )
-from meterr.gateway.relay import StreamRelay, relay_whole
+from meterr.gateway.model_name import repeatable
+from meterr.gateway.relay import StreamRelay, is_plain_event_stream, relay_whole
 from meterr.gateway.surfaces import CHAT, Family, Surface
 from meterr.gateway.upstream import Answer, UpstreamError
 from meterr.gateway.upstream_errors import told
@@ -89,7 +90,7 @@ class MeteredSurface:
                 scope, receive, bytes_max=server.body_bytes_max, timeout_s=server.body_timeout_s
             )
             facts = read_request(self._surface.name, body)
-            line.model = facts.model
+            line.model = repeatable(facts.model)
             admitted = self._admission.admit(
                 principal, self._surface, facts, unix_ms_of(line.request_id)
             )
@@ -121,10 +122,16 @@ class MeteredSurface:
         try:
             got = await self._sent(call, outgoing)
             call.answered(got.headers)
-            if self._surface.streams and got.status < 300 and _is_event_stream(call):
+            if got.status < 300 and self._surface.streams and is_plain_event_stream(call):
                 await self._stream(call, got, outgoing.scope, send)
             else:
-                await relay_whole(call, got, send, bytes_max=self._limits.gateway.answer_bytes_max)
+                await relay_whole(
+                    call,
+                    got,
+                    send,
+                    bytes_max=self._limits.gateway.answer_bytes_max,
+                    secret=self._endpoint(call.admitted).secret,
+                )
         except UpstreamError as failure:
             error = told(failure)
             # What may have reached the provider may be billed: estimated. What did not is free.
@@ -145,9 +152,11 @@ class MeteredSurface:
             call_id=call.call_id,
             may_gzip=not admitted.facts.stream,
         )
-        endpoint = self._endpoints[admitted.upstream.name, admitted.surface.family]
         query: bytes = outgoing.scope["query_string"]
-        return await endpoint.send(admitted.surface, query, headers, outgoing.body)
+        return await self._endpoint(admitted).send(admitted.surface, query, headers, outgoing.body)
+
+    def _endpoint(self, admitted: Admitted) -> Endpoint:
+        return self._endpoints[admitted.upstream.name, admitted.surface.family]
 
     async def _stream(self, call: Call, got: Answer, scope: Scope, send: Send) -> None:
         meter = StreamMeter(
@@ -185,7 +194,7 @@ class MeteredSurface:
                 surface=self._surface.name,
                 upstream="",
                 provider="",
-                model=facts.model,
+                model=repeatable(facts.model),
                 state=State.REFUSED,
                 stream=facts.stream,
                 status=error.status,
@@ -198,7 +207,3 @@ class MeteredSurface:
 def _asks_usage_for_the_client(admitted: Admitted) -> bool:
     facts = admitted.facts
     return admitted.surface is CHAT and facts.stream and not facts.wants_usage
-
-
-def _is_event_stream(call: Call) -> bool:
-    return call.answer_header(b"content-type").startswith(b"text/event-stream")

@@ -14,6 +14,7 @@ from meterr.core.principal import Scope as KeyScope
 from meterr.core.telemetry import RequestLine
 from meterr.gateway.admission import authenticated, require_key_scope
 from meterr.gateway.headers import acted_on
+from meterr.gateway.metering.request import MODEL_CHARS_MAX
 from meterr.gateway.routing import ModelNotFound, Router
 from meterr.gateway.surfaces import Family, family_of
 
@@ -57,6 +58,8 @@ class Models:
         principal = await self._principal(scope, line)
         family = family_of(scope["path"], scope["headers"])
         name = scope["path"].removeprefix(PREFIX)
+        if len(name) > MODEL_CHARS_MAX:
+            raise ModelNotFound("The model's name is too long.", param="model")
         if not identity.allows_model(principal, name):
             raise ModelNotFound(f"The model '{name}' is not available to this key.", param="model")
         owner = self._router.route(family, name).provider

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Awaitable
 
-from meterr.core.errors import MeterrError
+from meterr.core.errors import MeterrError, Unavailable
 from meterr.core.http.asgi import Headers, Send
 from meterr.gateway import dialect
 from meterr.gateway.begun import begin
@@ -15,6 +15,9 @@ from meterr.gateway.upstream import Answer, AnswerTooLarge, UpstreamError
 from meterr.gateway.upstream_errors import told
 
 _UNREADABLE = Reading(problem=UNREADABLE)
+
+_INFLATED_BYTES_MAX = 16 * 1024 * 1024
+"""Of a packed answer, what is unpacked to be read; the loop stands still meanwhile (50 ms)."""
 
 # Bytes without which no chunk ends a stream. A marker split over two chunks is only noticed at the
 # very end; the entry is the same.
@@ -29,7 +32,9 @@ _END_MARKS = {
 _LOOK_EVERY_S = 0.25
 
 
-async def relay_whole(call: Call, answer: Answer, send: Send, *, bytes_max: int) -> None:
+async def relay_whole(
+    call: Call, answer: Answer, send: Send, *, bytes_max: int, secret: bytes
+) -> None:
     """
     Read the answer to its end, settle the call, then pass the answer on untouched.
 
@@ -50,6 +55,8 @@ async def relay_whole(call: Call, answer: Answer, send: Send, *, bytes_max: int)
     call.answer_bytes = len(body)
     if answer.status >= 300:
         _refuse_what_the_operator_must_mend(answer.status)
+        if secret and secret in body:
+            raise UpstreamBroken("The provider's error repeats a credential, so it is kept back.")
         call.settle(None, status=answer.status, outcome="upstream_error")
     else:
         reading, chars = _read(call, body, bytes_max)
@@ -75,7 +82,7 @@ def _refuse_what_the_operator_must_mend(status: int) -> None:
 
 def _read(call: Call, body: bytes, bytes_max: int) -> tuple[Reading, int]:
     coding = call.answer_header(b"content-encoding").decode("latin-1")
-    plain = decoded(body, coding, bytes_max) if coding else body
+    plain = decoded(body, coding, min(bytes_max, _INFLATED_BYTES_MAX)) if coding else body
     if plain is None:
         return _UNREADABLE, len(body)
     surface = call.admitted.surface
@@ -145,6 +152,10 @@ class StreamRelay:
             last = self._meter.finish() + self._broken(told(error))
         except asyncio.CancelledError:  # we are being stopped: what was reported still counts
             self._settle("gateway_stopped")
+            last = self._meter.finish() + self._event(
+                Unavailable("meterr is being stopped. Send the call again.")
+            )
+            await self._send({"type": "http.response.body", "body": last})
             raise
         await self._send({"type": "http.response.body", "body": last})
 
@@ -169,6 +180,9 @@ class StreamRelay:
 
     def _broken(self, error: MeterrError) -> bytes:
         self._settle("upstream_cut", error)
+        return self._event(error)
+
+    def _event(self, error: MeterrError) -> bytes:
         call = self._call
         return dialect.event(call.admitted.surface, error, call.call_id)
 

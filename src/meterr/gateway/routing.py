@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from meterr.core.errors import MeterrError
+from meterr.gateway.model_name import repeatable
 from meterr.gateway.surfaces import Family
 
 _CACHED_MAX = 4096
@@ -64,8 +65,9 @@ class Router:
         for _, _, pattern, upstream in self._rules:
             if family in upstream.families and pattern.fullmatch(model):
                 return upstream
+        named = f"The model '{model}'" if repeatable(model) else "The model you name"
         raise ModelNotFound(
-            f"The model '{model}' is not served here. GET /v1/models lists what is.", param="model"
+            f"{named} is not served here. GET /v1/models lists what is.", param="model"
         )
 
 

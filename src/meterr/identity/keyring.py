@@ -133,7 +133,10 @@ def _read(path: Path) -> bytes:
     except OSError as error:
         raise PepperRefused(f"{path}: the pepper file cannot be read: {error.strerror}.") from None
     try:
-        _refuse_open_to_others(os.fstat(descriptor).st_mode, path)
+        status = os.fstat(descriptor)
+        _refuse_open_to_others(status.st_mode, path)
+        if status.st_uid not in (0, os.geteuid()):
+            raise PepperRefused(f"{path}: the pepper belongs to another user; do not use it.")
         content = os.read(descriptor, PEPPER_FILE_BYTES_MAX + 1)
     finally:
         os.close(descriptor)

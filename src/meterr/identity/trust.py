@@ -17,6 +17,8 @@ from meterr.identity.model import Outage
 TRUST_S: Final = 1.0
 # The prober repeats its verdict at least this often (connect timeout, pause and a slow machine).
 UNREACHABLE_S: Final = 2.0
+# The longest that absence is believed: a restart or an upgrade of PostgreSQL, not a split network.
+ABSENCE_S_MAX: Final = 300.0
 _NEVER: Final = float("-inf")
 
 
@@ -115,8 +117,12 @@ class Trust:
 
         It does when it was known to be true at most 1 s before the first proof of absence. What was
         last confirmed earlier may have been revoked by a server that still ran while we were deaf.
+        Nor for ever: what looks like absence from here (a pooler that stopped, a failover) may be a
+        server that others still reach.
         """
         if self._absent_since is None or self._on_outage is not Outage.SERVE_WARM:
+            return False
+        if self._absent_at - self._absent_since > ABSENCE_S_MAX:
             return False
         return max(read_at, self._known_until) > self._absent_since - TRUST_S
 

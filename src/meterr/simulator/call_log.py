@@ -29,6 +29,9 @@ FORWARDED_HEADERS = (
 """An allow-list: a header that may carry a secret is not on it."""
 
 
+_APPENDING = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW
+
+
 class Received(msgspec.Struct, frozen=True, tag="received", tag_field="event"):
     """Written before the first byte of the answer. ``credentials`` holds digests only."""
 
@@ -71,9 +74,7 @@ class CallLog:
     """
 
     def __init__(self, path: Path | None, *, calls_kept: int = CALLS_KEPT) -> None:
-        self._file = (
-            None if path is None else os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
-        )
+        self._file = None if path is None else os.open(path, _APPENDING, 0o600)
         self._calls: deque[dict[str, Any]] = deque(maxlen=calls_kept)
         self._sequence = 0
         self._closed = False

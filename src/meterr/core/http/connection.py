@@ -14,9 +14,14 @@ from uvicorn.server import ServerState
 from meterr.core.http.asgi import Headers
 from meterr.core.http.exchange import Exchange
 from meterr.core.http.refusal import refusal
+from meterr.core.http.upgrade import without_upgrade
 
 HEADERS_MAX = 128
 """Most header lines of one request; SDKs send about 25, proxies add a few."""
+
+EXCESS_BYTES_MAX = 64 * 1024
+"""Chunk extensions and trailers that one request may carry beside its body. The parser joins a
+trailer that arrives in pieces again and again, so an endless one would cost more and more."""
 
 PARTS_WAITING_MAX = 4
 """Body parts that may wait for their route before reading pauses; one is up to 256 KiB."""
@@ -62,6 +67,7 @@ class Connection(asyncio.Protocol):
         self._head_open = True
         self._head_bytes = 0
         self._task: asyncio.Task[None] | None = None
+        self._excess = 0
         self._url = b""
         self._headers: Headers = []
         self._place: dict[str, Any] = {}
@@ -101,12 +107,19 @@ class Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         self._head_bytes += len(data)
+        self._excess += len(data)  # less what turns out to be body
+        if self._head_open:
+            data = without_upgrade(data)
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade:
-            self._end_after_answer()  # no other protocol is spoken here: it stays HTTP/1.1
+            self._refuse(501, "No other protocol is spoken here. Send no Upgrade header.")
         except httptools.HttpParserError:
             self._refuse(400, "This is not a valid HTTP/1.1 request.")
+        if self._arriving is None:
+            self._excess = 0
+        elif self._excess > EXCESS_BYTES_MAX:
+            self._refuse(400, "There is more chunk framing or trailer than body.")
         if self._current is None and self._pipeline:
             self._start(self._pipeline.popleft())
         if self._head_open:
@@ -153,12 +166,15 @@ class Connection(asyncio.Protocol):
         if self._head_deadline is not None:
             self._stop_head_deadline()
         if not self.transport.is_closing():
+            self._excess = 0
             self._arriving = self._exchange()
             self._pipeline.append(self._arriving)
             if self._current is not None:
                 self._pause_reading()
 
     def on_body(self, part: bytes) -> None:
+        # Small chunks have a right to some framing: up to ten times their own size.
+        self._excess = max(0, self._excess - 11 * len(part))
         if self._arriving is not None and self._arriving.feed(part) > PARTS_WAITING_MAX:
             self._pause_reading()
 

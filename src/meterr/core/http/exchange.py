@@ -48,6 +48,7 @@ class Exchange:
         "_line",
         "_parts",
         "_started",
+        "_unsized",
         "_waiter",
         "body_complete",
         "gone",
@@ -68,6 +69,7 @@ class Exchange:
         self._waiter: asyncio.Future[None] | None = None
         self._started = False
         self._chunked = False
+        self._unsized = False
         self._head = b""
         self._left = 0
 
@@ -125,7 +127,10 @@ class Exchange:
 
     def _ask_for_more(self) -> None:
         self._line.resume_reading()
-        if not self._started and (b"expect", b"100-continue") in self.scope["headers"]:
+        if not self._started and any(
+            name == b"expect" and value.lower() == b"100-continue"
+            for name, value in self.scope["headers"]
+        ):
             self._line.transport.write(_CONTINUE)
 
     def _wake(self) -> None:
@@ -141,7 +146,10 @@ class Exchange:
             if name == b"content-length":
                 self._left = int(value)
             lines.append(b"%b: %b\r\n" % (name, value))
-        self._chunked = self._left < 0
+        unsized = self._left < 0
+        self._chunked = unsized and self.scope["http_version"] != "1.0"
+        if unsized and not self._chunked:
+            self.keep_alive = False  # HTTP/1.0 knows no chunks: the end of the connection ends it
         if self._chunked:
             lines.append(b"transfer-encoding: chunked\r\n")
         if not self.keep_alive:
@@ -151,7 +159,8 @@ class Exchange:
         if head.count(b"\n") != len(lines) or head.count(b"\r") != len(lines) or b"\0" in head:
             raise AnswerRefused("a header of the answer holds a line break")
         self._started = True
-        if self._chunked:
+        self._unsized = unsized
+        if unsized:
             self._line.transport.write(head)
         else:
             self._head = head
@@ -162,6 +171,8 @@ class Exchange:
             transport.write(self._head)
         elif self._chunked:
             transport.write(_chunk(body, last=not more))
+        elif self._unsized:
+            transport.write(body)
         else:
             self._left -= len(body)
             if self._left < 0 or (self._left and not more):

@@ -7,6 +7,7 @@ _TEXT = (
 _STATUS = {
     400: b"400 Bad Request",
     408: b"408 Request Timeout",
+    501: b"501 Not Implemented",
     431: b"431 Request Header Fields Too Large",
 }
 
