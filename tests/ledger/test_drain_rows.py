@@ -192,6 +192,40 @@ class TestACallWhoseProcessDied:
         assert expected == estimated(opened, progress)
 
 
+class TestAFolderWithoutItsLock:
+    async def test_is_that_of_a_dead_process(self, house: House) -> None:
+        """P2: a backup may leave lock files out; its open calls are closed all the same."""
+        journal = house.journal()
+        opened, settled = house.ids.new(), house.ids.new()
+        journal.opened(an_opened(opened), PRICE)
+        settle(journal, a_settled(settled))
+        journal.close()
+        (journal.path / folder.OWNER_LOCK).unlink()
+        await house.drained()
+        assert {opened: "interrupted", settled: "settled"} == house.states()
+        assert [] == folder.process_folders(house.root)
+
+    async def test_may_hold_no_more_than_what_was_carried_over(self, house: House) -> None:
+        """P2: the same for a long call whose segments are given back."""
+        journal = house.journal()
+        opened = house.ids.new()
+        journal.opened(an_opened(opened), PRICE)
+        for _ in range(2):
+            settle(journal, *(a_settled(house.ids.new(), price="") for _ in range(150)))
+            await house.drained()
+        journal.close()
+        for path in (*folder.segments(journal.path), journal.path / folder.OWNER_LOCK):
+            path.unlink()
+        assert [folder.CARRIED] == [path.name for path in journal.path.iterdir()]
+        await house.drained()
+        assert "interrupted" == house.states()[opened]
+
+    def test_that_is_empty_may_be_one_being_born(self, tmp_path: Path) -> None:
+        """P2: between a folder's making and its lock nothing is taken from its process."""
+        assert folder.adopt(tmp_path) is None
+        assert [] == list(tmp_path.iterdir())
+
+
 class TestALongCall:
     async def test_does_not_hold_on_to_the_segments_since(self, house: House) -> None:
         """P10: an hour-long stream costs one line of disk, not every segment since it began."""

@@ -46,8 +46,14 @@ def abandon(path: Path, lock: int) -> None:
 
 
 def adopt(path: Path) -> int | None:
-    """Return the lock of a folder whose process is dead, None while it lives or is being born."""
-    return _try_lock(path / OWNER_LOCK, create=False)
+    """
+    Return the lock of a folder whose process is dead, None while it lives or is being born.
+
+    A process writes nothing before it holds its lock. So files without one come from a dead
+    process, by way of a backup that left the lock out; the lock is made again.
+    """
+    lock = path / OWNER_LOCK
+    return _try_lock(lock, create=not lock.exists() and _holds_anything(path))
 
 
 def clear_if_empty(path: Path) -> bool:
@@ -117,6 +123,11 @@ def sync_directory(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def _holds_anything(path: Path) -> bool:
+    with os.scandir(path) as entries:
+        return any(entries)
 
 
 def _try_lock(path: Path, *, create: bool) -> int | None:
