@@ -138,3 +138,17 @@ def test_the_service_tier_that_answered_is_the_one_that_is_paid(
     standard = meterr.entry(meterr.simulated(CHAT, {"tier": "default"}))
     assert entry["cost_usd"] is None or entry["price_id"] != standard["price_id"]
     assert booked(standard) == booked(entry)
+
+
+@pytest.mark.parametrize("asked", [False, True], ids=["stripped", "asked"])
+def test_a_stream_cut_after_its_usage_is_settled_by_what_was_reported(
+    meterr: Conversation, asked: bool
+) -> None:
+    """P1: only the end mark is missing; an estimate of the text must not overrule the provider."""
+    usage = {"prompt_tokens": 10, "completion_tokens": 5}
+    cut = {"usage": usage, "text": "x" * 4_000, "chunks": 2, "cut_after": 5}
+    answer = meterr.simulated(CHAT, cut, stream=True, stream_options={"include_usage": asked})
+    entry = meterr.entry(answer)
+
+    assert {"input": 10, "output": 5} == booked(entry)
+    assert ("upstream_cut", "") == (entry["outcome"], entry["estimate"])

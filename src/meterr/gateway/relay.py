@@ -145,7 +145,7 @@ class StreamRelay:
             end = await self._answer.pour(self._take)
             self._call.answer_bytes += len(end)
             last = self._meter.feed(end) + self._meter.finish()
-            if not self._meter.complete and not self._meter.error_seen:
+            if not self._is_whole() and not self._meter.error_seen:
                 last += self._broken(UpstreamBroken("The provider's stream ended before its end."))
             self._settle("complete")
         except UpstreamError as error:
@@ -178,6 +178,10 @@ class StreamRelay:
         if call.progress_is_due():
             call.progress(meter.reading.usage, meter.answer_chars)
 
+    def _is_whole(self) -> bool:
+        # A server that forgets the end mark has still said all that is billed.
+        return self._meter.complete or self._meter.usage_is_final
+
     def _broken(self, error: MeterrError) -> bytes:
         self._settle("upstream_cut", error)
         return self._event(error)
@@ -195,13 +199,14 @@ class StreamRelay:
         elif outcome == "complete" and meter.error_seen:
             outcome = "upstream_error"
         reading = meter.reading
-        known = meter.complete and reading.usage is not None
+        final = self._is_whole()
+        known = final and reading.usage is not None
         chars = 0 if known else meter.answer_chars  # counted only for an estimate: it costs
         call.settle(
             reading,
             status=self._answer.status,
             outcome=outcome,
             error=error,
-            final=meter.complete,
+            final=final,
             answer_chars=chars,
         )

@@ -73,6 +73,7 @@ class Reader(Protocol):
     reading: Reading
     complete: bool  # the event that ends a whole stream was seen
     error_seen: bool  # the provider reported a failure inside the stream
+    usage_is_final: bool  # it told the usage of the whole answer, whether or not the end came
     text: "TextCounter[msgspec.Struct]"
 
     def marks(self, run: bytes) -> list[int]:
@@ -89,12 +90,13 @@ class Reader(Protocol):
 class ChatReader:
     """Chunks of chat completions; usage at the top or, Moonshot, in a choice. The last one wins."""
 
-    __slots__ = ("_started", "complete", "error_seen", "reading", "text")
+    __slots__ = ("_started", "complete", "error_seen", "reading", "text", "usage_is_final")
 
     def __init__(self) -> None:
         self.reading = Reading()
         self.complete = False
         self.error_seen = False
+        self.usage_is_final = False
         self.text = chat_text()
         self._started = False  # model and id are in the first chunk already
 
@@ -139,18 +141,22 @@ class ChatReader:
             self.reading = openai.reading_of(answer, problem)
         else:
             self.reading = _named(known, answer)
-        return (usage is not None or problem != "") and _only_usage(data)
+        only_usage = (usage is not None or problem != "") and _only_usage(data)
+        if only_usage and self.reading.usage is not None:
+            self.usage_is_final = True
+        return only_usage
 
 
 class ResponsesReader:
     """Events of responses; usage is inside the response that the last event repeats."""
 
-    __slots__ = ("complete", "error_seen", "reading", "text")
+    __slots__ = ("complete", "error_seen", "reading", "text", "usage_is_final")
 
     def __init__(self) -> None:
         self.reading = Reading()
         self.complete = False
         self.error_seen = False
+        self.usage_is_final = False
         self.text = responses_text()
 
     def marks(self, run: bytes) -> list[int]:
@@ -166,7 +172,7 @@ class ResponsesReader:
                 self.reading = _unreadable(self.reading)
             return False
         if found.type in {"response.completed", "response.incomplete", "response.failed"}:
-            self.complete = True
+            self.complete = self.usage_is_final = True
         if found.type in {"response.failed", "error"} or found.error:
             self.error_seen = True
         answer, known = found.response or openai.OpenAIAnswer(), self.reading
@@ -183,12 +189,13 @@ class ResponsesReader:
 class MessagesReader:
     """Events of messages; each field of usage keeps its last known value."""
 
-    __slots__ = ("_message", "complete", "error_seen", "reading", "text")
+    __slots__ = ("_message", "complete", "error_seen", "reading", "text", "usage_is_final")
 
     def __init__(self) -> None:
         self.reading = Reading()
         self.complete = False
         self.error_seen = False
+        self.usage_is_final = False
         self.text = messages_text()
         self._message = anthropic.AnthropicMessage(usage=anthropic.AnthropicUsage())
 
@@ -210,6 +217,8 @@ class MessagesReader:
             self.error_seen = True
         elif found.type in {"message_start", "message_delta"}:
             self._learn(found, problem)
+            if found.type == "message_delta" and found.usage is not None:
+                self.usage_is_final = True  # it comes once, with the reason of the stop
         return False
 
     def _learn(self, found: anthropic.MessagesEvent, problem: str) -> None:

@@ -100,6 +100,12 @@ class StreamMeter:
         return self._reader.complete
 
     @property
+    def usage_is_final(self) -> bool:
+        """Whether the usage of the whole answer was told, even if the stream's end never came."""
+        self._catch_up()
+        return self._reader.usage_is_final
+
+    @property
     def error_seen(self) -> bool:
         """Whether the provider reported a failure inside the stream."""
         self._catch_up()
