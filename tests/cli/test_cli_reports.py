@@ -26,7 +26,8 @@ _NUMBER = count(1_000)
 
 @pytest.fixture(scope="module")
 def tenant(meterr: CommandLine) -> str:
-    return str(meterr.ok("tenant", "create", "acme", "--json").items[0]["tenant_id"])
+    made = meterr.ok("tenant", "create", "acme", "--unknown-price", "flag", "--json")
+    return str(made.items[0]["tenant_id"])
 
 
 @pytest.fixture(scope="module")
@@ -132,7 +133,7 @@ def test_logs_can_be_filtered(meterr: CommandLine, options: list[str], models: l
 
 
 def test_followed_logs_show_a_new_call_and_end_with_130(
-    meterr: CommandLine, dsn: str, tenant: str
+    meterr: CommandLine, dsn: str, tenant: str, key_id: str
 ) -> None:
     """Issue 2, item 10: `logs -f`; one JSON object a line, from now on, until Ctrl+C."""
     with meterr.process("logs", "-f", "--json") as process:
@@ -142,7 +143,8 @@ def test_followed_logs_show_a_new_call_and_end_with_130(
         now_ms = time.time_ns() // 1_000_000
         today = datetime.fromtimestamp(now_ms / 1_000, UTC).date()
         make_partitions(dsn, today, today)
-        new = entry(tenant, now_ms, next(_NUMBER), model="just-now", cost_usd=None)
+        number = next(_NUMBER)
+        new = entry(tenant, now_ms, number, key_id=key_id, model="just-now", cost_usd=None)
         insert(dsn, [new])
         shown = json.loads(process.stdout.readline())
         process.send_signal(signal.SIGINT)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from datetime import date
+from hashlib import sha256
 from typing import Any
 
 import msgspec
@@ -51,6 +52,24 @@ def insert(dsn: str, rows: Iterable[dict[str, Any]]) -> None:
                     sql.SQL(", ").join(map(sql.Placeholder, row)),
                 ),
                 row,
+            )
+
+
+def make_tenant(
+    dsn: str, tenant: str, *, unknown_price: str = "refuse", keys: Iterable[str] = (KEY,)
+) -> None:
+    with psycopg.connect(dsn, options="-c role=meterr_app") as conn:
+        conn.execute("SELECT set_config('meterr.tenant_id', %s, true)", (tenant,))
+        conn.execute(
+            "INSERT INTO meterr.tenant (tenant_id, name, unknown_price) VALUES (%s, %s, %s)",
+            (tenant, f"tenant {tenant}", unknown_price),
+        )
+        for key in keys:
+            conn.execute(
+                "INSERT INTO meterr.api_key"
+                " (tenant_id, key_id, name, environment, mac, pepper_id, last4, scopes)"
+                " VALUES (%s, %s, 'a key', 'live', %s, 'p1', 'abcd', '{chat}')",
+                (tenant, key, sha256(f"{tenant}{key}".encode()).digest()),
             )
 
 

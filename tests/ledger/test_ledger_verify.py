@@ -5,7 +5,15 @@ from collections.abc import AsyncIterator
 from decimal import Decimal
 
 import pytest
-from ledger_rows import entry, id_at, insert, insert_price, make_partitions, run_as_admin
+from ledger_rows import (
+    entry,
+    id_at,
+    insert,
+    insert_price,
+    make_partitions,
+    make_tenant,
+    run_as_admin,
+)
 from price_samples import NOW_MS
 
 from meterr.core.clock import as_datetime
@@ -40,6 +48,8 @@ def ledger(database_url: str, price: Price) -> str:
     today = as_datetime(NOW_MS).date()
     make_partitions(database_url, today, today)
     insert_price(database_url, price)
+    make_tenant(database_url, TENANT)
+    make_tenant(database_url, OTHER, unknown_price="flag")
     pricer = Pricer(price)
     for n in range(ENTRIES):
         usage = Usage(input=100_000 * n, cache_read=7, output=10 + n, web_search=n)
@@ -84,6 +94,9 @@ UNCHECKED = "ALTER TABLE meterr.ledger_entry DROP CONSTRAINT refused_costs_nothi
         (Fault.COST_WITHOUT_PRICE, [CHANGED.format("price_id = NULL")]),
         (Fault.COST_WITHOUT_USAGE, [CHANGED.format("usage_known = false")]),
         (Fault.COST_OF_REFUSED, [UNCHECKED, CHANGED.format("state = 'refused'")]),
+        (Fault.PRICE_FOREIGN, [CHANGED.format("provider = 'anthropic'")]),
+        (Fault.PRICE_FOREIGN, [CHANGED.format("provider = ''")]),
+        (Fault.KEY_UNKNOWN, [CHANGED.format("key_id = gen_random_uuid()")]),
         (Fault.TIME_DIFFERS, [CHANGED.format("at = at + interval '1 ms'")]),
         (Fault.TIME_DIFFERS, [CHANGED.format("at = at + interval '1 microsecond'")]),
     ],
@@ -141,7 +154,8 @@ async def test_one_id_in_two_partitions_is_found(
     db: Database, ledger: str, database_url: str, price: Price
 ) -> None:
     """P2: nothing twice; the primary key cannot see across days, verification can."""
-    twin = entry(TENANT, NOW_MS + 2, 2, at=as_datetime(NOW_MS + 86_400_000), cost_usd=None)
+    later = as_datetime(NOW_MS + 86_400_000)
+    twin = entry(TENANT, NOW_MS + 2, 2, at=later, cost_usd=None, input=0, output=0)
     insert(database_url, [twin])
     report = await verify_ledger(db, [TENANT, OTHER])
     assert {Fault.TIME_DIFFERS: 1, Fault.ID_REPEATED: 1, Fault.UNPARTITIONED: 1} == report.counts
@@ -152,10 +166,74 @@ async def test_an_entry_in_the_default_partition_is_a_warning(
     db: Database, ledger: str, database_url: str
 ) -> None:
     """Section 6: nothing is wrong with its figures, but its day was not made ahead."""
-    insert(database_url, [entry(TENANT, NOW_MS + 86_400_000, cost_usd=None)])
-    report = await verify_ledger(db, [TENANT])
+    insert(database_url, [entry(OTHER, NOW_MS + 86_400_000, cost_usd=None)])
+    report = await verify_ledger(db, [OTHER])
     assert {Fault.UNPARTITIONED: 1} == report.counts
     assert not report.failed
+
+
+async def test_entries_of_a_tenant_that_does_not_exist_are_found(
+    db: Database, ledger: str, database_url: str
+) -> None:
+    """P7: nothing in the database ties an entry to a tenant; no list of tenants would show it."""
+    stranger = str(uuid.UUID(int=3))
+    insert(database_url, [entry(stranger, NOW_MS + n, n) for n in range(2)])
+    report = await verify_ledger(db, [TENANT, OTHER])
+    assert {Fault.TENANT_UNKNOWN: 1, Fault.COST_WITHOUT_PRICE: 2} == report.counts
+    assert (Fault.TENANT_UNKNOWN, "") == faults(report)[0]
+    assert {stranger} == {finding.tenant for finding in report.named}
+    assert (3, True) == (report.tenants, report.failed)
+    assert Fault.TENANT_UNKNOWN in (await verify_ledger(db, [])).counts
+
+
+async def test_another_tenants_key_is_no_key(db: Database, ledger: str, database_url: str) -> None:
+    """P4: a key that exists, elsewhere, pays for nothing here."""
+    theirs = "0199bbbb-0000-7000-8000-0000000000bb"
+    make_tenant(database_url, str(uuid.UUID(int=4)), keys=[theirs])
+    insert(database_url, [entry(OTHER, NOW_MS, 5, key_id=theirs, cost_usd=None)])
+    assert [(Fault.KEY_UNKNOWN, id_at(NOW_MS, 5))] == faults(await verify_ledger(db, [OTHER]))
+
+
+async def test_a_cost_that_is_a_lower_bound_is_a_warning(
+    db: Database, ledger: str, admin_dsn: str
+) -> None:
+    """P1: exact as far as the usage goes, and named because that is not all the way."""
+    run_as_admin(admin_dsn, CHANGED.format("error = 'usage-partial'"))
+    report = await verify_ledger(db, [TENANT])
+    assert [(Fault.PARTIAL, THIRD)] == faults(report)
+    assert not report.failed
+
+
+@pytest.mark.parametrize(
+    ("changes", "warned"),
+    [
+        ({}, True),
+        ({"outcome": "client_gone"}, True),
+        ({"input": 0, "output": 0, "web_fetch": 1}, True),
+        ({"error": "usage-missing"}, False),
+        ({"input": 0, "output": 0, "reasoning": 1}, False),
+        ({"usage_known": False}, False),
+        ({"state": "refused"}, False),
+        ({"tenant_id": OTHER}, False),
+    ],
+)
+async def test_tokens_that_cost_nothing_known_are_a_warning_where_a_price_is_needed(
+    db: Database, ledger: str, database_url: str, changes: dict[str, object], warned: bool
+) -> None:
+    """P1: under `refuse` no call begins without a price; one that ends without one shows."""
+    insert(database_url, [entry(TENANT, NOW_MS, 6, **{"cost_usd": None, **changes})])
+    report = await verify_ledger(db, [TENANT, OTHER])
+    assert ([(Fault.UNPRICED, id_at(NOW_MS, 6))] if warned else []) == faults(report)
+    assert not report.failed
+
+
+async def test_a_class_that_the_price_does_not_know_is_a_warning(
+    db: Database, ledger: str, database_url: str, price: Price
+) -> None:
+    """P1: sound under a price of text has no known cost, and that shows."""
+    row = entry(TENANT, NOW_MS, 6, cost_usd=None, price_id=price.id, input_audio=1)
+    insert(database_url, [row])
+    assert {Fault.UNPRICED: 1} == (await verify_ledger(db, [TENANT])).counts
 
 
 async def test_names_are_bounded_and_counts_are_not(

@@ -68,7 +68,7 @@ def test_every_table_with_a_tenant_holds_the_app_to_it_reading_and_writing(catal
 
 
 def test_no_other_policy_opens_tenant_rows(catalogue) -> None:
-    """The exceptions are two: the owner behind the view, and the drain that only appends."""
+    """The exceptions: the owner behind the view and the lists, and the drain that only appends."""
     rows = catalogue.execute(
         """select tablename, roles::text, cmd from pg_policies
             where schemaname = 'meterr' and not 'meterr_app' = any(roles)"""
@@ -77,6 +77,7 @@ def test_no_other_policy_opens_tenant_rows(catalogue) -> None:
     assert {
         ("tenant", "{meterr_owner}", "SELECT"),
         ("api_key", "{meterr_owner}", "SELECT"),
+        ("ledger_entry", "{meterr_owner}", "SELECT"),
         ("ledger_entry", "{meterr_drain}", "INSERT"),
     } == set(rows)
 

@@ -163,6 +163,33 @@ def test_the_operator_can_list_tenants_but_must_then_act_as_one(two_tenants: str
         assert {(A,), (B,)} == set(rows)
 
 
+def test_the_operator_can_list_tenants_that_only_the_ledger_knows(
+    two_tenants: str, database_url: str
+) -> None:
+    """P4, P7: their ids and no more, in and out of the default partition; for the app alone."""
+    strangers = ["0199aaaa-0000-7000-8000-000000000000", "0199cccc-0000-7000-8000-00000000000c"]
+    statement = "select tenant_id::text from meterr.list_unknown_tenants()"
+    with acting(two_tenants, "meterr_app", A) as connection:
+        assert [] == connection.execute(statement).fetchall()
+    with psycopg.connect(two_tenants) as connection:
+        for stranger in strangers:
+            insert(connection, "ledger_entry", row_of("ledger_entry", stranger))
+            insert(connection, "ledger_entry", row_of("ledger_entry", stranger))
+    with psycopg.connect(database_url, options="-c role=meterr_drain") as connection:
+        connection.execute("select meterr.ensure_ledger_partitions('2026-11-22', '2026-11-23')")
+    with psycopg.connect(two_tenants) as connection:
+        insert(connection, "ledger_entry", row_of("ledger_entry", strangers[1]))
+    with acting(two_tenants, "meterr_app", A) as connection:
+        assert [(each,) for each in strangers] == connection.execute(statement).fetchall()
+        assert {A} == tenants_in(connection, "ledger_entry")
+    for role in ("meterr_auth", "meterr_drain"):
+        with (
+            acting(two_tenants, role) as connection,
+            pytest.raises(psycopg.errors.InsufficientPrivilege),
+        ):
+            connection.execute(statement)
+
+
 def test_a_partition_read_by_name_shows_nothing_even_to_its_owner(two_tenants: str) -> None:
     """Forced row security without a policy, on every partition."""
     with acting(two_tenants, "meterr_owner") as connection:

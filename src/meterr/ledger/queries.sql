@@ -121,9 +121,18 @@ SELECT id::text, at, key_id::text, surface, upstream, provider, model, answered_
  ORDER BY at, id
  LIMIT %(rows)s;
 
+-- name: unknown_tenants
+SELECT tenant_id::text FROM meterr.list_unknown_tenants();
+
+-- name: unknown_price_of
+SELECT unknown_price FROM meterr.tenant WHERE tenant_id = %(tenant)s;
+
 -- name: entries_to_verify
 -- Every entry of the tenant in one snapshot, in no order; read through a server-side cursor.
-SELECT id::text, at, price_id, state, usage_known, input, cache_read, cache_write_5m,
+SELECT id::text, at, key_id::text, provider, error,
+       EXISTS (SELECT FROM meterr.api_key k
+                WHERE k.tenant_id = %(tenant)s AND k.key_id = ledger_entry.key_id) AS key_known,
+       price_id, state, usage_known, input, cache_read, cache_write_5m,
        cache_write_30m, cache_write_1h, cache_write_12h, input_audio, input_image, output,
        output_audio, output_image, reasoning, web_search, web_fetch, cost_usd,
        tableoid = (SELECT partdefid FROM pg_catalog.pg_partitioned_table

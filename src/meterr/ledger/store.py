@@ -11,6 +11,7 @@ from psycopg import AsyncConnection
 from psycopg.rows import dict_row
 
 from meterr.core.clock import as_datetime
+from meterr.core.principal import UnknownPrice
 from meterr.core.sql import load_sql
 from meterr.ledger.model import Price, Rate, State, Usage
 from meterr.ledger.period import Period
@@ -107,6 +108,17 @@ async def entries_after(
     parameters = _entry_parameters(tenant, period, wanted, cursor, rows_max)
     rows = await _rows(conn, "entries_after", {**parameters, "shown": list(shown)})
     return [_entry(row) for row in rows]
+
+
+async def unknown_tenants(conn: Connection) -> list[str]:
+    """Return the tenants that stand in the ledger and do not exist."""
+    return [row["tenant_id"] for row in await _rows(conn, "unknown_tenants", {})]
+
+
+async def unknown_price_of(conn: Connection, tenant: str) -> UnknownPrice | None:
+    """Return the tenant's rule for models without a price; None when there is no such tenant."""
+    rows = await _rows(conn, "unknown_price_of", {"tenant": tenant})
+    return UnknownPrice(rows[0]["unknown_price"]) if rows else None
 
 
 @asynccontextmanager
@@ -221,6 +233,10 @@ def _stored_entry(row: Row) -> StoredEntry:
     return StoredEntry(
         id=row["id"],
         at=row["at"],
+        key=row["key_id"],
+        key_known=row["key_known"],
+        provider=row["provider"],
+        error=row["error"],
         price=row["price_id"],
         state=State(row["state"]),
         usage=_usage(row),

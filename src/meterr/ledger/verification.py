@@ -19,15 +19,18 @@ async def verify_ledger(
     """
     Recompute each entry of ``tenants`` from its token vector and price, and compare exactly.
 
-    Reads each tenant in one snapshot and streams it: memory does not grow with the ledger. Proves
-    that entries agree with themselves; that none was removed is for the journal and the provider's
-    own figures to tell. Ids are compared within a tenant, not between tenants. ``on_progress`` is
-    told the number of entries read so far.
+    Entries of tenants that do not exist are found and judged too, whoever was asked for. Reads each
+    tenant in one snapshot and streams it: memory does not grow with the ledger. Proves that entries
+    agree with themselves, their prices, tenants and keys; that none is missing is for the
+    provider's own figures to tell. Ids are compared within a tenant, not between tenants.
+    ``on_progress`` is told the number of entries read so far.
     """
     verification = Verification()
-    for tenant in tenants:
-        verification.begin_tenant()
+    async with db.transaction() as conn:
+        unknown = await store.unknown_tenants(conn)
+    for tenant in dict.fromkeys((*tenants, *unknown)):
         async with db.tenant_transaction(tenant) as conn:
+            verification.begin_tenant(tenant, await store.unknown_price_of(conn, tenant))
             await _verify_tenant(conn, tenant, verification, on_progress)
     return verification.report()
 

@@ -4,19 +4,23 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
+from operator import attrgetter
 
 import msgspec
 
 from meterr.core.ids import unix_ms_of
 from meterr.core.money import EXACT, wire
+from meterr.core.principal import UnknownPrice
 from meterr.ledger.cost import Pricer
-from meterr.ledger.model import Price, State, Usage
+from meterr.ledger.model import PRICED_CLASSES, Price, State, Usage
 from meterr.ledger.rates import is_unaltered
 
 # Enough to start looking; the counts are always complete.
 NAMED_PER_FAULT = 20
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _UUID_VERSION_AT = 14
+_PARTIAL_USAGE = "usage-partial"
+_priced_counts = attrgetter(*PRICED_CLASSES)
 
 
 class Fault(StrEnum):
@@ -30,18 +34,28 @@ class Fault(StrEnum):
     COST_OF_REFUSED = "cost-of-refused"
     TIME_DIFFERS = "time-differs"  # the id was not minted at the entry's time
     ID_REPEATED = "id-repeated"
+    PRICE_FOREIGN = "price-foreign"  # the price version is another provider's
+    TENANT_UNKNOWN = "tenant-unknown"  # entries of a tenant that does not exist
+    KEY_UNKNOWN = "key-unknown"  # the tenant has no such key
     UNPARTITIONED = "unpartitioned"  # it lies in the default partition
+    PARTIAL = "partial"  # the bill holds work that the usage cannot say: the cost is a lower bound
+    UNPRICED = "unpriced"  # no cost, though the tenant's calls need a price, and no reason given
 
 
-# Says nothing against any figure; only that the partition of that day was not there in time.
-WARNINGS = frozenset({Fault.UNPARTITIONED})
+# They say nothing against a stored figure: a day's partition was not there in time, a cost is known
+# to be a lower bound, a call that began with a price ended in a tier or a class without one.
+WARNINGS = frozenset({Fault.UNPARTITIONED, Fault.PARTIAL, Fault.UNPRICED})
 
 
 class StoredEntry(msgspec.Struct, frozen=True):
-    """Of an entry, what verification reads."""
+    """Of an entry, what verification reads; ``key_known``: whether its tenant has its key."""
 
     id: str
     at: datetime
+    key: str
+    key_known: bool
+    provider: str
+    error: str
     price: str | None
     state: State
     usage: Usage | None
@@ -50,7 +64,11 @@ class StoredEntry(msgspec.Struct, frozen=True):
 
 
 class Finding(msgspec.Struct, frozen=True):
-    """One fault by name. ``entry`` is the entry's id, or the price id for an altered price."""
+    """
+    One fault by name.
+
+    ``entry`` is the entry's id, or the price id for an altered price, or "" for an unknown tenant.
+    """
 
     fault: Fault
     tenant: str  # "" for a price version, which belongs to all tenants
@@ -78,8 +96,10 @@ class Verification:
     """Gather findings over any number of tenants; memory does not grow with the ledger."""
 
     def __init__(self) -> None:
-        self._prices: dict[str, Pricer | None] = {}
+        self._prices: dict[str, tuple[str, Pricer | None]] = {}  # provider, and how it prices
         self._tenants = 0
+        self._tenant_known = False
+        self._price_needed = False
         self.entries = 0
         self._cost_usd = Decimal(0)
         self._counts: dict[Fault, int] = {}
@@ -89,14 +109,18 @@ class Verification:
         """Take in price versions; each is judged once, however often it is shown."""
         for price in prices:
             if price.id not in self._prices:
-                self._prices[price.id] = _pricer(price)
+                self._prices[price.id] = price.provider, _pricer(price)
                 if not is_unaltered(price):
                     detail = f"{price.provider} {price.model}: {price.source}"
                     self._note(Finding(Fault.PRICE_ALTERED, "", price.id, detail))
 
-    def begin_tenant(self) -> None:
-        """Count one more tenant."""
+    def begin_tenant(self, tenant: str, unknown_price: UnknownPrice | None) -> None:
+        """Turn to the entries of ``tenant``; no ``unknown_price``: no such tenant exists."""
         self._tenants += 1
+        self._tenant_known = unknown_price is not None
+        self._price_needed = unknown_price is UnknownPrice.REFUSE
+        if unknown_price is None:
+            self._note(Finding(Fault.TENANT_UNKNOWN, tenant, "", "entries of no tenant"))
 
     def inspect(self, tenant: str, entry: StoredEntry) -> bool:
         """Judge one entry; return True when its id and its time are not one fact."""
@@ -130,6 +154,10 @@ class Verification:
             yield Fault.UNPARTITIONED, f"in the default partition, at {entry.at.isoformat()}"
         if not _is_minted_at(entry.id, entry.at):
             yield Fault.TIME_DIFFERS, f"entered at {entry.at.isoformat()}"
+        if self._tenant_known and not entry.key_known:
+            yield Fault.KEY_UNKNOWN, f"key {entry.key}"
+        if entry.error == _PARTIAL_USAGE:
+            yield Fault.PARTIAL, f"at least {_told(entry.cost_usd)}"
         if entry.price is not None and entry.price not in self._prices:
             yield Fault.PRICE_MISSING, f"price version {entry.price}"
         else:
@@ -147,10 +175,15 @@ class Verification:
             if entry.cost_usd is not None:
                 yield Fault.COST_WITHOUT_PRICE, f"stored {stored}"
         else:
-            pricer = self._prices[entry.price]
+            provider, pricer = self._prices[entry.price]
+            if provider != entry.provider:
+                yield Fault.PRICE_FOREIGN, f"a price of {provider}, a call to {entry.provider!r}"
             computed = None if pricer is None else pricer.cost(entry.usage)
             if computed != entry.cost_usd:
                 yield Fault.COST_DIFFERS, f"stored {stored}, computed {_told(computed)}"
+                return
+        if self._price_needed and _is_unpriced(entry):
+            yield Fault.UNPRICED, "tokens without a cost or a reason"
 
     def _note(self, finding: Finding) -> None:
         count = self._counts.get(finding.fault, 0)
@@ -164,6 +197,13 @@ def _pricer(price: Price) -> Pricer | None:
         return Pricer(price)
     except ValueError:
         return None  # such a price gives no cost; its digest says whether it was ever ours
+
+
+def _is_unpriced(entry: StoredEntry) -> bool:
+    """Tell whether the call consumed something and has no cost, and says nothing about why."""
+    if entry.state is State.REFUSED or entry.cost_usd is not None or entry.error:
+        return False
+    return entry.usage is not None and any(_priced_counts(entry.usage))
 
 
 def _is_minted_at(entry_id: str, at: datetime) -> bool:

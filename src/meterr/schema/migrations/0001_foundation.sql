@@ -257,6 +257,30 @@ create policy own_rows on meterr.ledger_entry to meterr_app
 -- The drain writes for every tenant and reads none: no select policy, no select grant.
 create policy drain_appends on meterr.ledger_entry for insert to meterr_drain with check (true);
 
+-- For list_unknown_tenants() below, which runs as the owner.
+create policy owner_reads on meterr.ledger_entry for select to meterr_owner using (true);
+
+-- Tenants that stand in the ledger and nowhere else: no foreign key holds an entry to its tenant, so
+-- that nothing can stop the drain. Steps from one tenant of the index to the next, whatever the size
+-- of the ledger; shows ids and no row.
+create function meterr.list_unknown_tenants() returns table (tenant_id uuid)
+  language sql stable security definer
+  set search_path = pg_catalog, pg_temp
+  begin atomic
+    with recursive seen (tenant_id) as (
+      (select e.tenant_id from meterr.ledger_entry e order by e.tenant_id limit 1)
+      union all
+      select (select e.tenant_id from meterr.ledger_entry e
+               where e.tenant_id > s.tenant_id order by e.tenant_id limit 1)
+        from seen s where s.tenant_id is not null
+    )
+    select s.tenant_id
+      from seen s
+     where s.tenant_id is not null
+       and not exists (select from meterr.tenant t where t.tenant_id = s.tenant_id)
+     order by s.tenant_id;
+  end;
+
 -- Makes the partitions of the days from_day..to_day (UTC, both included) that do not exist yet and
 -- returns how many it made. Rows that waited in the default partition move to their day. Gives up
 -- with lock_not_available rather than queue behind a long reader, and everybody else behind it.
@@ -322,6 +346,7 @@ grant select, insert on meterr.price_override to meterr_app;
 grant select on meterr.price_version to meterr_app;
 grant select on meterr.ledger_entry to meterr_app;
 grant execute on function meterr.list_tenants() to meterr_app;
+grant execute on function meterr.list_unknown_tenants() to meterr_app;
 
 grant select on meterr.key_for_authentication to meterr_auth;
 
