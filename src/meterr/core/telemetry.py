@@ -38,6 +38,7 @@ class Event(StrEnum):
     DRAIN_FAILED = "drain_failed"
     JOURNAL_DAMAGED = "journal_damaged"
     JOURNAL_ROW_REJECTED = "journal_row_rejected"
+    JOURNAL_ROW_CLEANED = "journal_row_cleaned"
     JOURNAL_DRAIN_STUCK = "journal_drain_stuck"
     LEDGER_PARTITION_MISSING = "ledger_partition_missing"
     UNEXPECTED_ERROR = "unexpected_error"

@@ -1,12 +1,9 @@
 """The drain: takes every process's journal to PostgreSQL, then gives the disk back."""
 
 import asyncio
-import math
 import os
-from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import psycopg
@@ -16,26 +13,15 @@ from meterr.core.db import Database
 from meterr.core.errors import Unavailable
 from meterr.core.ids import unix_ms_of
 from meterr.ledger.cost import Pricer
-from meterr.ledger.journal import folder, store
+from meterr.ledger.journal import folder, refused
 from meterr.ledger.journal.estimate import Pricing
-from meterr.ledger.journal.record import Rejected, frame
-from meterr.ledger.journal.report import DrainReport, DrainState, Notice
-from meterr.ledger.journal.rows import copy_row
+from meterr.ledger.journal.insertion import Inserted, Insertion
+from meterr.ledger.journal.report import DrainReport, DrainState, Notice, Tell, first_line
 from meterr.ledger.journal.tail import Portion, Tail
 from meterr.ledger.model import Price, PriceDefined, Settled
 
 POLL_S = 0.1  # an idle drain looks ten times a second: a directory listing and a byte per process
 BACKOFF_S_MAX = 5.0
-# Only days this near get a partition of their own; a wild clock fills the default one.
-PARTITION_DAYS_BACK = 35
-PARTITION_DAYS_AHEAD = 2
-PARTITION_RETRY_S = 60.0
-_MS_PER_DAY = 86_400_000
-
-# PostgreSQL judged the row itself: trying it again would fail again.
-_ROW_FAULTS = (psycopg.DataError, psycopg.IntegrityError)
-
-Tell = Callable[[Notice, dict[str, str | int]], None]
 
 
 class AnotherDrain(Unavailable):
@@ -56,13 +42,12 @@ class Drain:
     def __init__(self, root: Path, db: Database, clock: Clock, tell: Tell) -> None:
         self.report = DrainReport()
         self._root = root
-        self._db = db
-        self._clock = clock
+        self._insertion = Insertion(db, clock, tell)
         self._tell = tell
+        self._offered = False
         self._lock: int | None = None
         self._tails: dict[Path, Tail] = {}
         self._waiting: dict[Path, Portion] = {}  # read, not yet committed
-        self._ask_for_day_at: dict[date, float] = {}
 
     async def run(self, stop: asyncio.Event) -> None:
         """
@@ -93,6 +78,7 @@ class Drain:
         """
         self._take_lock()
         before = self.report.rows
+        await self._offer_refused_again()
         waiting = folder.process_folders(self._root)
         failures: list[OSError] = []
         while waiting:
@@ -160,102 +146,36 @@ class Drain:
         return portion.more
 
     async def _commit(self, path: Path, portion: Portion) -> None:
-        """Bring one portion into PostgreSQL, in one transaction when no row is at fault."""
-        if not portion.settled and not portion.prices:
-            return
-        entries = self._datable(path, portion.settled)
-        await self._ensure_partitions(entries)
-        try:
-            new = await self._insert(entries, portion.prices.values())
-        except _ROW_FAULTS:
-            new, entries = await self._insert_piecewise(path, entries, portion.prices.values())
+        """Bring one portion into PostgreSQL; asked again after a failure, it doubles nothing."""
+        done = await self._insertion.insert(portion.settled, portion.prices.values())
+        for record, reason in done.refused:
+            self._reject(path, record, reason)
+        self._count(done)
+        interrupted = self.report.interrupted + portion.interrupted
+        self.report = replace(self.report, interrupted=interrupted)
+
+    async def _offer_refused_again(self) -> None:
+        """Once in a drain's life: what could not go in before may go in now."""
+        if not self._offered:
+            self._count(await refused.insert_again(self._root, self._insertion))
+            self._offered = True
+
+    def _count(self, done: Inserted) -> None:
+        for entry, reason in done.cleaned:
+            self._tell(Notice.CLEANED, {"id": entry.id, "reason": first_line(reason)})
         self.report = replace(
             self.report,
-            rows=self.report.rows + new,
-            duplicates=self.report.duplicates + len(entries) - new,
-            interrupted=self.report.interrupted + portion.interrupted,
+            rows=self.report.rows + done.new,
+            duplicates=self.report.duplicates + done.duplicates,
+            cleaned=self.report.cleaned + len(done.cleaned),
         )
 
-    async def _insert(self, entries: Sequence[Settled], prices: Iterable[Price]) -> int:
-        async with self._db.transaction() as connection:
-            await store.append_prices(connection, prices)  # before the rows that name them
-            if not entries:
-                return 0
-            block = "".join(map(copy_row, entries)).encode()
-            return await store.append_entries(connection, block)
-
-    async def _insert_piecewise(
-        self, path: Path, entries: Sequence[Settled], prices: Iterable[Price]
-    ) -> tuple[int, list[Settled]]:
-        """Find the records at fault by halving; set them aside, insert all others."""
-        for price in prices:
-            try:
-                await self._insert((), [price])
-            except _ROW_FAULTS as error:
-                self._reject(path, PriceDefined(price), price.id, str(error))
-        new = 0
-        accepted: list[Settled] = []
-        parts = [list(entries)]
-        while parts:
-            part = parts.pop()
-            try:
-                new += await self._insert(part, ())
-                accepted += part
-            except _ROW_FAULTS as error:
-                if len(part) == 1:
-                    self._reject(path, part[0], part[0].id, str(error))
-                else:
-                    middle = len(part) // 2
-                    parts += [part[middle:], part[:middle]]
-        return new, accepted
-
-    def _datable(self, path: Path, entries: Iterable[Settled]) -> list[Settled]:
-        """Set entries aside whose id holds no time: they have no place in the ledger."""
-        datable = []
-        for entry in entries:
-            try:
-                unix_ms_of(entry.id)
-            except ValueError:
-                self._reject(path, entry, entry.id, "the id is no UUIDv7")
-            else:
-                datable.append(entry)
-        return datable
-
-    def _reject(self, path: Path, record: Settled | PriceDefined, name: str, reason: str) -> None:
+    def _reject(self, path: Path, record: Settled | PriceDefined, reason: str) -> None:
         """Keep what PostgreSQL refused, with its words; it may be kept twice after a kill."""
-        place = self._root / folder.REJECTED
-        place.mkdir(mode=0o700, exist_ok=True)
-        file = place / (path.name + folder.SUFFIX)
-        with file.open("ab") as lines:
-            lines.write(frame(Rejected(reason, record)))
-            lines.flush()
-            os.fsync(lines.fileno())
-        folder.sync_directory(place)
+        file = refused.keep(self._root, path.name, record, reason)
+        name = record.id if isinstance(record, Settled) else record.price.id
         self.report = replace(self.report, rejected=self.report.rejected + 1)
-        self._tell(Notice.REJECTED, {"file": str(file), "id": name, "reason": _first_line(reason)})
-
-    async def _ensure_partitions(self, entries: Iterable[Settled]) -> None:
-        """Make the partitions these entries and tomorrow need; the default one takes the rest."""
-        today = datetime.fromtimestamp(self._clock.unix_ms() // 1000, UTC).date()
-        epoch_day = date(1970, 1, 1).toordinal()
-        first = today.toordinal() - PARTITION_DAYS_BACK - epoch_day
-        last = today.toordinal() + PARTITION_DAYS_AHEAD - epoch_day
-        numbers = {unix_ms_of(entry.id) // _MS_PER_DAY for entry in entries}
-        days = {date.fromordinal(n + epoch_day) for n in numbers if first <= n <= last}
-        days |= {today, today + timedelta(days=1)}
-        now_s = self._clock.monotonic()
-        for day in sorted(days):
-            if now_s < self._ask_for_day_at.get(day, now_s):
-                continue
-            try:
-                async with self._db.transaction() as connection:
-                    await store.ensure_partition(connection, day)
-            except psycopg.Error as error:
-                reason = _first_line(str(error))
-                self._tell(Notice.PARTITION, {"day": day.isoformat(), "reason": reason})
-                self._ask_for_day_at[day] = now_s + PARTITION_RETRY_S
-            else:
-                self._ask_for_day_at[day] = math.inf
+        self._tell(Notice.REJECTED, {"file": str(file), "id": name, "reason": first_line(reason)})
 
     def _mention_damage(self, portion: Portion) -> None:
         for damage in portion.damages:
@@ -292,10 +212,6 @@ def _pricing_of(price: Price) -> Pricing | None:
         return Pricer(price)
     except ValueError:
         return None
-
-
-def _first_line(text: str) -> str:
-    return text.partition("\n")[0]
 
 
 def _time_or_zero(call_id: str) -> int:

@@ -82,7 +82,7 @@ def fitted(record: Settled, chars_kept: int) -> Settled:
     """
     usage = record.usage
     if usage is not None:
-        counts = {name: _bounded(getattr(usage, name)) for name in usage.__struct_fields__}
+        counts = {name: bounded(getattr(usage, name)) for name in usage.__struct_fields__}
         usage = msgspec.structs.replace(usage, **counts)
     return msgspec.structs.replace(
         record,
@@ -93,8 +93,8 @@ def fitted(record: Settled, chars_kept: int) -> Settled:
         error=_clean(record.error)[:chars_kept],
         estimate=_clean(record.estimate)[:chars_kept],
         provider_request_id=_clean(record.provider_request_id)[:chars_kept],
-        request_bytes=_bounded(record.request_bytes),
-        answer_bytes=_bounded(record.answer_bytes),
+        request_bytes=bounded(record.request_bytes),
+        answer_bytes=bounded(record.answer_bytes),
     )
 
 
@@ -102,5 +102,6 @@ def _clean(text: str) -> str:
     return text.encode("utf-8", "replace").decode("utf-8")
 
 
-def _bounded(count: int) -> int:
+def bounded(count: int) -> int:
+    """Return the nearest count that PostgreSQL's bigint holds, from 0 on."""
     return min(max(count, 0), _INTEGER_MAX)

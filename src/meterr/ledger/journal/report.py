@@ -1,5 +1,6 @@
 """What the drain says of itself: figures for /readyz and metrics, and sentences for the log."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -27,6 +28,7 @@ class DrainReport:
     duplicates: int = 0
     interrupted: int = 0  # of rows and duplicates: calls whose process died
     damaged: int = 0  # places in segments that could not be read
+    cleaned: int = 0  # of rows and duplicates: refused as they were, taken in a cleaned form
     rejected: int = 0  # records that PostgreSQL refused
     open_calls: int = 0
     bytes_behind: int = 0
@@ -39,5 +41,14 @@ class Notice(StrEnum):
 
     DAMAGED = "journal_damaged"  # bytes that could not be read: file, offset, size, reason
     REJECTED = "journal_row_rejected"  # a record PostgreSQL refused, now in rejected/
+    CLEANED = "journal_row_cleaned"  # an entry that went in only after cleaning: id, reason
     PARTITION = "ledger_partition_missing"  # rows of that day go to the default partition
     STUCK = "journal_drain_stuck"
+
+
+Tell = Callable[[Notice, dict[str, str | int]], None]
+
+
+def first_line(text: str) -> str:
+    """Return what a notice may say of PostgreSQL's words: the rest of them quotes the record."""
+    return text.partition("\n")[0]

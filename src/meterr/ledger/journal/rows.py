@@ -26,7 +26,8 @@ _TEXT_FIELDS = attrgetter(
     "id",
 )
 _TABS = 12  # between the texts of a row that needs no escaping
-_ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
+# No PostgreSQL holds NUL in a text, and a provider may send one: it becomes U+FFFD.
+_ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r", "\0": "\ufffd"})
 _NULL = "\\N"
 
 # The order in which copy_row writes; the temporary table of queries.sql has the same.
@@ -47,7 +48,13 @@ def copy_row(entry: Settled) -> str:
     """
     fields = _TEXT_FIELDS(entry)
     texts = "\t".join(fields)
-    if "\\" in texts or "\n" in texts or "\r" in texts or texts.count("\t") != _TABS:
+    if (
+        texts.count("\t") != _TABS
+        or "\\" in texts
+        or "\n" in texts
+        or "\r" in texts
+        or "\0" in texts
+    ):
         texts = "\t".join(field.translate(_ESCAPES) for field in fields)
     usage = entry.usage
     return _ROW % (
@@ -64,6 +71,12 @@ def copy_row(entry: Settled) -> str:
         entry.first_byte_ms,
         entry.duration_ms,
     )
+
+
+def _needs_escaping(texts: str) -> bool:
+    if "\\" in texts or "\n" in texts or "\r" in texts or "\0" in texts:
+        return True
+    return texts.count("\t") != _TABS
 
 
 def _nullable(text: str | None) -> str:
