@@ -2,12 +2,14 @@
 
 import csv
 import json
+import shutil
 import signal
 import time
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from io import StringIO
 from itertools import count
+from pathlib import Path
 
 import pytest
 
@@ -182,6 +184,35 @@ def test_a_cost_that_somebody_changed_is_found_and_named(meterr: CommandLine, ad
     assert [("cost-differs", changed)] == [(e["fault"], e["entry"]) for e in found.items]
     assert [changed] == [row[2] for row in piped.rows]
     assert "1 faults" in piped.err
+
+
+def test_records_that_the_ledger_refused_are_a_finding(meterr: CommandLine) -> None:
+    """P2: never silent: what lies aside in the journal fails the verification, file by file."""
+    root = Path(meterr.environment["METERR_DATA_DIR"]) / "journal"
+    for name, content in (("rejected/p.journal", b"one\ntwo\n"), ("damaged/p-1.journal", b"x")):
+        (root / name).parent.mkdir(parents=True)
+        (root / name).write_bytes(content)
+    process = root / "01990000-0000-7000-8000-00000000000d"
+    process.mkdir()
+    (process / "00000001.journal").write_bytes(b"7 bytes" + bytes(3_000_000))
+    try:
+        found = meterr("verify", "ledger", "--json")
+        doctor = meterr("doctor", "--json")
+    finally:
+        shutil.rmtree(root)
+
+    assert 3 == found.status == doctor.status
+    assert [
+        ("journal-rejected", "rejected/p.journal", "2 records, 8 bytes"),
+        ("journal-damaged", "damaged/p-1.journal", "1 bytes"),
+    ] == [(item["fault"], item["entry"], item["detail"]) for item in found.items]
+    assert {"journal-rejected": 1, "journal-damaged": 1} == found.json["counts"]
+    assert (7, True) == (found.json["journal_bytes_max"], found.json["failed"])
+    assert "Each start of meterr offers them again" in found.err
+    assert "At most 7 bytes of journal" in found.err
+    (journal,) = (item for item in doctor.items if item["check"] == "journal")
+    assert "wrong" == journal["verdict"]
+    assert "1 files with 2 records" in journal["detail"]
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 import click
 
-from meterr.app.gateway_process import keyring
+from meterr.app.gateway_process import journal_root, keyring
 from meterr.cli.context import configuration, database_url, run, with_settings
 from meterr.cli.exits import Exit
 from meterr.cli.output import choose, write_list
@@ -22,6 +22,7 @@ from meterr.core import migrate
 from meterr.core.db import Database, Role
 from meterr.core.errors import MeterrError, OperatorError
 from meterr.core.settings import Settings
+from meterr.ledger.journal import look
 
 _FREE_BYTES_MIN = 1 << 30
 _CONNECT_TIMEOUT_S = 3.0
@@ -51,7 +52,7 @@ class Finding:
 @click.option("--json", "as_json", is_flag=True, help="Write JSON.")
 def command(config_file: Path | None, data_dir: Path | None, as_json: bool) -> int:
     """
-    Check configuration, data directory, disk, pepper, port, database, clock and providers.
+    Check configuration, data directory, disk, journal, pepper, port, database, clock, providers.
 
     Exit 3 when anything is wrong or could not be checked.
     """
@@ -70,6 +71,7 @@ def command(config_file: Path | None, data_dir: Path | None, as_json: bool) -> i
 async def _examine(settings: Settings) -> list[Finding]:
     findings = [
         _data_dir(settings.data_dir),
+        _journal(journal_root(settings.data_dir)),
         _pepper(settings),
         _port(settings),
         _start_up_files(),
@@ -87,6 +89,22 @@ def _data_dir(path: Path) -> Finding:
     if free < _FREE_BYTES_MIN:
         return Finding("data directory", Verdict.WRONG, f"{free >> 20} MiB free; free some space")
     return Finding("data directory", Verdict.FINE, f"{path}, {free >> 30} GiB free")
+
+
+def _journal(root: Path) -> Finding:
+    """Look for what the drain had to set aside: nobody else will."""
+    try:
+        left = look(root)
+    except OSError as error:
+        reason = f"{type(error).__name__}: {error.filename or root}"
+        return Finding("journal", Verdict.UNKNOWN, reason)
+    records = sum(each.lines for each in left.rejected)
+    if left.rejected or left.damaged:
+        found = f"{len(left.rejected)} files with {records} records in {root / 'rejected'}, "
+        found += f"{len(left.damaged)} files in {root / 'damaged'}; see 'meterr verify ledger'"
+        return Finding("journal", Verdict.WRONG, found)
+    detail = f"nothing set aside; at most {left.bytes_written_max} bytes not in the ledger yet"
+    return Finding("journal", Verdict.FINE, detail)
 
 
 def _pepper(settings: Settings) -> Finding:

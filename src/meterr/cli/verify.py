@@ -1,19 +1,30 @@
 """``meterr verify``: does the ledger agree with itself?"""
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import click
 
 from meterr import ledger
+from meterr.app.gateway_process import journal_root
 from meterr.cli.context import chosen_tenants, configuration, open_database, run, with_settings
 from meterr.cli.exits import Exit
 from meterr.cli.output import choose, note, write_list
+from meterr.core.errors import OperatorError
 from meterr.core.money import wire
 from meterr.core.settings import Settings
-from meterr.ledger.verify import WARNINGS, LedgerReport
+from meterr.ledger.journal import Leftover, Leftovers, look
+from meterr.ledger.verify import NAMED_PER_FAULT, WARNINGS, LedgerReport
 
 _COLUMNS = ("fault", "tenant", "entry", "detail")
 _TELL_EVERY = 100_000
+_REJECTED = "journal-rejected"
+_DAMAGED = "journal-damaged"
+_WAY_BACK = {
+    _REJECTED: "Their records are not in the ledger. Each start of meterr offers them again; what "
+    "still stays there was refused for the reason in its line.",
+    _DAMAGED: "All that can be read of them is in the ledger. Move them away once you know why.",
+}
 
 
 @click.group("verify")
@@ -31,25 +42,60 @@ def verify_ledger(
     """
     Recompute every cost from tokens and price, and look for gaps in what entries say.
 
-    Exit 3 when anything is found; the faulty entries are named.
+    Looks into the journal of the data directory too, for records that could not go into the ledger.
+    Exit 3 when anything is found; the faulty entries and files are named.
     """
     settings = configuration(config_file, data_dir).settings
     report = run(_verify(settings, tenant))
-    items = [
-        {"fault": each.fault, "tenant": each.tenant, "entry": each.entry, "detail": each.detail}
-        for each in report.named
-    ]
+    left = _look(settings)
+    aside = {_REJECTED: left.rejected, _DAMAGED: left.damaged}
+    aside = {fault: files for fault, files in aside.items() if files}
+    failed = report.failed or bool(aside)
     beside = {
         "entries": report.entries,
         "tenants": report.tenants,
         "price_versions": report.price_versions,
         "cost_usd": wire(report.cost_usd),
-        "counts": dict(report.counts),
-        "failed": report.failed,
+        "counts": dict(report.counts) | {fault: len(files) for fault, files in aside.items()},
+        "journal_bytes_max": left.bytes_written_max,
+        "failed": failed,
     }
+    items = _items(report, aside)
     write_list("meterr.verification/1", items, _COLUMNS, choose(as_json=as_json), **beside)
     note(_verdict(report))
-    return Exit.FINDINGS if report.failed else Exit.OK
+    note(f"At most {left.bytes_written_max} bytes of journal are not in the ledger yet.")
+    for fault, files in aside.items():
+        place = journal_root(settings.data_dir)
+        note(f"{fault}: {len(files)} files in {place}. {_WAY_BACK[fault]}")
+    return Exit.FINDINGS if failed else Exit.OK
+
+
+def _items(report: LedgerReport, aside: Mapping[str, Sequence[Leftover]]) -> list[dict[str, str]]:
+    """List what is at fault by name: entries, then files of the journal."""
+    entries = [
+        {"fault": each.fault, "tenant": each.tenant, "entry": each.entry, "detail": each.detail}
+        for each in report.named
+    ]
+    files = [
+        {"fault": fault, "tenant": "", "entry": each.name, "detail": _described(each)}
+        for fault, found in aside.items()
+        for each in found[:NAMED_PER_FAULT]
+    ]
+    return entries + files
+
+
+def _look(settings: Settings) -> Leftovers:
+    root = journal_root(settings.data_dir)
+    try:
+        return look(root)
+    except OSError as error:
+        reason = f"{type(error).__name__}: {error.filename or root}"
+        raise OperatorError(f"the journal cannot be looked at: {reason}") from None
+
+
+def _described(left: Leftover) -> str:
+    records = f"{left.lines} records, " if left.lines else ""
+    return f"{records}{left.bytes} bytes"
 
 
 async def _verify(settings: Settings, tenant_name: str | None) -> LedgerReport:

@@ -1,6 +1,7 @@
 """The local journal of calls, and the drain that takes it to PostgreSQL."""
 
 from meterr.ledger.journal.drain import AnotherDrain, Drain
+from meterr.ledger.journal.leftover import Leftover, Leftovers, look
 from meterr.ledger.journal.limits import Durability, Limits
 from meterr.ledger.journal.report import DrainReport, DrainState, Notice
 from meterr.ledger.journal.writer import Journal, JournalFull
@@ -13,6 +14,9 @@ __all__ = [
     "Durability",
     "Journal",
     "JournalFull",
+    "Leftover",
+    "Leftovers",
     "Limits",
     "Notice",
+    "look",
 ]
