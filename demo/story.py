@@ -17,7 +17,7 @@ _CALL_WIDTHS = (9, 19, 22, 41, -13)
 _SAID_MAX = 41
 _USAGE = ("model", "calls", "prompt", "cached", "answer", "cost USD", "remarks")
 _FIGURES = ("calls", "prompt_tokens", "cached_tokens", "answer_tokens")
-_REMARKS = ("refused", "interrupted", "estimated", "failed", "unpriced")
+_REMARKS = ("refused", "interrupted", "estimated", "partial", "failed", "unpriced")
 _UNBILLED = 1  # the unknown model: an entry without a call at the provider
 
 

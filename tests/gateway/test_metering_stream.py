@@ -196,3 +196,16 @@ def test_comments_other_fields_and_empty_lines_carry_nothing() -> None:
     """The event stream format: only data lines, one leading space removed, joined by line feeds."""
     raw = b": ping\nevent: x\ndata\ndata:a\ndata:  b\nid: 3\ndatax: no\n\n"
     assert b"\na\n b" == sse.data_of(raw)
+
+
+EMPTY = {"prompt_tokens": None, "completion_tokens": None}
+
+
+@pytest.mark.parametrize("later", [{}, EMPTY, {"prompt_tokens": 7}])
+def test_a_usage_without_totals_takes_back_none_that_had_them(later: dict[str, Any]) -> None:
+    """P1: the last complete usage counts; an empty one at the end is no news."""
+    told = {"id": "a", "model": "m", "choices": []}
+    usages = [{"prompt_tokens": 5, "completion_tokens": 3}, later]
+    chunks = [{**told, "usage": usage} for usage in usages]
+    found = metered(CHAT, [*map(event, chunks), DONE])
+    assert (Usage(input=5, output=3), "") == (found.reading.usage, found.reading.problem)

@@ -10,6 +10,7 @@ from meterr.core.ids import unix_ms_of
 from meterr.core.money import wire
 from meterr.core.telemetry import RequestLine
 from meterr.gateway.admission import Admitted
+from meterr.gateway.errors import PriceUnknown
 from meterr.gateway.metering import Reading
 from meterr.ledger.journal import Durability
 from meterr.ledger.journal.estimate import estimated
@@ -163,7 +164,9 @@ class Call:
             stream=admitted.facts.stream,
             status=status,
             outcome=outcome,
-            error=error.code if error else _problem_code(reading),
+            error=error.code
+            if error
+            else _problem_code(reading) or self._pricing_code(usage, cost),
             usage=usage,
             estimate=estimate,
             cost=None if cost is None else wire(cost),
@@ -175,6 +178,11 @@ class Call:
         )
         self._books.journal.settled(self.entry, price)
         self._note(self.entry, usage)
+
+    def _pricing_code(self, usage: Usage, cost: Decimal | None) -> str:
+        """Say why an entry has no cost although there was something to pay."""
+        unpriced = cost is None and self.admitted.surface.billed and usage != NOT_BILLED
+        return PriceUnknown.code if unpriced else ""
 
     def _note(self, entry: Settled, usage: Usage) -> None:
         line = self._line

@@ -87,11 +87,24 @@ _NO_INPUT_DETAILS = InputDetails()
 _NO_OUTPUT_DETAILS = OutputDetails()
 
 
-def reading_of(answer: OpenAIAnswer, problem: str = "", *, embedding: bool = False) -> Reading:
-    """Return the reading of one decoded ``answer``; ``problem`` is what decoding it met."""
+def reading_of(
+    answer: OpenAIAnswer,
+    problem: str = "",
+    *,
+    known: Reading | None = None,
+    embedding: bool = False,
+) -> Reading:
+    """
+    Return the reading of one decoded ``answer``; ``problem`` is what decoding it met.
+
+    What ``known`` says of usage stands when ``answer`` has no totals: an empty usage at the end of
+    a stream takes nothing back.
+    """
     usage = None
     if not problem:
         usage, problem = measure(answer.usage, answer.tool_usage, embedding=embedding)
+    if problem == MISSING and known is not None and known.usage is not None:
+        usage, problem = known.usage, known.problem
     return Reading(usage, answer.model or "", answer.service_tier or "", problem, answer.id or "")
 
 

@@ -138,7 +138,7 @@ class ChatReader:
         )
         if usage is not None or problem:
             answer.usage = usage
-            self.reading = openai.reading_of(answer, problem)
+            self.reading = openai.reading_of(answer, problem, known=known)
         else:
             self.reading = _named(known, answer)
         only_usage = (usage is not None or problem != "") and _only_usage(data)
@@ -180,7 +180,7 @@ class ResponsesReader:
         answer.model = answer.model or known.model
         answer.service_tier = answer.service_tier or known.tier
         if answer.usage is not None or problem:
-            self.reading = openai.reading_of(answer, problem)
+            self.reading = openai.reading_of(answer, problem, known=known)
         else:
             self.reading = _named(known, answer)
         return False
