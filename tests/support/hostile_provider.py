@@ -43,7 +43,8 @@ _USAGE = b'{"usage":{"prompt_tokens":1000,"completion_tokens":1}}'
 
 
 def _talkative() -> bytes:
-    fields = {**RETURNED, **KEPT_BACK, "content-length": str(len(_USAGE))}
+    # It hangs up after each answer, and says so: else the next call could meet the closing.
+    fields = {**RETURNED, **KEPT_BACK, "content-length": str(len(_USAGE)), "connection": "close"}
     return _HEAD + "".join(f"{n}: {v}\r\n" for n, v in fields.items()).encode() + b"\r\n" + _USAGE
 
 
