@@ -55,6 +55,8 @@ class Pages:
         Raises:
             OSError: The kernel refuses; what is left in ``pending`` is not written.
         """
+        if len(pending) == 1 and self._write_alone(pending):
+            return
         self._write_what_fits(pending)
         while pending:
             self._rotate()
@@ -87,6 +89,21 @@ class Pages:
         for spare in spares:
             os.close(spare.descriptor)
             spare.path.unlink(missing_ok=True)
+
+    def _write_alone(self, pending: list[Unit]) -> bool:
+        """Write a single unit that needs no definition, as nearly all do; False: not this way."""
+        line, price = pending[0]
+        end = self._at + len(line)
+        if end > self._segment.size or not (price is None or price.id in self.defined):
+            return False
+        written = os.pwrite(self._segment.descriptor, line, self._at)
+        if written != len(line):
+            write_all(self._segment.descriptor, line[written:], self._at + written)
+        pending.clear()
+        if price is not None:
+            self.room += PRICE_BYTES_MAX
+        self._wrote(end)
+        return True
 
     def _write_what_fits(self, pending: list[Unit]) -> None:
         """Write as many units as this segment takes, each price before the first to name it."""
