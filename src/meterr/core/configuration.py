@@ -16,7 +16,7 @@ from meterr.core.settings import PRESETS, Settings, UpstreamSettings
 
 PREFIX = "METERR_"
 DEFAULT_FILE = "meterr.toml"
-OUTSIDE_SETTINGS = frozenset({"METERR_CONFIG", "METERR_OUTPUT"})
+OUTSIDE_SETTINGS = frozenset({"METERR_CONFIG"})
 """``METERR_*`` variables that steer the command line itself and are no settings."""
 
 Trail = tuple[str, ...]
