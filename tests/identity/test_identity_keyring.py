@@ -139,3 +139,15 @@ def test_the_mac_is_hmac_sha256(secret: bytes, message: bytes) -> None:
     assume(len(set(secret.lower())) >= 8)
 
     assert hmac.digest(secret, message, "sha256") == Pepper(secret, origin="test").mac(message)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file away")
+def test_a_pepper_of_another_user_is_refused(tmp_path: Path) -> None:
+    """P6: whoever owns the file knows the pepper, and may have planted it."""
+    file = tmp_path / "pepper"
+    file.write_text(secrets.token_hex(32))
+    file.chmod(0o400)
+    os.chown(file, 65534, 65534)
+
+    with pytest.raises(PepperRefused, match="another user"):
+        Keyring.open(file)
