@@ -1,13 +1,9 @@
 """PostgreSQL stopped, killed, frozen: warm keys, cold keys, and never a 401 for a good one."""
 
 import asyncio
-import os
-import signal
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import contextmanager
 
-import psutil
 import psycopg
 import pytest
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
@@ -20,6 +16,7 @@ from meterr.identity.model import NewKey, Reason
 from meterr.identity.trust import TRUST_S, UNREACHABLE_S, Standing
 from support import server
 from support.identity import PATIENCE_S, House, is_retry_later, outcome, until
+from support.own_postgres import frozen, kill, start_again
 
 # Longer than every window of trust, so that nothing is served on what was known before.
 OUTAGE_S = 2 * (TRUST_S + UNREACHABLE_S)
@@ -44,38 +41,6 @@ async def house(own_server: EmbeddedPostgres) -> AsyncIterator[House]:
 
 def stop(running: EmbeddedPostgres) -> None:
     running.stop()
-
-
-def kill(running: EmbeddedPostgres) -> None:
-    os.kill(running.pid, signal.SIGKILL)
-    until_ended(running)
-
-
-def until_ended(running: EmbeddedPostgres) -> None:
-    deadline = time.monotonic() + PATIENCE_S
-    while running.poll() is None and time.monotonic() < deadline:
-        time.sleep(0.001)
-
-
-def start_again(running: EmbeddedPostgres) -> None:
-    if running.poll() is None or running.poll() == 0:
-        running.start()
-    else:
-        running.ensure_running()
-
-
-@contextmanager
-def frozen(running: EmbeddedPostgres) -> Iterator[None]:
-    """Stop every process of the server in its tracks: sockets stay open, nothing answers."""
-    postmaster = psutil.Process(running.pid)
-    family = [postmaster, *postmaster.children(recursive=True)]
-    for process in family:
-        process.suspend()
-    try:
-        yield
-    finally:
-        for process in reversed(family):
-            process.resume()
 
 
 async def served(process: Authenticator, key: NewKey) -> object:

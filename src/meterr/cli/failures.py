@@ -20,6 +20,8 @@ def told(error: Exception) -> Exit:
             return _tell(error.code, error.detail, Exit.FAILED)
         case OperatorError():
             return _tell("operator", str(error), Exit.USAGE)
+        case ImportError():
+            return _tell("internal", f"incomplete installation: no {error.name}", Exit.FAILED)
         case OSError():
             return _tell("system", f"{error.strerror}: {error.filename or ''}", Exit.FAILED)
         case _:
