@@ -9,7 +9,6 @@
 
 #define _GNU_SOURCE
 #include "http.h"
-#include <sys/resource.h>
 
 enum { EVENTS_MAX = 512, READ_BYTES = 1 << 18, HEAD_MAX = 1 << 14, ERRORS_MAX = 2000 };
 enum phase { CLOSED, IDLE, HEAD, LENGTH, CHUNK_SIZE, CHUNK_DATA, CHUNK_END, TRAILER };
@@ -36,7 +35,7 @@ static double seconds = 5, warm_up = 1, rate;
 static long limit;
 static char *request;
 static size_t request_length;
-static int64_t begun, measured_from, ends;
+static int64_t begun, measured_from, ends, waited;
 static long issued, complete, measured, errors[ERRORS], error_count;
 static struct connection *all, **idle;
 static int idle_count, busy_count;
@@ -299,17 +298,13 @@ static double percentile(double share)
 
 static void report(void)
 {
-    struct rusage usage;
-    getrusage(RUSAGE_SELF, &usage);
-    double cpu = (double)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) +
-                 (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6;
-    double wall = (double)(now_ns() - begun) / SECOND;
+    double busy = 1 - (double)waited / (double)(now_ns() - begun);
     if (measured) qsort(latencies, (size_t)measured, sizeof *latencies, by_size);
     printf("{\"complete\":%ld,\"measured\":%ld,\"seconds\":%.6f,\"rps\":%.1f,\"p50_us\":%.0f,\"p90_us\":%.0f,"
            "\"p99_us\":%.0f,\"p999_us\":%.0f,\"max_us\":%.0f,\"busy\":%.3f,\"errors\":{",
            complete, measured, (double)(ends - measured_from) / SECOND,
            (double)measured / ((double)(ends - measured_from) / SECOND), percentile(.5), percentile(.9),
-           percentile(.99), percentile(.999), percentile(1), cpu / wall);
+           percentile(.99), percentile(.999), percentile(1), busy);
     for (int i = 0; i < ERRORS; i++) printf("%s\"%s\":%ld", i ? "," : "", error_names[i], errors[i]);
     printf("},\"first_wrong\":\"%s\"}\n", first_wrong);
 }
@@ -379,7 +374,8 @@ int main(int count, char **arguments)
         dispatch(now);
         int over = now >= ends || error_count >= ERRORS_MAX || (limit && issued >= limit);
         if (over && (!busy_count || now >= ends + 10 * SECOND)) break;
-        int ready = epoll_wait(epoll_fd, events, EVENTS_MAX, 50);
+        int ready = look(epoll_fd, events, EVENTS_MAX);
+        if (!ready) waited += now_ns() - now;
         for (int i = 0; i < ready; i++) {
             struct connection *c = events[i].data.ptr;
             if (!c) silence_alarm(timer_fd);

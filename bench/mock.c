@@ -334,7 +334,7 @@ int main(int count, char **arguments)
     watch(epoll_fd, EPOLL_CTL_ADD, listener, EPOLLIN, &epoll_fd);
     watch(epoll_fd, EPOLL_CTL_ADD, timer_fd, EPOLLIN, &timer_fd);
     for (struct epoll_event events[EVENTS_MAX];;) {
-        int ready = epoll_wait(epoll_fd, events, EVENTS_MAX, -1);
+        int ready = look(epoll_fd, events, EVENTS_MAX);
         for (int i = 0; i < ready; i++) {
             struct connection *c = events[i].data.ptr;
             if ((void *)c == &epoll_fd) accept_all(listener);
