@@ -6,11 +6,13 @@ from collections.abc import Callable
 
 from meterr.core.clock import Clock
 
-_VERSION_AND_VARIANT = 0x7 << 76 | 0b10 << 62
+_VARIANT = 0b10 << 62
 _TAIL_BITS = 32
 _COUNTER_BITS = 30
 _STEP = 1 << _TAIL_BITS
-_RANDOM_A_SHIFT = 64
+_LOW_BITS = 48
+_LOW = (1 << _LOW_BITS) - 1
+_END = _VARIANT + (1 << (_TAIL_BITS + _COUNTER_BITS))
 _HELD_MS_MAX = 2 * 60 * 60 * 1000
 """How far the clock may step back with ids still rising. Beyond it the time before was the wrong
 one (a blip into the future), and to hold on to it would misdate every call from now on."""
@@ -33,27 +35,26 @@ class IdFactory:
         self._randomness = randomness
         self._tails: list[int] = []
         self._last_ms = -1
-        self._value = 0
-        self._end = 0
+        self._upper = ""  # the first half of an id: time, version, random bits
+        self._lower = _END  # the second half as a number, without its tail
 
     def new(self) -> str:
         """Return a new id in the canonical 36-character form."""
         now_ms = self._clock.unix_ms()
         if now_ms > self._last_ms or now_ms < self._last_ms - _HELD_MS_MAX:
             self._begin(now_ms)
-        self._value += _STEP
-        if self._value >= self._end:  # half a billion ids in one millisecond: borrow the next
+        self._lower += _STEP
+        if self._lower >= _END:  # half a billion ids in one millisecond: borrow the next
             self._begin(self._last_ms + 1)
-        digits = f"{self._value + self._tail():032x}"
-        return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
+        lower = self._lower + self._tail()
+        return f"{self._upper}-{lower >> _LOW_BITS:04x}-{lower & _LOW:012x}"
 
     def _begin(self, unix_ms: int) -> None:
         self._last_ms = unix_ms
-        random_a = self._tail() & 0xFFF
+        time = f"{unix_ms:012x}"
+        self._upper = f"{time[:8]}-{time[8:]}-7{self._tail() & 0xFFF:03x}"
         start = self._tail() >> (_TAIL_BITS - _COUNTER_BITS + 1)
-        base = unix_ms << 80 | _VERSION_AND_VARIANT | random_a << _RANDOM_A_SHIFT
-        self._value = base | start << _TAIL_BITS
-        self._end = base + (1 << (_TAIL_BITS + _COUNTER_BITS))
+        self._lower = _VARIANT + (start << _TAIL_BITS)
 
     def _tail(self) -> int:
         if not self._tails:

@@ -46,6 +46,7 @@ class Event(StrEnum):
 
 
 _ORDER = {level: position for position, level in enumerate(Level)}
+_NAMES = {level: level.value.encode() for level in Level}
 
 
 class RequestLine(msgspec.Struct, omit_defaults=True):
@@ -107,8 +108,8 @@ class Telemetry:
         self._encoder = msgspec.json.Encoder()
         self._buffer = bytearray()
         self._scheduled = False
-        self._second = -1
-        self._stamp = ""
+        self._stamped_ms = -1
+        self._stamp = b""
 
     def request(self, line: RequestLine) -> None:
         """Log the canonical line of a request."""
@@ -139,23 +140,25 @@ class Telemetry:
     def _write(self, level: Level, line: RequestLine | EventLine) -> None:
         if _ORDER[level] < self._level:
             return
-        head = f'{{"timestamp":"{self._now()}","level":"{level.value}",'.encode()
-        self._buffer += head
-        self._buffer += self._encoder.encode(line)[1:]
-        self._buffer += b"\n"
+        unix_ms = self._clock.unix_ms()
+        if unix_ms != self._stamped_ms:  # a busy process logs many lines in a millisecond
+            self._stamped_ms = unix_ms
+            self._stamp = _stamp(unix_ms)
+        self._buffer += b'{"timestamp":"%b","level":"%b",%b\n' % (
+            self._stamp,
+            _NAMES[level],
+            self._encoder.encode(line)[1:],
+        )
         if self._defer is None or len(self._buffer) > _BUFFERED_BYTES_MAX:
             self.flush()
         elif not self._scheduled:
             self._scheduled = True
             self._defer(self.flush)
 
-    def _now(self) -> str:
-        unix_ms = self._clock.unix_ms()
-        second, millisecond = divmod(unix_ms, 1000)
-        if second != self._second:
-            self._second = second
-            self._stamp = as_datetime(unix_ms).strftime("%Y-%m-%dT%H:%M:%S")
-        return f"{self._stamp}.{millisecond:03d}Z"
+
+def _stamp(unix_ms: int) -> bytes:
+    at = as_datetime(unix_ms).strftime("%Y-%m-%dT%H:%M:%S")
+    return f"{at}.{unix_ms % 1000:03d}Z".encode()
 
 
 class LibraryHandler(logging.Handler):

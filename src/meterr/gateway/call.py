@@ -150,18 +150,18 @@ class Call:
             return
         usage, estimate = self._usage(reading, final, answer_chars)
         price, cost = self._priced(reading, usage)
-        admitted = self.admitted
-        self.entry = Settled(
-            id=self.call_id,
-            tenant=admitted.principal.tenant_id,
-            key=admitted.principal.key_id,
-            surface=admitted.surface.name,
-            upstream=admitted.upstream.name,
-            provider=admitted.upstream.provider,
-            model=admitted.facts.model,
+        opened = self.opened
+        self.entry = entry = Settled(
+            id=opened.id,
+            tenant=opened.tenant,
+            key=opened.key,
+            surface=opened.surface,
+            upstream=opened.upstream,
+            provider=opened.provider,
+            model=opened.model,
             answered_model=reading.model if reading else "",
             price=price.id if price else "",
-            stream=admitted.facts.stream,
+            stream=opened.stream,
             status=status,
             outcome=outcome,
             error=error.code
@@ -170,14 +170,14 @@ class Call:
             usage=usage,
             estimate=estimate,
             cost=None if cost is None else wire(cost),
-            request_bytes=self.opened.request_bytes,
+            request_bytes=opened.request_bytes,
             answer_bytes=self.answer_bytes,
             first_byte_ms=self.first_byte_ms,
             duration_ms=self._elapsed_ms(),
             provider_request_id=self._provider_request_id(),
         )
-        self._books.journal.settled(self.entry, price)
-        self._note(self.entry, usage)
+        self._books.journal.settled(entry, price)
+        self._note(entry, usage)
 
     def _pricing_code(self, usage: Usage, cost: Decimal | None) -> str:
         """Say why an entry has no cost although there was something to pay."""

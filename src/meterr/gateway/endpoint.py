@@ -1,5 +1,6 @@
 """One side of an upstream: its base URL's connections, and the credential that we show there."""
 
+from collections.abc import Coroutine
 from dataclasses import dataclass, field
 
 from meterr.core.http.asgi import Headers
@@ -17,12 +18,14 @@ class Endpoint:
     secret: bytes = field(repr=False, default=b"")
     """The credential itself, to be kept back where a provider repeats it."""
 
-    async def send(self, surface: Surface, query: bytes, headers: Headers, body: bytes) -> Answer:
+    def send(
+        self, surface: Surface, query: bytes, headers: Headers, body: bytes
+    ) -> Coroutine[None, None, Answer]:
         """Send one call. Raises UpstreamError; its ``sent`` says whether it may have arrived."""
         target = self.base_path + surface.upstream_path
         if query:
             target = b"%b?%b" % (target, query)
-        return await self.pool.send(b"POST", target, self.credential.plus(headers), body)
+        return self.pool.send(b"POST", target, self.credential.plus(headers), body)
 
 
 def credential_block(family: Family, credential: str | None) -> HeaderBlock:

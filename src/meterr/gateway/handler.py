@@ -1,7 +1,7 @@
 """One request on a metered surface, from its key to its ledger entry."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -144,7 +144,7 @@ class MeteredSurface:
             call.settle(None, status=error.status, outcome="upstream_error", error=error)
             raise
 
-    async def _sent(self, call: Call, outgoing: Outgoing) -> Answer:
+    def _sent(self, call: Call, outgoing: Outgoing) -> Coroutine[None, None, Answer]:
         admitted = call.admitted
         headers = forwarded(
             outgoing.scope["headers"],
@@ -153,7 +153,7 @@ class MeteredSurface:
             may_gzip=not admitted.facts.stream,
         )
         query: bytes = outgoing.scope["query_string"]
-        return await self._endpoint(admitted).send(admitted.surface, query, headers, outgoing.body)
+        return self._endpoint(admitted).send(admitted.surface, query, headers, outgoing.body)
 
     def _endpoint(self, admitted: Admitted) -> Endpoint:
         return self._endpoints[admitted.upstream.name, admitted.surface.family]

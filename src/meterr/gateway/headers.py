@@ -94,7 +94,9 @@ def forwarded(headers: Headers, known: Known, *, call_id: str, may_gzip: bool) -
 def returned(headers: Headers) -> Headers:
     """Return the provider's headers that the caller may see: an allow-list; new ones stay out."""
     return [
-        pair for pair in headers if pair[0] in _RETURNED or pair[0].startswith(_RETURNED_PREFIXES)
+        pair
+        for pair in headers
+        if (name := pair[0]) in _RETURNED or name.startswith(_RETURNED_PREFIXES)
     ]
 
 

@@ -86,7 +86,8 @@ def _read(call: Call, body: bytes, bytes_max: int) -> tuple[Reading, int]:
     if plain is None:
         return _UNREADABLE, len(body)
     surface = call.admitted.surface
-    if surface.streams and _is_event_stream(call):  # packed by a provider that was asked not to
+    # A plain stream never comes here; this one was packed by a provider that was asked not to.
+    if coding and surface.streams and _is_event_stream(call):
         meter = StreamMeter(surface.name)
         meter.feed(plain)
         meter.finish()

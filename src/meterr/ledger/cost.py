@@ -1,6 +1,7 @@
 """Cost of one call: token vector times price version, in whole 10**-18 dollars. Pure."""
 
 from decimal import Clamped, Context, Decimal, Inexact, InvalidOperation, Overflow, Rounded
+from itertools import compress
 from operator import attrgetter, mul
 
 from meterr.ledger.model import INPUT_CLASSES, PRICED_CLASSES, REQUEST_CLASSES, Price, Rate, Usage
@@ -31,8 +32,7 @@ class Pricer:
     def __init__(self, price: Price) -> None:
         for rate in price.rates.values():
             _require_rising(rate)
-        unpriced = [name for name in PRICED_CLASSES if name not in price.rates]
-        self._unpriced = tuple(attrgetter(name) for name in unpriced)
+        self._unpriced = tuple(name not in price.rates for name in PRICED_CLASSES)
         self._base = _units_at(price, 0)
         bounds = sorted({tier.above for rate in price.rates.values() for tier in rate.tiers})
         # Highest bound first: the first that the prompt exceeds is the one that applies.
@@ -45,9 +45,9 @@ class Pricer:
         The tier is chosen by all prompt tokens, cached ones included. ``reasoning`` is part of
         ``output`` and costs nothing by itself. Counts are taken as they are; see ``plausibility``.
         """
-        for count_of in self._unpriced:
-            if count_of(usage):
-                return None
+        counts = _counts(usage)
+        if any(compress(counts, self._unpriced)):
+            return None
         units = self._base
         if self._steps:
             prompt_tokens = sum(_prompt_counts(usage))
@@ -55,7 +55,7 @@ class Pricer:
                 if prompt_tokens > above:
                     units = step_units
                     break
-        return Decimal(sum(map(mul, _counts(usage), units))).scaleb(-_USD_DECIMALS, _EXACT)
+        return Decimal(sum(map(mul, counts, units))).scaleb(-_USD_DECIMALS, _EXACT)
 
 
 def _units_at(price: Price, prompt_tokens: int) -> tuple[int, ...]:

@@ -13,8 +13,8 @@ Headers = list[tuple[bytes, bytes]]
 ON_CLIENT_GONE = "meterr.on_client_gone"
 """Scope key: a callable that the server protocol calls once if the client leaves before the end."""
 
-BODY_COMPLETE = "meterr.body_complete"
-"""Scope key: true when the whole request body has already arrived, so that no timer is needed."""
+WHOLE_BODY = "meterr.whole_body"
+"""Scope key: the request body, once all of it is here and nobody has begun to receive it."""
 
 
 async def answer(send: Send, status: int, headers: Headers, body: bytes) -> None:

@@ -4,7 +4,7 @@ import asyncio
 from typing import ClassVar
 
 from meterr.core.errors import MeterrError
-from meterr.core.http.asgi import BODY_COMPLETE, Receive, Scope
+from meterr.core.http.asgi import WHOLE_BODY, Receive, Scope
 
 
 class BodyTooLarge(MeterrError):
@@ -36,8 +36,11 @@ async def read_body(scope: Scope, receive: Receive, *, bytes_max: int, timeout_s
         BodyTooSlow: the body was not complete ``timeout_s`` seconds after the headers.
         ClientGone: the connection closed first.
     """
-    if scope.get(BODY_COMPLETE):
-        return await _collect(receive, bytes_max)
+    whole: bytes | None = scope.get(WHOLE_BODY)
+    if whole is not None:
+        if len(whole) > bytes_max:
+            raise _too_large(bytes_max)
+        return whole
     if _announced_length(scope) > bytes_max:
         raise _too_large(bytes_max)
     try:
@@ -58,11 +61,6 @@ def _announced_length(scope: Scope) -> int:
 
 async def _collect(receive: Receive, bytes_max: int) -> bytes:
     message = await receive()
-    if message["type"] == "http.request" and not message.get("more_body"):
-        body: bytes = message["body"]
-        if len(body) > bytes_max:
-            raise _too_large(bytes_max)
-        return body
     parts: list[bytes] = []
     total = 0
     while message["type"] == "http.request":

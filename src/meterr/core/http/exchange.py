@@ -5,9 +5,10 @@ from typing import Any, Protocol
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
-from meterr.core.http.asgi import BODY_COMPLETE, ON_CLIENT_GONE, Headers, Message, Scope
+from meterr.core.http.asgi import ON_CLIENT_GONE, WHOLE_BODY, Headers, Message, Scope
 
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+_as_line = b"%b: %b\r\n".__mod__  # of a (name, value)
 
 
 class AnswerRefused(RuntimeError):
@@ -47,6 +48,7 @@ class Exchange:
         "_left",
         "_line",
         "_parts",
+        "_received",
         "_started",
         "_unsized",
         "_waiter",
@@ -65,6 +67,7 @@ class Exchange:
         self.over = False
         self._line = line
         self._parts: list[bytes] = []
+        self._received = False  # somebody has begun to receive the body
         self._delivered = False
         self._waiter: asyncio.Future[None] | None = None
         self._started = False
@@ -84,8 +87,12 @@ class Exchange:
     def complete_body(self) -> None:
         """Take note that the whole body is here."""
         self.body_complete = True
-        self.scope[BODY_COMPLETE] = True
-        self._wake()
+        if not (self._received or self.over):
+            body = self._parts[0] if len(self._parts) == 1 else b"".join(self._parts)
+            self._parts = [body]
+            self.scope[WHOLE_BODY] = body
+        else:
+            self._wake()
 
     def client_gone(self) -> None:
         """Take note that nobody will read the rest of the answer; tell the route."""
@@ -99,6 +106,7 @@ class Exchange:
 
     async def receive(self) -> Message:
         """Return the next ASGI message for the route."""
+        self._received = True
         while True:
             if self.gone or self.over:
                 return {"type": "http.disconnect"}
@@ -140,18 +148,17 @@ class Exchange:
     def _begin(self, message: Any) -> None:
         if message["type"] != "http.response.start":
             raise AnswerRefused(f"an answer cannot begin with {message['type']}")
-        self._left = -1
-        lines = [STATUS_LINE[message["status"]]]
-        for name, value in (*self._line.default_headers, *message["headers"]):
-            if name == b"content-length":
-                self._left = int(value)
-            lines.append(b"%b: %b\r\n" % (name, value))
-        unsized = self._left < 0
-        self._chunked = unsized and self.scope["http_version"] != "1.0"
-        if unsized and not self._chunked:
-            self.keep_alive = False  # HTTP/1.0 knows no chunks: the end of the connection ends it
-        if self._chunked:
+        headers = (*self._line.default_headers, *message["headers"])
+        lines = [STATUS_LINE[message["status"]], *map(_as_line, headers)]
+        length = dict(headers).get(b"content-length")
+        unsized = length is None
+        if length is not None:
+            self._left = int(length)
+        elif self.scope["http_version"] != "1.0":
+            self._chunked = True
             lines.append(b"transfer-encoding: chunked\r\n")
+        else:
+            self.keep_alive = False  # HTTP/1.0 knows no chunks: the end of the connection ends it
         if not self.keep_alive:
             lines.append(b"connection: close\r\n")
         lines.append(b"\r\n")

@@ -12,6 +12,8 @@ occurrences are weighed against those inside values, still without building any 
 
 import re
 from collections.abc import Mapping
+from itertools import compress, repeat
+from operator import is_not
 
 import msgspec
 
@@ -54,33 +56,29 @@ _CONTAINERS = msgspec.json.Decoder(_Containers)
 _MEMBERS = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
-Token = tuple[str, bytes]
+Tokens = Mapping[str, bytes]
 
 
-def tokens_of(shape: type[msgspec.Struct]) -> tuple[Token, ...]:
-    """Return the fields of ``shape``, each with its name as a JSON token."""
-    return tuple((name, b'"%b"' % name.encode()) for name in shape.__struct_fields__)
+def tokens_of(shape: type[msgspec.Struct]) -> Tokens:
+    """Return the fields of ``shape`` in order, each with its name as a JSON token."""
+    return {name: b'"%b"' % name.encode() for name in shape.__struct_fields__}
 
 
-def refuse_ambiguity(body: bytes, request: msgspec.Struct, tokens: tuple[Token, ...]) -> None:
+def refuse_ambiguity(body: bytes, request: msgspec.Struct, tokens: Tokens) -> None:
     """
     Raise ``Invalid`` unless each field of ``request``, decoded from ``body``, has one reading.
 
     Absent fields of ``request`` are UNSET; ``tokens`` are those of its type.
     """
     lowered = body.lower()
-    for name, token in tokens:
-        if lowered.count(token) != (getattr(request, name) is not msgspec.UNSET):
-            break
-    else:
-        if not _disguised(body):
-            return
-    names = dict(tokens)
-    present = {name for name in names if getattr(request, name) is not msgspec.UNSET}
+    given = tuple(map(is_not, msgspec.structs.astuple(request), repeat(msgspec.UNSET)))
+    if tuple(map(lowered.count, tokens.values())) == given and not _disguised(body):
+        return
+    present = set(compress(tokens, given))
     containers = _CONTAINERS.decode(body)
     values = b"\n".join(map(bytes, msgspec.structs.astuple(containers)))
-    if _unexplained(lowered, names, present, values) is not None:
-        _weigh_members(body, lowered, names)
+    if _unexplained(lowered, tokens, present, values) is not None:
+        _weigh_members(body, lowered, tokens)
 
 
 def refuse_ambiguous_options(options: bytes, *, given: bool) -> None:
@@ -92,7 +90,7 @@ def refuse_ambiguous_options(options: bytes, *, given: bool) -> None:
         )
 
 
-def _weigh_members(body: bytes, lowered: bytes, names: Mapping[str, bytes]) -> None:
+def _weigh_members(body: bytes, lowered: bytes, names: Tokens) -> None:
     if len(body) > UNKNOWN_FIELDS_BYTES_MAX:
         raise Invalid(
             "A field that meterr reads (" + ", ".join(names) + ") seems to occur more than once; "
@@ -111,9 +109,7 @@ def _weigh_members(body: bytes, lowered: bytes, names: Mapping[str, bytes]) -> N
         raise Invalid(f'The field "{doubtful}" occurs more than once.', param=doubtful)
 
 
-def _unexplained(
-    lowered: bytes, names: Mapping[str, bytes], present: set[str], values: bytes
-) -> str | None:
+def _unexplained(lowered: bytes, names: Tokens, present: set[str], values: bytes) -> str | None:
     """
     Return a field with more occurrences than itself and those in ``values``; None for none.
 

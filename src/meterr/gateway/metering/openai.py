@@ -118,8 +118,11 @@ def measure(
     """
     if reported is None:
         return None, MISSING
-    prompt = _first(reported.prompt_tokens, reported.input_tokens)
-    completion = _first(reported.completion_tokens, reported.output_tokens)
+    prompt, completion = reported.prompt_tokens, reported.completion_tokens
+    if prompt is None:
+        prompt = reported.input_tokens
+    if completion is None:
+        completion = reported.output_tokens
     if prompt is None or (completion is None and not embedding):
         return None, MISSING
     completion = completion or 0
@@ -140,10 +143,11 @@ def measure(
     output = completion - audio_out - image_out
     if fresh < 0 or audio + image > prompt or output < reasoning:
         return None, IMPLAUSIBLE
-    # Sound and pictures may themselves have come from the cache; then the cache's count stands, and
-    # what is left of the prompt is sound first, because that is the dearer of the two.
-    audio = min(audio, fresh)
-    image = min(image, fresh - audio)
+    if audio or image:
+        # These too may have come from the cache; then the cache's count stands, and what is left
+        # of the prompt is sound first, because that is the dearer of the two.
+        audio = min(audio, fresh)
+        image = min(image, fresh - audio)
     return _with_tools(
         Usage(
             input=fresh - audio - image,
@@ -159,10 +163,6 @@ def measure(
         ),
         tools,
     )
-
-
-def _first(one: int | None, other: int | None) -> int | None:
-    return other if one is None else one
 
 
 def _cache_writes(sources: InputDetails) -> tuple[int, int] | None:

@@ -9,7 +9,7 @@ import msgspec
 
 from meterr.core.errors import Invalid
 from meterr.gateway.metering.ambiguity import (
-    Token,
+    Tokens,
     refuse_ambiguity,
     refuse_ambiguous_options,
     tokens_of,
@@ -109,7 +109,7 @@ class _MessagesRequest(Request):
         )
 
 
-def _plan(shape: type[Request]) -> tuple[msgspec.json.Decoder[Request], tuple[Token, ...]]:
+def _plan(shape: type[Request]) -> tuple[msgspec.json.Decoder[Request], Tokens]:
     return msgspec.json.Decoder(shape), tokens_of(shape)
 
 
