@@ -79,6 +79,10 @@ def test_no_other_policy_opens_tenant_rows(catalogue) -> None:
         ("api_key", "{meterr_owner}", "SELECT"),
         ("ledger_entry", "{meterr_owner}", "SELECT"),
         ("ledger_entry", "{meterr_drain}", "INSERT"),
+        ("limit_rule", "{meterr_owner}", "SELECT"),
+        ("limit_pool", "{meterr_owner}", "ALL"),
+        ("limit_lease", "{meterr_owner}", "ALL"),
+        ("limit_event", "{meterr_owner}", "ALL"),
     } == set(rows)
 
 

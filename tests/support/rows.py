@@ -36,11 +36,44 @@ def row_of(table: str, tenant_id: str) -> dict[str, object]:
             "state": "settled",
             "usage_known": True,
         },
+        "limit_rule": {
+            "tenant_id": tenant_id,
+            "limit_id": uuid.uuid4(),
+            "measure": "usd",
+            "scope": "owner",
+            "subject": f"owner {uuid.uuid4()}",
+            "span": "month",
+            "amount": 5,
+        },
+        "limit_pool": {"tenant_id": tenant_id, "limit_id": uuid.uuid4(), "starts_at": AT},
+        "limit_lease": {
+            "tenant_id": tenant_id,
+            "limit_id": uuid.uuid4(),
+            "starts_at": AT,
+            "process": uuid.uuid4(),
+            "expires_at": AT,
+        },
+        "limit_event": {
+            "tenant_id": tenant_id,
+            "limit_id": uuid.uuid4(),
+            "starts_at": AT,
+            "percent": 50,
+            "spent": 3,
+            "amount": 5,
+        },
     }
     return rows[table]
 
 
-TENANT_TABLES = ("tenant", "api_key", "ledger_entry")  # parents first
+TENANT_TABLES = (  # parents first
+    "tenant",
+    "api_key",
+    "ledger_entry",
+    "limit_rule",
+    "limit_pool",
+    "limit_lease",
+    "limit_event",
+)
 
 
 def insert(connection: Connection, table: str, row: Mapping[str, object]) -> int:

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+from meterr.core.limits import Limit
+
 
 class Scope(StrEnum):
     """What an API key may do. A key without a scope for a surface is refused there."""
@@ -28,3 +30,8 @@ class Principal:
     scopes: frozenset[Scope]
     models: tuple[str, ...] | None  # glob patterns; None allows every model
     unknown_price: UnknownPrice
+    owner: str = ""  # who answers for the key; "" for nobody by name
+    time_zone: str = "UTC"  # IANA name; where the tenant's days begin
+    limits: tuple[Limit, ...] = ()
+    output_tokens_default: int | None = None  # for calls that name no bound themselves
+    send_output_default: bool = False  # tell the provider, too

@@ -175,6 +175,7 @@ class Call:
             first_byte_ms=self.first_byte_ms,
             duration_ms=self._elapsed_ms(),
             provider_request_id=self._provider_request_id(),
+            leases=opened.leases,
         )
         self._books.journal.settled(entry, price)
         self._note(entry, usage)

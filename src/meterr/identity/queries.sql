@@ -6,7 +6,8 @@ select mac, tenant_id::text, key_id::text, scopes, models,
        case when expires_at = '-infinity' then 0
             when isfinite(expires_at) then floor(extract(epoch from expires_at) * 1000)::bigint
        end as expires_at_ms,
-       key_state, tenant_state, unknown_price, version
+       key_state, tenant_state, unknown_price, version, owner, time_zone, limits,
+       output_tokens_default, send_output_default
   from meterr.key_for_authentication
  where mac = any(%(macs)s::bytea[]);
 

@@ -2,12 +2,15 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from decimal import Decimal
 from typing import Final
 
+import msgspec
 from psycopg import sql
 from psycopg.rows import kwargs_row
 
 from meterr.core.db import Connection
+from meterr.core.limits import Holder, Limit, Measure, Span
 from meterr.core.principal import Principal, Scope, UnknownPrice
 from meterr.core.sql import load_sql
 from meterr.identity.api_key import Environment
@@ -129,6 +132,11 @@ def _verified_key(
     tenant_state: str,
     unknown_price: str,
     version: int,
+    owner: str,
+    time_zone: str,
+    limits: str,
+    output_tokens_default: int | None,
+    send_output_default: bool,
 ) -> VerifiedKey:
     principal = Principal(
         tenant_id=tenant_id,
@@ -136,6 +144,11 @@ def _verified_key(
         scopes=_scopes(scopes),
         models=None if models is None else tuple(models),
         unknown_price=UnknownPrice(unknown_price),
+        owner=owner,
+        time_zone=time_zone,
+        limits=tuple(map(_limit, _LIMITS.decode(limits))),
+        output_tokens_default=output_tokens_default,
+        send_output_default=send_output_default,
     )
     return VerifiedKey(
         mac=bytes(mac),
@@ -144,6 +157,31 @@ def _verified_key(
         key_state=KeyState(key_state),
         tenant_state=TenantState(tenant_state),
         version=version,
+    )
+
+
+class _StoredLimit(msgspec.Struct):
+    limit_id: str
+    measure: Measure
+    scope: Holder
+    model: str
+    span: Span
+    amount: str
+    hard: bool
+
+
+_LIMITS = msgspec.json.Decoder(list[_StoredLimit])
+
+
+def _limit(stored: _StoredLimit) -> Limit:
+    return Limit(
+        limit_id=stored.limit_id,
+        measure=stored.measure,
+        holder=stored.scope,
+        span=stored.span,
+        amount=Decimal(stored.amount),
+        model=stored.model,
+        hard=stored.hard,
     )
 
 

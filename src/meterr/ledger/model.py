@@ -120,6 +120,7 @@ class Opened(msgspec.Struct, tag="opened", tag_field="kind", omit_defaults=True)
     price: str = ""  # price version id; "" when unknown
     stream: bool = False
     request_bytes: int = 0  # of the body; what an estimate starts from
+    leases: tuple[int, ...] = ()  # of budgets that the call was reserved from
 
 
 class Progress(msgspec.Struct, tag="progress", tag_field="kind", omit_defaults=True):
@@ -162,6 +163,7 @@ class Settled(msgspec.Struct, tag="settled", tag_field="kind", omit_defaults=Tru
     first_byte_ms: int = 0  # from the upstream, since the call was opened
     duration_ms: int = 0
     provider_request_id: str = ""
+    leases: tuple[int, ...] = ()  # of budgets that the cost is spent from
 
 
 class PriceDefined(msgspec.Struct, tag="price", tag_field="kind"):

@@ -65,6 +65,7 @@ def interrupted(opened: Opened, progress: Progress | None, pricing: Pricing | No
         estimate=method,
         cost=None if cost is None else wire(cost),
         request_bytes=opened.request_bytes,
+        leases=opened.leases,
     )
 
 

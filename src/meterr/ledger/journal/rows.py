@@ -9,7 +9,7 @@ USAGE_COLUMNS = Usage.__struct_fields__
 _counts = attrgetter(*USAGE_COLUMNS)
 _NO_COUNTS = "\t".join("0" for _ in USAGE_COLUMNS)
 _COUNTS = "\t".join("%d" for _ in USAGE_COLUMNS)
-_ROW = "%s\t%s\t%d\t%s\t%s\t%s\t%s\t%d\t%d\t%d\t%d\t%d\n"
+_ROW = "%s\t%s\t%d\t%s\t%s\t%s\t%s\t%d\t%d\t%d\t%d\t%d\t%s\n"
 _TEXT_FIELDS = attrgetter(
     "tenant",
     "key",
@@ -35,7 +35,7 @@ COLUMNS = (
     "tenant_id", "key_id", "surface", "upstream", "provider", "model", "answered_model", "state",
     "outcome", "error", "estimate", "provider_request_id", "id", "price_id", "at_ms", "cost_usd",
     "stream", "usage_known", *USAGE_COLUMNS, "status", "request_bytes", "answer_bytes",
-    "first_byte_ms", "duration_ms",
+    "first_byte_ms", "duration_ms", "leases",
 )  # fmt: skip
 
 
@@ -70,13 +70,12 @@ def copy_row(entry: Settled) -> str:
         entry.answer_bytes,
         entry.first_byte_ms,
         entry.duration_ms,
+        _array(entry.leases) if entry.leases else _NULL,
     )
 
 
-def _needs_escaping(texts: str) -> bool:
-    if "\\" in texts or "\n" in texts or "\r" in texts or "\0" in texts:
-        return True
-    return texts.count("\t") != _TABS
+def _array(numbers: tuple[int, ...]) -> str:
+    return "{" + ",".join(map(str, numbers)) + "}"
 
 
 def _nullable(text: str | None) -> str:

@@ -24,6 +24,7 @@ create table meterr.tenant (
   name           text        not null unique check (name <> ''),
   state          text        not null default 'active' check (state in ('active', 'disabled')),
   unknown_price  text        not null default 'refuse' check (unknown_price in ('refuse', 'flag')),
+  time_zone      text        not null default 'UTC',
   created_at     timestamptz not null default now(),
   version        bigint      not null default 0
 );
@@ -42,10 +43,46 @@ create table meterr.api_key (
   state        text        not null default 'active' check (state in ('active', 'revoked')),
   created_at   timestamptz not null default now(),
   revoked_at   timestamptz,
+  owner        text        not null default '',
+  -- The most output tokens of a call that names no bound itself; null: the model's own maximum.
+  output_tokens_default  bigint  check (output_tokens_default > 0),
+  send_output_default    boolean not null default false,
   version      bigint      not null default 0,
   primary key (tenant_id, key_id),
   constraint revoked_has_a_time check ((state = 'revoked') = (revoked_at is not null))
 );
+
+-- Budgets, rates and concurrency that a tenant, an owner of keys, a key or an upstream is held to. A
+-- rule is ended, never deleted: its version stays the highest that its tenant has seen. `subject` is
+-- an owner's name, a key's id or an upstream's name; upstreams belong to no tenant, so their rules
+-- have the nil id. `model` is a pattern as keys have it, '' for every model.
+create table meterr.limit_rule (
+  tenant_id   uuid           not null,
+  limit_id    uuid           not null,
+  measure     text           not null check (measure in ('usd', 'requests', 'tokens', 'concurrency')),
+  scope       text           not null check (scope in ('tenant', 'owner', 'key', 'upstream')),
+  subject     text           not null default '',
+  model       text           not null default '',
+  span        text           not null,
+  amount      numeric(38,18) not null check (amount >= 0 and amount <> 'NaN'),
+  hard        boolean        not null default true,
+  created_at  timestamptz    not null default now(),
+  ended_at    timestamptz,
+  version     bigint         not null default 0,
+  primary key (tenant_id, limit_id),
+  constraint subject_of_scope check ((scope = 'tenant') = (subject = '')),
+  constraint upstreams_are_nobodys check (
+    (scope = 'upstream') = (tenant_id = '00000000-0000-0000-0000-000000000000')),
+  constraint span_of_measure check (case measure
+    when 'usd' then span in ('day', 'week', 'month', 'total')
+    when 'concurrency' then span = 'call'
+    else span = 'minute' end),
+  constraint whole_unless_money check (measure = 'usd' or amount = trunc(amount))
+);
+
+create unique index limit_rule_in_force
+  on meterr.limit_rule (tenant_id, measure, scope, subject, model, span) where ended_at is null;
+create index limit_rule_by_version on meterr.limit_rule (tenant_id, version);
 
 create function meterr.stamp_identity_version() returns trigger
   language plpgsql security definer
@@ -99,6 +136,18 @@ begin
 end
 $$;
 
+-- A changed rule is a changed tenant: its keys are read again, and their limits with them.
+create function meterr.announce_limit() returns trigger
+  language plpgsql security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  perform pg_notify('meterr_identity', json_build_object(
+    'tenant_id', new.tenant_id, 'version', new.version)::text);
+  return null;
+end
+$$;
+
 create trigger stamp_version before insert or update on meterr.tenant
   for each row execute function meterr.stamp_identity_version();
 create trigger announce after insert or update or delete on meterr.tenant
@@ -110,11 +159,17 @@ create trigger keep_revoked before update on meterr.api_key
   execute function meterr.keep_revoked();
 create trigger announce after insert or update or delete on meterr.api_key
   for each row execute function meterr.announce_key();
+create trigger stamp_version before insert or update on meterr.limit_rule
+  for each row execute function meterr.stamp_identity_version();
+create trigger announce after insert or update on meterr.limit_rule
+  for each row execute function meterr.announce_limit();
 
 alter table meterr.tenant enable row level security;
 alter table meterr.tenant force row level security;
 alter table meterr.api_key enable row level security;
 alter table meterr.api_key force row level security;
+alter table meterr.limit_rule enable row level security;
+alter table meterr.limit_rule force row level security;
 
 -- The tenant of this transaction is a setting that only our code makes (Database.tenant_transaction).
 -- Unset it is null, and null equals nothing: forgetting it shows no row rather than every row. It is
@@ -125,16 +180,32 @@ create policy own_rows on meterr.tenant to meterr_app
 create policy own_rows on meterr.api_key to meterr_app
   using (tenant_id = nullif(current_setting('meterr.tenant_id', true), '')::uuid)
   with check (tenant_id = nullif(current_setting('meterr.tenant_id', true), '')::uuid);
+create policy own_rows on meterr.limit_rule to meterr_app
+  using (tenant_id = nullif(current_setting('meterr.tenant_id', true), '')::uuid)
+  with check (tenant_id = nullif(current_setting('meterr.tenant_id', true), '')::uuid);
 
 -- The view below and list_tenants() run as the owner, which forced row-level security also holds.
 create policy owner_reads on meterr.tenant for select to meterr_owner using (true);
 create policy owner_reads on meterr.api_key for select to meterr_owner using (true);
+create policy owner_reads on meterr.limit_rule for select to meterr_owner using (true);
 
 -- All that is known before a caller is known. The only thing meterr_auth can read.
 create view meterr.key_for_authentication with (security_barrier) as
-  select k.mac, k.tenant_id, k.key_id, k.scopes, k.models, k.expires_at,
-         k.state as key_state, t.state as tenant_state, t.unknown_price,
-         greatest(k.version, t.version) as version
+  select k.mac, k.tenant_id, k.key_id, k.scopes, k.models, k.expires_at, k.owner,
+         k.output_tokens_default, k.send_output_default,
+         k.state as key_state, t.state as tenant_state, t.unknown_price, t.time_zone,
+         (select coalesce(json_agg(json_build_object(
+                   'limit_id', r.limit_id, 'measure', r.measure, 'scope', r.scope,
+                   'model', r.model, 'span', r.span, 'amount', r.amount::text, 'hard', r.hard)
+                   order by r.limit_id), '[]')::text
+            from meterr.limit_rule r
+           where r.tenant_id = k.tenant_id and r.ended_at is null
+             and r.subject = case r.scope when 'owner' then nullif(k.owner, '')
+                                          when 'key' then k.key_id::text
+                                          else '' end) as limits,
+         greatest(k.version, t.version,
+                  (select max(r.version) from meterr.limit_rule r
+                    where r.tenant_id = k.tenant_id)) as version
     from meterr.api_key k
     join meterr.tenant t using (tenant_id);
 
@@ -231,6 +302,7 @@ create table meterr.ledger_entry (
   first_byte_ms        bigint      not null default 0,
   duration_ms          bigint      not null default 0,
   provider_request_id  text        not null default '',
+  leases               bigint[],
   primary key (tenant_id, id, at),
   constraint refused_costs_nothing check (state <> 'refused' or cost_usd is null),
   constraint counts_are_not_negative check (
@@ -332,15 +404,172 @@ end
 $$;
 
 
+-- What limits are drawn from --------------------------------------------------------------------
+
+-- One window of one rule: what all leases together took from it, and what came of that. Rates and
+-- concurrency have one window for ever; what they take comes back.
+create table meterr.limit_pool (
+  tenant_id  uuid           not null,
+  limit_id   uuid           not null,
+  starts_at  timestamptz    not null,
+  taken      numeric(38,18) not null default 0 check (taken >= 0),
+  spent      numeric(38,18) not null default 0 check (spent >= 0),
+  primary key (tenant_id, limit_id, starts_at)
+);
+
+-- What one process holds of one window. `granted` and `returned` only rise, and only their process
+-- moves them, so after an answer that was lost it reads them and knows. `spent` is moved together
+-- with the ledger's rows that say so.
+create table meterr.limit_lease (
+  tenant_id   uuid           not null,
+  lease_id    bigint         not null generated always as identity,
+  limit_id    uuid           not null,
+  starts_at   timestamptz    not null,
+  process     uuid           not null,
+  granted     numeric(38,18) not null default 0,
+  returned    numeric(38,18) not null default 0,
+  spent       numeric(38,18) not null default 0,
+  expires_at  timestamptz    not null,
+  primary key (tenant_id, lease_id),
+  unique (tenant_id, limit_id, starts_at, process),
+  constraint no_more_comes_back_than_went check (returned between 0 and granted)
+);
+
+create index limit_lease_of_process on meterr.limit_lease (process);
+
+-- A budget's window has spent this percentage of its amount: told once each.
+create table meterr.limit_event (
+  tenant_id  uuid           not null,
+  limit_id   uuid           not null,
+  starts_at  timestamptz    not null,
+  percent    smallint       not null check (percent in (50, 80, 95, 100)),
+  at         timestamptz    not null default now(),
+  spent      numeric(38,18) not null,
+  amount     numeric(38,18) not null,
+  primary key (tenant_id, limit_id, starts_at, percent)
+);
+
+alter table meterr.limit_pool enable row level security;
+alter table meterr.limit_pool force row level security;
+alter table meterr.limit_lease enable row level security;
+alter table meterr.limit_lease force row level security;
+alter table meterr.limit_event enable row level security;
+alter table meterr.limit_event force row level security;
+
+create policy own_rows on meterr.limit_pool to meterr_app
+  using (tenant_id = nullif(current_setting('meterr.tenant_id', true), '')::uuid)
+  with check (tenant_id = nullif(current_setting('meterr.tenant_id', true), '')::uuid);
+create policy own_rows on meterr.limit_lease to meterr_app
+  using (tenant_id = nullif(current_setting('meterr.tenant_id', true), '')::uuid)
+  with check (tenant_id = nullif(current_setting('meterr.tenant_id', true), '')::uuid);
+create policy own_rows on meterr.limit_event to meterr_app
+  using (tenant_id = nullif(current_setting('meterr.tenant_id', true), '')::uuid)
+  with check (tenant_id = nullif(current_setting('meterr.tenant_id', true), '')::uuid);
+
+-- For the functions below, which run as the owner.
+create policy owner_keeps on meterr.limit_pool to meterr_owner using (true) with check (true);
+create policy owner_keeps on meterr.limit_lease to meterr_owner using (true) with check (true);
+create policy owner_keeps on meterr.limit_event to meterr_owner using (true) with check (true);
+
+-- Runs once for all rows of an insert into the ledger: what they cost is spent from the leases they
+-- name, in the same transaction, so no crash comes between. Rows that were there already are not
+-- among them. Whoever moves leases locks their windows first, in order: so nobody waits in a circle.
+create function meterr.spend_leases() returns trigger
+  language plpgsql security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if not exists (select from added where leases is not null) then
+    return null;
+  end if;
+  perform from meterr.limit_pool p
+    where (p.tenant_id, p.limit_id, p.starts_at) in (
+      select l.tenant_id, l.limit_id, l.starts_at
+        from added e cross join unnest(e.leases) as x (lease_id)
+        join meterr.limit_lease l on l.tenant_id = e.tenant_id and l.lease_id = x.lease_id)
+    order by p.tenant_id, p.limit_id, p.starts_at
+      for update;
+  with cost as (
+    select e.tenant_id, x.lease_id, sum(e.cost_usd) as usd
+      from added e cross join unnest(e.leases) as x (lease_id)
+     where e.cost_usd > 0
+     group by e.tenant_id, x.lease_id
+  ), moved as (
+    update meterr.limit_lease l set spent = l.spent + c.usd
+      from cost c
+      join meterr.limit_rule r on r.tenant_id = c.tenant_id
+     where l.tenant_id = c.tenant_id and l.lease_id = c.lease_id
+       and r.limit_id = l.limit_id and r.measure = 'usd'
+    returning l.tenant_id, l.limit_id, l.starts_at, c.usd, r.amount
+  ), window_cost as (
+    select tenant_id, limit_id, starts_at, amount, sum(usd) as usd
+      from moved group by tenant_id, limit_id, starts_at, amount
+  ), passed as (
+    update meterr.limit_pool p set spent = p.spent + w.usd
+      from window_cost w
+     where p.tenant_id = w.tenant_id and p.limit_id = w.limit_id and p.starts_at = w.starts_at
+    returning p.tenant_id, p.limit_id, p.starts_at, p.spent, w.amount
+  )
+  insert into meterr.limit_event (tenant_id, limit_id, starts_at, percent, spent, amount)
+  select tenant_id, limit_id, starts_at, step, spent, amount
+    from passed cross join unnest(array[50, 80, 95, 100]) as step
+   where spent * 100 >= amount * step
+  on conflict do nothing;
+  return null;
+end
+$$;
+
+create trigger spend_leases after insert on meterr.ledger_entry
+  referencing new table as added
+  for each statement execute function meterr.spend_leases();
+
+-- The journal of a process that is no more has been read to its end: what its leases still held
+-- goes back. Not when a line of that journal was unreadable: nobody knows what it had spent.
+create function meterr.close_process(ended uuid) returns integer
+  language plpgsql security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  closed integer;
+begin
+  perform from meterr.limit_pool p
+    where (p.tenant_id, p.limit_id, p.starts_at) in (
+      select l.tenant_id, l.limit_id, l.starts_at
+        from meterr.limit_lease l where l.process = ended)
+    order by p.tenant_id, p.limit_id, p.starts_at
+      for update;
+  with gone as (
+    delete from meterr.limit_lease l
+     using meterr.limit_rule r
+     where l.process = ended and r.tenant_id = l.tenant_id and r.limit_id = l.limit_id
+       and r.measure = 'usd'
+    returning l.tenant_id, l.limit_id, l.starts_at, l.granted - l.returned - l.spent as left_over
+  ), back as (
+    update meterr.limit_pool p set taken = greatest(p.taken - g.left_over, 0)
+      from gone g
+     where p.tenant_id = g.tenant_id and p.limit_id = g.limit_id and p.starts_at = g.starts_at
+  )
+  select count(*) into closed from gone;
+  return closed;
+end
+$$;
+
+
 -- Who may do what ------------------------------------------------------------------------------
 
 grant usage on schema meterr to meterr_app, meterr_auth, meterr_drain;
 
 grant select on meterr.schema_migration to meterr_app;
 grant select, insert on meterr.tenant to meterr_app;
-grant update (name, state, unknown_price) on meterr.tenant to meterr_app;
+grant update (name, state, unknown_price, time_zone) on meterr.tenant to meterr_app;
 grant select, insert on meterr.api_key to meterr_app;
-grant update (name, scopes, models, expires_at, state, revoked_at) on meterr.api_key to meterr_app;
+grant update (name, scopes, models, expires_at, state, revoked_at, owner,
+              output_tokens_default, send_output_default) on meterr.api_key to meterr_app;
+grant select, insert on meterr.limit_rule to meterr_app;
+grant update (amount, hard, ended_at) on meterr.limit_rule to meterr_app;
+grant select on meterr.limit_pool to meterr_app;
+grant select on meterr.limit_lease to meterr_app;
+grant select on meterr.limit_event to meterr_app;
 grant select, insert, update on meterr.upstream to meterr_app;
 grant select, insert on meterr.price_override to meterr_app;
 grant select on meterr.price_version to meterr_app;
@@ -353,3 +582,4 @@ grant select on meterr.key_for_authentication to meterr_auth;
 grant insert on meterr.ledger_entry to meterr_drain;
 grant insert on meterr.price_version to meterr_drain;
 grant execute on function meterr.ensure_ledger_partitions(date, date) to meterr_drain;
+grant execute on function meterr.close_process(uuid) to meterr_drain;
