@@ -22,6 +22,7 @@ _COMMANDS = {
     "usage": ("meterr.cli.usage", "Sum calls, tokens and cost by model, key, day and more."),
     "logs": ("meterr.cli.logs", "List calls, and follow them as they come."),
     "verify": ("meterr.cli.verify", "Recompute the ledger and compare."),
+    "reconcile": ("meterr.cli.reconcile", "Compare a provider's own bill with the ledger."),
     "simulator": ("meterr.cli.simulator", "Run a provider that answers offline."),
     "help": ("meterr.cli.topics", "Explain exit codes and environment variables."),
 }
