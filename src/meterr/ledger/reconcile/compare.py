@@ -57,10 +57,17 @@ def compare(
     )
 
 
-def is_unexplained(group: Group, found: Reconciliation, bill: Bill) -> bool:
-    """Return whether a row that differs stands on this group: its entries are worth naming."""
-    names = {(each.day, _name(each, bill)) for each in _searches_apart(group, bill)}
-    return any(row.difference and (row.day, row.name) in names for row in found.rows)
+def behind_explanations(
+    found: Reconciliation, groups: Iterable[Group], bill: Bill
+) -> tuple[list[Group], list[Group]]:
+    """Return the groups whose entries are worth naming, and the others."""
+    told = {(row.day, row.name) for row in found.rows if row.explanations}
+    wanted: list[Group] = []
+    others: list[Group] = []
+    for group in groups:
+        parts = _searches_apart(group, bill)
+        (wanted if any((p.day, _name(p, bill)) in told for p in parts) else others).append(group)
+    return wanted, others
 
 
 def _name(group: Group, bill: Bill) -> str:
@@ -84,11 +91,11 @@ def _row(
 ) -> Row | None:
     ours = _amount(groups, measure)
     unpriced = any(Cause.UNPRICED in group.causes for group in groups)
-    if (
-        not theirs
-        and not ours
-        and not (measure is Measure.USD and (theirs is not None or unpriced))
-    ):
+    if measure is Measure.USD:
+        known = theirs is not None or ours is not None or unpriced
+    else:
+        known = bool(theirs or ours)
+    if not known:
         return None  # nothing of this class on either side
     difference = _difference(theirs, ours)
     return Row(

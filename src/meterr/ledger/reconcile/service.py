@@ -8,7 +8,7 @@ from meterr.core.db import Database
 from meterr.core.errors import Invalid
 from meterr.core.nearest import nearest
 from meterr.ledger.reconcile import anthropic, csv_bill, openai, store
-from meterr.ledger.reconcile.compare import compare, is_unexplained
+from meterr.ledger.reconcile.compare import behind_explanations, compare
 from meterr.ledger.reconcile.days import Days, days_of
 from meterr.ledger.reconcile.model import Bill, BillFile, Form, Group, Question, Reconciliation
 
@@ -52,12 +52,10 @@ async def reconcile(
         )
     found = _compared(bill, booked, question, days)
     for tenant, groups in booked.items():
-        wanted = [group for group in groups if is_unexplained(group, found, bill)]
+        wanted, others = behind_explanations(found, groups, bill)
         if wanted:
-            rest = [group for group in groups if not is_unexplained(group, found, bill)]
             async with db.tenant_transaction(tenant) as conn:
-                named = await store.with_first_ids(conn, tenant, scope, wanted)
-            booked[tenant] = rest + named
+                booked[tenant] = others + await store.with_first_ids(conn, tenant, scope, wanted)
     return _compared(bill, booked, question, days)
 
 
