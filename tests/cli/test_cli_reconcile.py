@@ -9,9 +9,12 @@ from pathlib import Path
 import pytest
 
 from ledger.ledger_rows import entry, insert, make_partitions
+from meterr.ledger.reconcile.csv_bill import COLUMNS
+from meterr.ledger.reconcile.model import Cause, Measure, Verdict
 from support.command_line import CommandLine
 
 BILLS = Path(__file__).parent.parent / "ledger" / "bills"
+_PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "reconcile-a-bill.md"
 _NOON_MS = 1_754_049_600_000  # 1 August 2025, 12:00 UTC
 _PERIOD = ("--from", "2025-08-01", "--to", "2025-08-04")
 _COLUMNS = ["day", "model", "measure", "theirs", "ours", "difference", "verdict", "explained"]
@@ -26,7 +29,7 @@ def ledger(meterr: CommandLine, dsn: str) -> None:
         for name in ("acme", "umbrella")
     ]
     model = {"model": "gpt-4o", "answered_model": "gpt-4o-2024-08-06"}
-    insert(dsn, [entry(tenants[0], _NOON_MS, 1, **model, cost_usd="0.0200000000000000004")])
+    insert(dsn, [entry(tenants[0], _NOON_MS, 1, **model, cost_usd="0.02")])
     odd = {"state": "interrupted", "estimate": "request-bytes", "cost_usd": "0.005"}
     insert(dsn, [entry(tenants[1], _NOON_MS, 2, **model, **odd)])
     kimi = {"provider": "moonshotai", "upstream": "kimi", "model": "kimi-k2.5"}
@@ -64,7 +67,7 @@ def test_a_bill_that_differs_exits_with_3_and_names_the_entries(meterr: CommandL
         found.json["schema"],
         found.json["differs"],
     )
-    assert ("0.0250100000000000004", "0.0250000000000000004", "0.00001", "differs") == tuple(
+    assert ("0.0250100000000000004", "0.025", "0.0000100000000000004", "differs") == tuple(
         one[name] for name in ("theirs", "ours", "difference", "verdict")
     )
     causes = {each["cause"]: each for each in one["explained"]}
@@ -77,7 +80,7 @@ def test_a_bill_that_differs_exits_with_3_and_names_the_entries(meterr: CommandL
     assert (None, "0.000271") == tuple(
         rows["2025-08-01", "assistants api | file search"][side] for side in ("ours", "theirs")
     )
-    assert ("0.0683810000000000004", "0.0250000000000000004") == tuple(
+    assert ("0.0683810000000000004", "0.025") == tuple(
         found.json["totals"][0][side] for side in ("theirs", "ours")
     )
 
@@ -99,7 +102,7 @@ def test_a_difference_too_small_to_show_is_shown_whole(meterr: CommandLine, tmp_
     path.write_text("date,model,cost_usd\n2025-08-01,kimi-k2.5,0.0030000001\n")
     asked = (str(path), "--provider", "csv", "--of", "moonshotai", *_PERIOD)
     found = meterr("reconcile", *asked)
-    assert (3, "0.0000001") == (found.status, found.rows[0][5])
+    assert (3, "0.0000000001") == (found.status, found.rows[0][5])
     assert 0 == meterr("reconcile", *asked, "--tolerance", "0.0000001").status
     assert 0 == meterr("reconcile", *asked, "--tolerance", "1%").status
 
@@ -224,3 +227,10 @@ def test_a_tenant_that_does_not_exist_is_a_failure(meterr: CommandLine, table: P
     asked = (str(table), "--provider", "csv", "--of", "moonshotai", *_PERIOD)
     found = meterr("reconcile", *asked, "--tenant", "nobody")
     assert (1, "") == (found.status, found.out)
+
+
+def test_the_page_explains_every_word_of_the_answer() -> None:
+    """Documentation that is checked: causes, measures, verdicts and columns of the CSV."""
+    page = _PAGE.read_text()
+    words = [*Cause, *Measure, *Verdict, *COLUMNS, *_COLUMNS[1:]]
+    assert [] == [word for word in words if f"`{word}`" not in page]

@@ -52,7 +52,7 @@ SELECT c.day_number, c.billed_model, coalesce(c.price_id, '') AS price_id,
        sum(c.web_search) AS web_search
   FROM call c
   LEFT JOIN meterr.price_version p ON p.price_id = c.price_id
- WHERE c.consumed OR c.in_doubt OR c.cost_usd IS NOT NULL
+ WHERE c.consumed OR c.in_doubt OR c.cost_usd > 0
  GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11;
 
 -- name: first_booked
@@ -80,7 +80,7 @@ WITH call AS (
 ), judged AS (
   SELECT c.*, c.cost_usd IS NULL AND (c.consumed OR c.in_doubt) AS unpriced
     FROM call c
-   WHERE (c.consumed OR c.in_doubt OR c.cost_usd IS NOT NULL)
+   WHERE (c.consumed OR c.in_doubt OR c.cost_usd > 0)
      AND (c.day_number, c.billed_model) IN (
            SELECT * FROM unnest(%(day_numbers)s::integer[], %(models)s::text[]))
 ), placed AS (
