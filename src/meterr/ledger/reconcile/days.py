@@ -20,6 +20,11 @@ class Days(msgspec.Struct, frozen=True):
         """The days' names, such as ``2026-11-22``."""
         return tuple(edge.label for edge in self.edges[:-1])
 
+    def singly(self) -> "tuple[Days, ...]":
+        """Return each day by itself."""
+        pairs = zip(self.edges[:-1], self.edges[1:], strict=True)
+        return tuple(Days(pair, self.tz) for pair in pairs)
+
     def stretch(self, label: str) -> tuple[datetime, datetime]:
         """Return when the day of that name begins and ends."""
         at = self.labels.index(label)

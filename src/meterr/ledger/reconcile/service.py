@@ -4,7 +4,9 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
-from meterr.core.db import Database
+import msgspec
+
+from meterr.core.db import Connection, Database
 from meterr.core.errors import Invalid
 from meterr.core.nearest import nearest
 from meterr.ledger.reconcile import anthropic, csv_bill, openai, store
@@ -43,7 +45,7 @@ async def reconcile(
         known = await store.providers(conn)
     for tenant in tenants:
         async with db.tenant_transaction(tenant) as conn:
-            booked[tenant] = await store.sum_booked(conn, tenant, scope)
+            booked[tenant] = await _booked(conn, tenant, scope)
     if known and question.provider not in known and not any(booked.values()):
         raise Invalid(
             f"No upstream of {question.provider[:64]!r} was ever configured, and the ledger has no "
@@ -53,10 +55,29 @@ async def reconcile(
     found = _compared(bill, booked, question, days)
     for tenant, groups in booked.items():
         wanted, others = behind_explanations(found, groups, bill)
-        if wanted:
-            async with db.tenant_transaction(tenant) as conn:
-                booked[tenant] = others + await store.with_first_ids(conn, tenant, scope, wanted)
+        async with db.tenant_transaction(tenant) as conn:
+            booked[tenant] = others + await _named(conn, tenant, scope, wanted)
     return _compared(bill, booked, question, days)
+
+
+async def _booked(conn: Connection, tenant: str, scope: store.Scope) -> list[Group]:
+    """Return one tenant's sums, a statement for each day: none takes longer for a long period."""
+    groups: list[Group] = []
+    for day in scope.days.singly():
+        groups += await store.sum_booked(conn, tenant, msgspec.structs.replace(scope, days=day))
+    return groups
+
+
+async def _named(
+    conn: Connection, tenant: str, scope: store.Scope, groups: Sequence[Group]
+) -> list[Group]:
+    named: list[Group] = []
+    for day in scope.days.singly():
+        wanted = [group for group in groups if group.day == day.labels[0]]
+        if wanted:
+            of_day = msgspec.structs.replace(scope, days=day)
+            named += await store.with_first_ids(conn, tenant, of_day, wanted)
+    return named
 
 
 def _compared(
