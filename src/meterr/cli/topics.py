@@ -7,7 +7,7 @@ _TOPICS = {
 0    done
 1    failed
 2    wrong command line or configuration
-3    a check ran and found something (verify, doctor, reconcile)
+3    a check ran and found something (verify, doctor, reconcile, ledger export)
 130  interrupted""",
     "environment": """\
 METERR_CONFIG    configuration file [meterr.toml]
