@@ -4,12 +4,14 @@ from typing import NamedTuple
 
 
 class BatchLimits(NamedTuple):
-    """A batch is full at one of these; it becomes one row group of a file."""
+    """A batch is full at ``rows_max`` or ``bytes_max``; it becomes one row group of a file."""
 
     # Readers skip and share out whole row groups: large ones compress better, small ones are kinder
     # to memory. With entries of 400 bytes both limits come to about the same.
     rows_max: int = 65_536
     bytes_max: int = 32 * 1024 * 1024
+    # One short statement each, and what PostgreSQL's answer may occupy beside the batch.
+    page_rows: int = 10_000
 
 
 class Batch:

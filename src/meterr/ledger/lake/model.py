@@ -58,7 +58,7 @@ class DayWriter(Protocol):
     def close(self, footer: Footer) -> None:
         """Finish the file with what it says of itself."""
 
-    def abandon(self) -> None:
+    def release(self) -> None:
         """Let go of the file, finished or not; nothing can be written any more."""
 
 

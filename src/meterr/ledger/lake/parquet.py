@@ -66,7 +66,7 @@ class Parquet(Format):
             raise Unreadable("no export of meterr")
         try:
             footer = msgspec.json.decode(said, type=Footer)
-        except msgspec.ValidationError:
+        except msgspec.DecodeError:
             raise Unreadable("an export of another version of meterr") from None
         if footer.schema_version != SCHEMA_VERSION:
             raise Unreadable(f"an export with schema version {footer.schema_version}")
@@ -115,7 +115,7 @@ class _Writer(DayWriter):
         self._parquet.close()
         self._file.close()
 
-    def abandon(self) -> None:
+    def release(self) -> None:
         # The library writes an end to whatever it has open, now or when it is collected; on a disk
         # that is full it cannot, and the reason is being raised already.
         with suppress(pa.ArrowException, OSError):

@@ -22,8 +22,6 @@ from meterr.ledger.lake.model import (
 )
 from meterr.ledger.store import unknown_tenants
 
-# A page is one short statement, and what PostgreSQL's answer may occupy here beside the batch.
-_PAGE_ROWS = 10_000
 _DAY = timedelta(days=1)
 
 Progress = Callable[[date, int], None]
@@ -166,7 +164,7 @@ class Lake:
                 at = now.astimezone(UTC).isoformat(timespec="seconds")
                 writer.close(Footer.of(SCHEMA_VERSION, day, wanted.tenant, figures, at))
             finally:
-                writer.abandon()
+                writer.release()
         return figures
 
     async def _fill(
@@ -186,13 +184,13 @@ class Lake:
         on_progress(day, writer.figures.entries)
 
     async def _pages(self, tenant: str, day: date) -> AsyncGenerator[list[bytes]]:
-        place = store.Place()
+        place, rows = store.Place(), self._limits.page_rows
         async with self._db.tenant_transaction(tenant) as conn:
             while True:
-                page = await store.copy_page(conn, tenant, day, day + _DAY, place, _PAGE_ROWS)
+                page = await store.copy_page(conn, tenant, day, day + _DAY, place, rows)
                 if page:
                     yield page
-                if len(page) < _PAGE_ROWS:
+                if len(page) < rows:
                     return
                 place = store.place_of(page[-1])
 
