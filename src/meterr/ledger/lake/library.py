@@ -13,8 +13,8 @@ def parquet_format() -> Format:
     """
     Return the Parquet format.
 
-    Loaded by name, here and only here: its library is an extra, three times the size of all else
-    that meterr needs, and no other command may miss it. Raises OperatorError when it is missing.
+    Loaded by name, here and only here: its library is an extra, larger than all else that
+    meterr needs, and no other command may miss it. Raises OperatorError when it is missing.
     """
     if find_spec(_LIBRARY) is None:
         raise OperatorError(
