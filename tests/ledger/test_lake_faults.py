@@ -5,6 +5,7 @@ from datetime import date
 from decimal import Decimal
 from pathlib import Path
 
+import duckdb
 import msgspec
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -156,3 +157,19 @@ async def test_a_file_that_is_not_ours_is_named_and_left_alone(
     assert reason in found.detail
     assert before == file.read_bytes()
     assert DayState.UNREADABLE == (await house.check())[DAY]
+
+
+async def test_a_file_in_another_days_folder_is_not_that_day(house: LakeHouse) -> None:
+    """P7: a copy that went astray would count one day twice and hide another."""
+    file_of(house).write_bytes(file_of(house, DAYS[0]).read_bytes())
+    found = (await house.export())[DAY]
+    assert (DayState.UNREADABLE, f"the file of {DAYS[0]}") == (found.state, found.detail)
+
+
+async def test_readers_open_only_the_days_they_are_asked_for(house: LakeHouse) -> None:
+    """Issue 3, 8: partitions are pruned by the folder's name, before a file is opened."""
+    file_of(house, DAYS[2]).write_bytes(b"no file that anybody could read")
+    count = "SELECT count(*) FROM lake WHERE day {} DATE '{}'"
+    assert [(6,)] == house.ask(count.format("<", DAYS[2]))
+    with pytest.raises(duckdb.Error):
+        house.ask(count.format("<=", DAYS[2]))

@@ -1,7 +1,7 @@
 """``meterr ledger``: what leaves the ledger as files."""
 
 from collections.abc import Sequence
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import click
@@ -21,6 +21,7 @@ _COLUMNS = ("day", "state", "written", "entries", "tokens", "cost_usd", "file", 
 _TELL_EVERY = 100_000
 # A day of a large tenant is counted by one statement.
 _STATEMENT_TIMEOUT_S = 600
+_SETTLING_H = lake.SETTLING // timedelta(hours=1)
 _BEGINNING = date(1970, 1, 1)
 
 
@@ -57,7 +58,7 @@ def command() -> None:
 @click.option("--from", "since", type=_Day(), help="First UTC day [default: the oldest].")
 @click.option("--to-day", "until", type=_Day(), help="End, exclusive [default: all closed days].")
 @click.option("--tenant", help="Tenant, by name [default: all].")
-@click.option("--include-recent", is_flag=True, help="Do not wait 6 hours after a day's end.")
+@click.option("--include-recent", is_flag=True, help=f"Do not wait {_SETTLING_H} h after a day.")
 @click.option("--check", is_flag=True, help="Compare files and ledger; write nothing.")
 @click.option("--json", "as_json", is_flag=True, help="Write JSON; costs exact.")
 def export(

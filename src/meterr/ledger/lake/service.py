@@ -124,7 +124,7 @@ class Lake:
         file = folder.file_of(self._root, day)
         there = None if stored is None else stored.figures
         try:
-            here = self._format.footer(file).figures if file.exists() else None
+            here = self._footer(file, day).figures if file.exists() else None
         except Unreadable as error:
             return DayReport(day, DayState.UNREADABLE, False, Figures(), file, str(error))
         state = judge(there, here)
@@ -132,6 +132,12 @@ class Lake:
             return None
         detail = "" if there is None or there == here else _told(there)
         return DayReport(day, state, False, here or Figures(), file, detail)
+
+    def _footer(self, file: Path, day: date) -> Footer:
+        footer = self._format.footer(file)
+        if footer.day != day:
+            raise Unreadable(f"the file of {footer.day}")
+        return footer
 
     def _recounted(self, report: DayReport) -> DayReport:
         if report.state in (DayState.MISSING, DayState.UNREADABLE):
