@@ -118,6 +118,15 @@ async def test_a_day_without_a_file_is_missing(house: LakeHouse) -> None:
     assert expected == [*(await house.check()).values()]
 
 
+async def test_what_else_lies_in_the_folder_is_no_day(house: LakeHouse) -> None:
+    """Issue 3, bad input: strange names are passed over, not stumbled on."""
+    (house.root / "day=2026-13-45").mkdir(parents=True)
+    (house.root / f"day={DAYS[0]}").mkdir()
+    (house.root / "notes.txt").write_text("mine")
+    assert list(DAYS) == list(await house.export())
+    assert {DayState.CURRENT} == set((await house.check()).values())
+
+
 async def test_another_export_into_the_same_folder_is_refused(house: LakeHouse) -> None:
     """Issue 3, 8: two at once would clear each other's unfinished files away."""
     with folder.only_one(house.root), pytest.raises(OperatorError, match="another export"):

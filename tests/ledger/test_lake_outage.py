@@ -99,6 +99,29 @@ async def test_an_entry_that_arrives_while_its_day_is_written_is_not_lost(
     assert house.in_database() == house.in_lake()
 
 
+@pytest.mark.parametrize("exported", [False, True])
+async def test_a_day_that_shrinks_while_it_is_written_is_not_written(
+    house: LakeHouse, exported: bool
+) -> None:
+    """P2: a day dropped at that moment must not leave a part of it that looks like all of it."""
+    if exported:
+        await house.export()
+        house.add(entry(ACME, ms(LAST, 7), 77))
+    before = house.files()
+    removed = f"DELETE FROM meterr.ledger_entry WHERE tenant_id = '{BOLT}' AND at::date = '{LAST}'"
+
+    def remove(day: date, entries: int) -> None:
+        if day == LAST:
+            run_as_admin(house.admin_dsn, removed)
+
+    small = house.made(lake.BatchLimits(rows_max=1, page_rows=1))
+    found = {report.day: report for report in await small.export(WANTED, NOW, remove)}
+    assert (DayState.DIFFERS, False) == (found[LAST].state, found[LAST].written)
+    assert [] == drafts(house.root)
+    expected = before or [f"day={day}/part-0.parquet" for day in DAYS[:-1]]
+    assert expected == house.files()
+
+
 def end_every_session(admin_dsn: str) -> None:
     with psycopg.connect(admin_dsn, autocommit=True) as conn:
         conn.execute(

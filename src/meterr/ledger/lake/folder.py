@@ -28,9 +28,8 @@ def exported_days(root: Path) -> list[date]:
     """List the days that have a file, in order."""
     if not root.is_dir():
         return []
-    names = (_DAY.fullmatch(path.name) for path in root.iterdir())
-    days = sorted(date.fromisoformat(name[1]) for name in names if name)
-    return [day for day in days if file_of(root, day).is_file()]
+    days = (_day_of(path.name) for path in root.iterdir())
+    return sorted(day for day in days if day and file_of(root, day).is_file())
 
 
 @contextmanager
@@ -74,6 +73,14 @@ def draft_of(root: Path, day: date) -> Iterator[Path]:
         sync_directory(root)
     finally:
         draft.unlink(missing_ok=True)
+
+
+def _day_of(name: str) -> date | None:
+    match = _DAY.fullmatch(name)
+    try:
+        return date.fromisoformat(match[1]) if match else None
+    except ValueError:
+        return None
 
 
 def _sync(path: Path) -> None:

@@ -31,8 +31,12 @@ def _silent(day: date, entries: int) -> None: ...
 
 
 class _Stored(NamedTuple):
-    figures: Figures = Figures()
-    tenants: tuple[str, ...] = ()  # those with entries, in order
+    figures: Figures
+    tenants: list[str]  # those with entries, in order
+
+
+class _Shrunk(Exception):
+    """The ledger has fewer entries of a day than when they were counted."""
 
 
 class Lake:
@@ -69,9 +73,7 @@ class Lake:
             for day in self._days(wanted, stored):
                 found = self._look(day, stored.get(day))
                 if found is not None and found.state in WRITTEN_AGAIN:
-                    tenants = stored[day].tenants
-                    figures = await self._write(day, tenants, wanted, now, on_progress)
-                    found = DayReport(day, found.state, True, figures, found.file)
+                    found = await self._written(found, stored[day], wanted, now, on_progress)
                 if found is not None:
                     reports.append(found)
         return reports
@@ -106,13 +108,14 @@ class Lake:
         async with self._db.transaction() as conn:
             days = await store.days_with_partition(conn, wanted.since, wanted.until)
             unknown = [] if wanted.tenant else await unknown_tenants(conn)
-        found = {day: _Stored() for day in days}
+        found = {day: _Stored(Figures(), []) for day in days}
         for tenant in sorted({*wanted.tenants, *unknown}):
             async with self._db.tenant_transaction(tenant) as conn:
                 by_day = await store.figures_by_day(conn, tenant, wanted.since, wanted.until)
             for day, figures in by_day.items():
-                before = found.get(day, _Stored())
-                found[day] = _Stored(before.figures.plus(figures), (*before.tenants, tenant))
+                before = found.get(day, _Stored(Figures(), []))
+                before.tenants.append(tenant)
+                found[day] = before._replace(figures=before.figures.plus(figures))
         return found
 
     def _days(self, wanted: Wanted, stored: dict[date, _Stored]) -> list[date]:
@@ -154,10 +157,26 @@ class Lake:
             report.day, DayState.UNREADABLE, False, report.figures, report.file, detail
         )
 
+    async def _written(
+        self,
+        found: DayReport,
+        stored: _Stored,
+        wanted: Wanted,
+        now: datetime,
+        on_progress: Progress,
+    ) -> DayReport:
+        day, file = found.day, found.file
+        try:
+            figures = await self._write(day, stored, wanted, now, on_progress)
+        except _Shrunk:
+            detail = "entries went out of the ledger while the day was written"
+            return DayReport(day, DayState.DIFFERS, False, found.figures, file, detail)
+        return DayReport(day, found.state, True, figures, file)
+
     async def _write(
         self,
         day: date,
-        tenants: Sequence[str],
+        stored: _Stored,
         wanted: Wanted,
         now: datetime,
         on_progress: Progress,
@@ -165,8 +184,11 @@ class Lake:
         with folder.draft_of(self._root, day) as draft:
             writer = self._format.create(draft)
             try:
-                await self._fill(writer, day, tenants, on_progress)
+                await self._fill(writer, day, stored.tenants, on_progress)
                 figures = writer.figures
+                # What was dropped or removed meanwhile must not become a file that looks whole.
+                if figures != stored.figures and not stored.figures.can_grow_to(figures):
+                    raise _Shrunk
                 at = now.astimezone(UTC).isoformat(timespec="seconds")
                 writer.close(Footer.of(SCHEMA_VERSION, day, wanted.tenant, figures, at))
             finally:
