@@ -61,7 +61,7 @@ def period_of(first: date | datetime, end: date | datetime, zone: tzinfo) -> Per
     time that happens twice, the first), an aware one as it is. Raises ``Invalid`` unless the end is
     later than the start, and for years outside 1970 to 2999.
     """
-    since, until = _instant(first, zone), _instant(end, zone)
+    since, until = instant_of(first, zone), instant_of(end, zone)
     if until <= since:
         raise Invalid("The end of the period must be later than its start.", param="to")
     return Period(since, until, zone)
@@ -85,7 +85,13 @@ def edges_of(period: Period, bucket: Bucket) -> tuple[Edge, ...]:
     return tuple(edges)
 
 
-def _instant(when: date | datetime, zone: tzinfo) -> datetime:
+def instant_of(when: date | datetime, zone: tzinfo) -> datetime:
+    """
+    Return when, in UTC, it first is ``when`` in ``zone``; of a date, its first instant.
+
+    A midnight that the clock leaps over is the moment of the leap. Raises ``Invalid`` for years
+    outside 1970 to 2999.
+    """
     if not _YEAR_MIN <= when.year <= _YEAR_MAX:
         raise Invalid(f"Times from {_YEAR_MIN} to {_YEAR_MAX} can be asked for.", param="from")
     if not isinstance(when, datetime):
@@ -100,7 +106,7 @@ def _next_day(at: datetime, zone: tzinfo) -> datetime:
     # clock set back over midnight shows a day twice: its second showing stays with the day after.
     while following <= at:
         day += timedelta(days=1)
-        following = _instant(day, zone)
+        following = instant_of(day, zone)
     return following
 
 

@@ -528,6 +528,136 @@ create trigger spend_leases after insert on meterr.ledger_entry
   referencing new table as added
   for each statement execute function meterr.spend_leases();
 
+-- One exchange between a process's lease and its window: what the process parted with goes back, what
+-- it used beyond its grant is granted (`owed`: no cap, the truth stands), and then a slice, if it
+-- wants one. A slice is what is wanted while that is at most an eighth of what remains, else an
+-- eighth, but at least `need` (all waiting calls together), of which not more than there is; and
+-- nothing when that is not even `least`, the smallest of them. Soft limits grant without a cap.
+--
+-- Safe to repeat, and safe when an answer is lost or a statement arrives late: `parted_with` is a
+-- total, and a caller that does not know the present `granted` is told, not granted. Of rates and
+-- concurrency, leases whose processes stopped renewing come back first: when the last permit they
+-- could have used has cooled, with 5 s for clocks that differ in pace.
+create function meterr.exchange_lease(
+  of_limit uuid, of_window timestamptz, by_process uuid, as_lease bigint, known_granted numeric,
+  parted_with numeric, owed numeric, want numeric, need numeric, least_need numeric)
+  returns table (lease_id bigint, granted numeric, remaining numeric)
+  language plpgsql security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  tenant  uuid := nullif(current_setting('meterr.tenant_id', true), '')::uuid;
+  rule    meterr.limit_rule;
+  pool    meterr.limit_pool;
+  lease   meterr.limit_lease;
+  back    numeric := 0;
+  grant_  numeric := 0;
+  places  integer;
+begin
+  select * into rule from meterr.limit_rule r
+    where r.tenant_id = tenant and r.limit_id = of_limit and r.ended_at is null;
+  if not found then
+    return;
+  end if;
+  places := case rule.measure when 'usd' then 18 else 0 end;
+  select * into pool from meterr.limit_pool p
+    where p.tenant_id = tenant and p.limit_id = of_limit and p.starts_at = of_window for update;
+  if not found then
+    insert into meterr.limit_pool (tenant_id, limit_id, starts_at)
+      values (tenant, of_limit, of_window) on conflict do nothing;
+    select * into pool from meterr.limit_pool p
+      where p.tenant_id = tenant and p.limit_id = of_limit and p.starts_at = of_window for update;
+  end if;
+  if rule.measure <> 'usd' then
+    with lost as (
+      select l.lease_id from meterr.limit_lease l
+       where l.tenant_id = tenant and l.limit_id = of_limit and l.starts_at = of_window
+         and l.process <> by_process and l.expires_at < clock_timestamp() - interval '65 s'
+         for update skip locked
+    ), gone as (
+      delete from meterr.limit_lease l using lost
+       where l.tenant_id = tenant and l.lease_id = lost.lease_id
+      returning l.granted - l.returned as held
+    )
+    select coalesce(sum(held), 0) into back from gone;
+  end if;
+  insert into meterr.limit_lease (tenant_id, limit_id, starts_at, process, expires_at)
+    values (tenant, of_limit, of_window, by_process, 'infinity') on conflict do nothing;
+  select * into lease from meterr.limit_lease l
+    where l.tenant_id = tenant and l.limit_id = of_limit and l.starts_at = of_window
+      and l.process = by_process for update;
+  if lease.lease_id = as_lease then
+    parted_with := least(greatest(lease.returned, parted_with), lease.granted);
+    back := back + parted_with - lease.returned;
+  else
+    parted_with := lease.returned;
+    known_granted := 0;
+  end if;
+  pool.taken := pool.taken - back;
+  remaining := rule.amount - pool.taken;
+  if lease.granted = known_granted then
+    grant_ := owed;
+    remaining := remaining - owed;
+    if not rule.hard then
+      grant_ := grant_ + want;
+    elsif remaining >= least_need then
+      grant_ := grant_ + least(remaining, greatest(need, least(want, trunc(remaining / 8, places))));
+    end if;
+  end if;
+  update meterr.limit_pool p set taken = pool.taken + grant_
+    where p.tenant_id = tenant and p.limit_id = of_limit and p.starts_at = of_window;
+  update meterr.limit_lease l
+     set granted = lease.granted + grant_, returned = parted_with,
+         expires_at = case rule.measure when 'usd' then 'infinity'
+                                        else clock_timestamp() + interval '30 s' end
+   where l.tenant_id = tenant and l.lease_id = lease.lease_id;
+  return query select lease.lease_id, lease.granted + grant_,
+                      greatest(rule.amount - pool.taken - grant_, 0);
+end
+$$;
+
+-- What a living process holds of rates and concurrency stays its own for another 30 s. Returns which
+-- leases that are: one that is missing was given to others.
+create function meterr.renew_leases(of_process uuid) returns setof bigint
+  language sql security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+  update meterr.limit_lease set expires_at = clock_timestamp() + interval '30 s'
+   where process = of_process and expires_at < 'infinity'
+  returning lease_id;
+$$;
+
+-- Windows that ended more than 62 days ago, and what was lent from them. Events stay.
+create function meterr.prune_limits() returns integer
+  language plpgsql security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  pruned integer;
+begin
+  with ended as (
+    select p.tenant_id, p.limit_id, p.starts_at
+      from meterr.limit_pool p join meterr.limit_rule r using (tenant_id, limit_id)
+     where p.starts_at + case r.span when 'day' then interval '2 days'
+                                     when 'week' then interval '8 days'
+                                     when 'month' then interval '32 days' end
+             < now() - interval '62 days'
+        or r.ended_at < now() - interval '62 days'
+     order by p.tenant_id, p.limit_id, p.starts_at
+       for update of p skip locked
+  ), gone as (
+    delete from meterr.limit_lease l using ended e
+     where l.tenant_id = e.tenant_id and l.limit_id = e.limit_id and l.starts_at = e.starts_at
+  ), closed as (
+    delete from meterr.limit_pool p using ended e
+     where p.tenant_id = e.tenant_id and p.limit_id = e.limit_id and p.starts_at = e.starts_at
+    returning 1
+  )
+  select count(*) into pruned from closed;
+  return pruned;
+end
+$$;
+
 -- The journal of a process that is no more has been read to its end: what its leases still held
 -- goes back. Not when a line of that journal was unreadable: nobody knows what it had spent.
 create function meterr.close_process(ended uuid) returns integer
@@ -579,6 +709,10 @@ grant select, insert, update on meterr.upstream to meterr_app;
 grant select, insert on meterr.price_override to meterr_app;
 grant select on meterr.price_version to meterr_app;
 grant select on meterr.ledger_entry to meterr_app;
+grant execute on function meterr.exchange_lease(
+  uuid, timestamptz, uuid, bigint, numeric, numeric, numeric, numeric, numeric, numeric) to meterr_app;
+grant execute on function meterr.renew_leases(uuid) to meterr_app;
+grant execute on function meterr.prune_limits() to meterr_app;
 grant execute on function meterr.list_tenants() to meterr_app;
 grant execute on function meterr.list_unknown_tenants() to meterr_app;
 

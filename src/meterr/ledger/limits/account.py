@@ -1,0 +1,166 @@
+"""One window of one limit as this process knows it: its lease, and what the window last said."""
+
+import asyncio
+import math
+from typing import Final
+
+from meterr.core.limits import Holder, Limit, Measure, Span
+from meterr.ledger.limits.lease import Cooling, Lease, is_tight, wanted
+from meterr.ledger.limits.model import NATURE, NO_TENANT, LimitState, amount_of, units
+from meterr.ledger.limits.store import Lent, Wish
+from meterr.ledger.limits.window import EPOCH, Window
+
+# The database keeps a lease for 30 s from when it renewed it; ours ends earlier by what clocks may
+# differ in pace.
+_VALID_S: Final = 25.0
+_FOREVER_MS: Final = 1 << 62
+
+
+class Account:
+    """
+    What is held of one window, by whom it is waited for, and how much remained when last asked.
+
+    ``needs`` are those of the calls that wait; ``begun`` and ``answered`` number the exchanges, so
+    that a call knows whether one began after it started to wait.
+    """
+
+    __slots__ = (
+        "amount",
+        "answered",
+        "begun",
+        "ends_ms",
+        "flight",
+        "in_force",
+        "lease",
+        "limit",
+        "measure",
+        "moves",
+        "moves_seen",
+        "needs",
+        "planned",
+        "remaining",
+        "starts_at",
+        "starts_ms",
+        "tenant_id",
+        "tight",
+        "valid_until",
+        "zone",
+    )
+
+    def __init__(self, limit: Limit, tenant_id: str, zone: str, window: Window) -> None:
+        self.limit = limit
+        self.measure = limit.measure
+        self.tenant_id = NO_TENANT if limit.holder is Holder.UPSTREAM else tenant_id
+        self.zone = zone
+        self.starts_at = window.starts_at
+        self.starts_ms = _unix_ms(window, 0)
+        self.ends_ms = _unix_ms(window, 1)
+        self.amount = units(limit.measure, limit.amount)
+        self.lease = Lease(NATURE[limit.measure])
+        self.in_force = True
+        self.remaining = 0
+        self.tight = False
+        self.valid_until = math.inf if limit.measure is Measure.USD else -math.inf
+        self.needs: list[int] = []
+        self.begun = self.answered = 0
+        self.flight: asyncio.Task[Exception | None] | None = None
+        self.planned: asyncio.TimerHandle | None = None
+        self.moves = self.moves_seen = 0
+
+    def adopt(self, limit: Limit, zone: str, window: Window) -> None:
+        """Hold to the rule as it is now; what was lent under a higher amount goes back."""
+        amount = units(limit.measure, limit.amount)
+        if amount < self.amount:
+            self.lease.give_back()
+        if amount != self.amount:
+            self.remaining = 0
+        self.amount, self.limit, self.zone = amount, limit, zone
+        self.ends_ms = _unix_ms(window, 1)
+
+    def take(self, need: int, now: float, *, hard: bool) -> bool:
+        """Reserve ``need``, if that can be known without asking."""
+        lease = self.lease
+        if now >= self.valid_until or lease.lease_id is None:
+            return False
+        self.moves += 1
+        if lease.take(need, now):
+            return True
+        if not hard:
+            lease.draw(need, now)
+        return not hard
+
+    def cool(self, need: int, now: float) -> Cooling | None:
+        """Let what a rate gave just now cool."""
+        rated = self.measure is Measure.REQUESTS or self.measure is Measure.TOKENS
+        return self.lease.cool(need, now) if rated else None
+
+    def wish(self, process: str, now: float) -> Wish:
+        """
+        Begin an exchange and return what to say in it.
+
+        Whoever waits here comes first; otherwise what is not in use goes back.
+        """
+        self.begun += 1
+        lease = self.lease
+        lease.thaw(now)
+        waiting = sum(self.needs)
+        need = max(waiting - lease.surplus, 0)
+        short = need > 0 or (lease.owed > 0 and not self.limit.hard)
+        if not waiting:
+            lease.give_back()
+        return Wish(
+            measure=self.measure,
+            limit_id=self.limit.limit_id,
+            starts_at=self.starts_at,
+            process=process,
+            lease_id=lease.lease_id,
+            known_granted=lease.granted,
+            parted_with=lease.returned,
+            owed=lease.owed,
+            want=wanted(self.amount, need) if short else 0,
+            need=need,
+            least_need=max(min(self.needs) - lease.surplus, 0) if need else 0,
+        )
+
+    def learn(self, lent: Lent | None, number: int, asked_at: float) -> None:
+        """Take in the answer to exchange ``number``, which was asked at ``asked_at``."""
+        self.answered = number
+        if lent is None:
+            self.in_force = False
+            return
+        self.lease.learn(lent.lease_id, lent.granted)
+        self.remaining = lent.remaining
+        self.tight = is_tight(self.amount, lent.remaining)
+        if self.measure is not Measure.USD:
+            self.valid_until = asked_at + _VALID_S
+
+    def renewed(self, leases: set[int], asked_at: float) -> None:
+        """Take in which leases were renewed; one that was not is no longer ours."""
+        until = asked_at + _VALID_S
+        if self.measure is Measure.USD or self.lease.lease_id is None or self.valid_until >= until:
+            return
+        self.valid_until = until if self.lease.lease_id in leases else -math.inf
+
+    @property
+    def is_unsettled(self) -> bool:
+        """Whether the window should hear of what was used too much, or is not needed here."""
+        lease = self.lease
+        return lease.ready < 0 or (self.tight and lease.ready > 0)
+
+    def state(self, now: float, now_ms: int) -> LimitState:
+        """Return what is left, as far as this process knows."""
+        self.lease.thaw(now)
+        left = min(self.remaining + self.lease.surplus, self.amount)
+        return LimitState(self.limit, amount_of(self.measure, left), self._resets_in(now, now_ms))
+
+    def _resets_in(self, now: float, now_ms: int) -> float:
+        if self.limit.span is Span.MINUTE:
+            return self.lease.cooled_in(now)
+        if self.limit.span is Span.CALL:
+            return 0.0
+        return math.inf if self.ends_ms == _FOREVER_MS else max(self.ends_ms - now_ms, 0) / 1000
+
+
+def _unix_ms(window: Window, edge: int) -> int:
+    at = window[edge]
+    return _FOREVER_MS if at is None else int((at - EPOCH).total_seconds() * 1000)

@@ -1,0 +1,190 @@
+"""What one process holds of one window, in whole units. Pure: the time is an argument."""
+
+from collections import deque
+from enum import Enum, auto
+
+RATE_SPAN_S = 60.0
+# Permits used within this time cool together, by the later time: it bounds the memory of a lease.
+_COOL_TOGETHER_S = 0.05
+_SLICES = 32  # the share of a limit that a process asks for at once
+
+
+class Nature(Enum):
+    """What becomes of the units that a call used."""
+
+    SPENT = auto()  # money: gone
+    COOLS = auto()  # a rate: back when RATE_SPAN_S have passed since the call was let through
+    RUNS = auto()  # concurrency: back when the call has ended
+
+
+class Cooling:
+    """Units of a rate that were used at about one time."""
+
+    __slots__ = ("amount", "over", "since", "until")
+
+    def __init__(self, now: float) -> None:
+        self.amount = 0
+        self.since = now
+        self.until = now + RATE_SPAN_S
+        self.over = False
+
+
+def wanted(amount: int, need: int) -> int:
+    """
+    Return what to ask for: a 32nd of the limit, or the need where that is more.
+
+    The window then lends at most an eighth of what remains in it, unless the need is more: so
+    slices shrink towards the limit until each call asks for itself.
+    """
+    return max(amount // _SLICES, need)
+
+
+def is_tight(amount: int, remaining: int) -> bool:
+    """Tell whether a window no longer lends whole slices: then nobody keeps what is not in use."""
+    return remaining * 4 < amount
+
+
+class Lease:
+    """
+    What a process took from a window, and where it is now.
+
+    At any time ``granted - returned == ready + in_use + spent + cooling``. ``ready`` is negative
+    when calls used more than was reserved, or a limit was soft: then nothing can be taken until the
+    window has granted what is ``owed``. ``granted`` is the window's word; ``returned`` is ours, and
+    what it names is never used again, whether or not the window has heard of it.
+    """
+
+    __slots__ = (
+        "_cooling",
+        "cooling",
+        "granted",
+        "in_use",
+        "lease_id",
+        "nature",
+        "ready",
+        "returned",
+        "spent",
+    )
+
+    def __init__(self, nature: Nature) -> None:
+        self.nature = nature
+        self.lease_id: int | None = None
+        self.granted = 0
+        self.returned = 0
+        self.ready = 0
+        self.in_use = 0
+        self.spent = 0
+        self.cooling = 0
+        self._cooling: deque[Cooling] = deque()
+
+    @property
+    def owed(self) -> int:
+        """What was used and is not granted yet."""
+        return -self.ready if self.ready < 0 else 0
+
+    @property
+    def surplus(self) -> int:
+        """What could go back at once."""
+        return max(0, self.ready)
+
+    def take(self, amount: int, now: float) -> bool:
+        """Reserve ``amount`` if it is ready; else change nothing and return False."""
+        if self._cooling and self._cooling[0].until <= now:
+            self.thaw(now)
+        if amount > self.ready:
+            return False
+        self.ready -= amount
+        if self.nature is not Nature.COOLS:
+            self.in_use += amount
+        return True
+
+    def draw(self, amount: int, now: float) -> None:
+        """Reserve ``amount`` whether or not it is ready: the limit is soft."""
+        if not self.take(amount, now):
+            self.ready -= amount
+            if self.nature is not Nature.COOLS:
+                self.in_use += amount
+
+    def cool(self, amount: int, now: float) -> Cooling:
+        """Let ``amount``, just taken, cool from now on; return what to name when it changes."""
+        last = self._cooling[-1] if self._cooling else None
+        if last is None or now - last.since > _COOL_TOGETHER_S:
+            last = Cooling(now)
+            self._cooling.append(last)
+        last.until = now + RATE_SPAN_S
+        last.amount += amount
+        self.cooling += amount
+        return last
+
+    def settle(self, reserved: int, used: int, cooling: Cooling | None) -> None:
+        """
+        End a call that used ``used``, be it less or more than was reserved for it.
+
+        Of a rate whose time is over already nothing moves: it is ready again, or was given back.
+        """
+        if cooling is not None:
+            if not cooling.over:
+                cooling.amount += used - reserved
+                self.cooling += used - reserved
+                self.ready += reserved - used
+            return
+        self.in_use -= reserved
+        if self.nature is Nature.SPENT:
+            self.spent += used
+            self.ready += reserved - used
+        else:
+            self.ready += reserved
+
+    def thaw(self, now: float) -> None:
+        """Make ready what has cooled."""
+        while self._cooling and self._cooling[0].until <= now:
+            cooled = self._cooling.popleft()
+            cooled.over = True
+            self.cooling -= cooled.amount
+            self.ready += cooled.amount
+
+    def give_back(self) -> int:
+        """Part with the surplus; return the total of what was ever parted with."""
+        self.returned += self.surplus
+        self.ready = min(self.ready, 0)
+        return self.returned
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing is held that could still move."""
+        return not (self.ready or self.in_use or self.cooling)
+
+    def learn(self, lease_id: int, granted: int) -> None:
+        """
+        Take in the window's word: ``granted`` in total, under this id.
+
+        Another id than before means that the window counted us for dead: nothing of what we held is
+        ours any more. What runs on is then owed to it.
+        """
+        if self.lease_id is not None and lease_id != self.lease_id:
+            self._forget()
+        self.lease_id = lease_id
+        self.ready += granted - self.granted
+        self.granted = granted
+
+    def ready_in(self, amount: int, now: float) -> float | None:
+        """Return after how many seconds ``amount`` will be ready without the window, if ever."""
+        ready = self.ready
+        if ready >= amount:
+            return 0.0
+        for cooling in self._cooling:
+            ready += cooling.amount
+            if ready >= amount:
+                return max(cooling.until - now, 0.0)
+        return None
+
+    def cooled_in(self, now: float) -> float:
+        """Return after how many seconds nothing cools any more."""
+        return max(self._cooling[-1].until - now, 0.0) if self._cooling else 0.0
+
+    def _forget(self) -> None:
+        for cooling in self._cooling:
+            cooling.over = True
+        self._cooling.clear()
+        self.granted = self.returned = self.spent = self.cooling = 0
+        self.ready = -self.in_use

@@ -1,0 +1,247 @@
+"""The limiter of one process: reserves before a call, settles after it, from leases in memory."""
+
+import asyncio
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from decimal import Decimal
+from typing import Final
+
+import psycopg
+
+from meterr.core.clock import Clock, as_datetime
+from meterr.core.db import Database
+from meterr.core.errors import Invalid, Unavailable
+from meterr.core.limits import Limit, Measure
+from meterr.core.principal import Principal
+from meterr.ledger.limits.account import Account
+from meterr.ledger.limits.lender import Lender, unknown
+from meterr.ledger.limits.model import Ask, OnOutage, usd_units
+from meterr.ledger.limits.refusal import refusal, unbounded
+from meterr.ledger.limits.reservation import Part, Reservation
+from meterr.ledger.limits.window import window_at
+
+_TICK_S: Final = 1.0
+_RENEW_TICKS: Final = 8
+_PRUNE_TICKS: Final = 6 * 3600
+_CLOSE_S: Final = 5.0
+# Calls that began before their window ended may still ask; after this, that window is forgotten.
+_WINDOW_KEPT_MS: Final = 24 * 3600 * 1000
+
+
+class Limiter:
+    """
+    Hold the calls of one process to their limits, exactly, together with all other processes.
+
+    ``process`` is the name of its journal folder, under which a dead process's budgets come back.
+    Belongs to one event loop. With the database away it lives on what it holds and then refuses:
+    ``on_outage`` says so where it is built.
+    """
+
+    def __init__(self, db: Database, process: str, clock: Clock, *, on_outage: OnOutage) -> None:
+        self.on_outage = on_outage
+        self._clock = clock
+        self._lender = Lender(db, process, clock)
+        self._present: dict[str, Account] = {}  # by limit: the window that was used last
+        self._windows: dict[tuple[str, int], Account] = {}  # by limit and start
+        self._forgotten_ms = 0  # windows that ended before are no longer known
+
+    def reserve_now(
+        self, principal: Principal, limits: Sequence[Limit], ask: Ask, at_unix_ms: int
+    ) -> Reservation | None:
+        """
+        Reserve from what is in memory; None when that cannot say, and ``reserve`` must be awaited.
+
+        ``limits`` are those that hold for this call: the caller matches models and adds upstreams.
+        """
+        now = self._clock.monotonic()
+        parts: list[Part] = []
+        for limit in limits:
+            account = self._present.get(limit.limit_id)
+            if account is None or not _serves(account, limit, principal, at_unix_ms):
+                break
+            if not account.in_force:
+                continue
+            need = _need(limit, ask)
+            if need is None or not account.take(need, now, hard=limit.hard):
+                break
+            parts.append(Part(account, need, account.cool(need, now)))
+            if account.lease.ready < 0:
+                self._lender.settle_soon(account)
+        else:
+            return Reservation(parts, self._clock)
+        self._undo(parts)
+        return None
+
+    async def reserve(
+        self, principal: Principal, limits: Sequence[Limit], ask: Ask, at_unix_ms: int
+    ) -> Reservation:
+        """
+        Reserve, asking the database where memory cannot say; all of ``limits`` or nothing.
+
+        Raises:
+            LimitReached: One of its kinds; nothing stays taken.
+            LimitsUnknown: The database is away, and what this process holds does not suffice.
+        """
+        reservation = Reservation([], self._clock)
+        try:
+            for limit in limits:
+                account = self._account(limit, principal, at_unix_ms)
+                part = await self._draw(account, limit, ask)
+                if part is not None:
+                    reservation.parts.append(part)
+        except BaseException:
+            self.release(reservation)
+            raise
+        return reservation
+
+    def settle(self, reservation: Reservation, usd: Decimal | None, tokens: int) -> None:
+        """
+        End a call that cost ``usd`` and used ``tokens``; what it did not use is free again.
+
+        ``usd`` None is an unknown cost: all that was reserved stays spent. A second word on the
+        same reservation changes nothing.
+        """
+        if reservation.ended:
+            return
+        reservation.ended = True
+        for account, amount, cooling in reservation.parts:
+            used = amount
+            if account.measure is Measure.TOKENS:
+                used = tokens
+            elif account.measure is Measure.USD and usd is not None:
+                used = usd_units(usd)
+            account.lease.settle(amount, used, cooling)
+            if account.is_unsettled:
+                self._lender.settle_soon(account)
+
+    def release(self, reservation: Reservation) -> None:
+        """End a call that never left: everything comes back, the request itself too."""
+        if reservation.ended:
+            return
+        reservation.ended = True
+        self._undo(reservation.parts)
+
+    async def run(self) -> None:
+        """
+        Renew leases and return what is not needed, until cancelled; then give everything back.
+
+        What runs or cools at that moment comes back by its expiry; budgets come back once the
+        journal has been read.
+        """
+        ticks = 0
+        try:
+            while True:
+                await asyncio.sleep(_TICK_S)
+                ticks += 1
+                self._return_surplus()
+                if ticks % _RENEW_TICKS == 0:
+                    await self._renew()
+                if ticks % _PRUNE_TICKS == 1:
+                    with suppress(Unavailable, psycopg.Error):  # the next round, or another process
+                        await self._lender.prune()
+        finally:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_CLOSE_S):
+                    await self._close()
+
+    async def _draw(self, account: Account, limit: Limit, ask: Ask) -> Part | None:
+        """Take what one limit must give; None when it is not in force any more."""
+        need = _need(limit, ask)
+        if need is None:
+            raise unbounded(account, self._clock.monotonic(), self._clock.unix_ms())
+        seen = account.begun
+        account.needs.append(need)
+        try:
+            while account.in_force:
+                now = self._clock.monotonic()
+                if account.take(need, now, hard=limit.hard):
+                    if account.lease.ready < 0:
+                        self._lender.settle_soon(account)
+                    return Part(account, need, account.cool(need, now))
+                # Only an exchange that knew of this call may refuse it.
+                if account.answered > seen and account.remaining < need:
+                    raise refusal(account, need, now, self._clock.unix_ms())
+                await self._lender.answer(account)
+        finally:
+            account.needs.remove(need)
+        return None
+
+    def _account(self, limit: Limit, principal: Principal, at_unix_ms: int) -> Account:
+        """Return the account of the window that holds this time, under the rule as it is now."""
+        try:
+            window = window_at(limit.span, principal.time_zone, as_datetime(at_unix_ms))
+        except Invalid as error:  # the tenant's zone, not the caller's request
+            raise unknown(error.detail) from error
+        fresh = Account(limit, principal.tenant_id, principal.time_zone, window)
+        if fresh.ends_ms < self._forgotten_ms:
+            raise unknown(f"a window that ended at {fresh.ends_ms} was asked for")
+        account = self._windows.setdefault((limit.limit_id, fresh.starts_ms), fresh)
+        account.adopt(limit, principal.time_zone, window)
+        self._present[limit.limit_id] = account
+        return account
+
+    def _undo(self, parts: Sequence[Part]) -> None:
+        for account, amount, cooling in parts:
+            account.lease.settle(amount, 0, cooling)
+            if account.is_unsettled:
+                self._lender.settle_soon(account)
+
+    def _return_surplus(self) -> None:
+        """Give back what nobody used since the last look; of tight windows, all that is ready."""
+        now, now_ms = self._clock.monotonic(), self._clock.unix_ms()
+        for account in list(self._windows.values()):
+            account.lease.thaw(now)
+            idle = account.moves == account.moves_seen
+            account.moves_seen = account.moves
+            if account.is_unsettled or (idle and account.lease.ready > 0):
+                self._lender.settle_now(account)
+            elif account.ends_ms + _WINDOW_KEPT_MS < now_ms and account.lease.is_empty:
+                self._forget(account)
+
+    def _forget(self, account: Account) -> None:
+        del self._windows[account.limit.limit_id, account.starts_ms]
+        if self._present.get(account.limit.limit_id) is account:
+            del self._present[account.limit.limit_id]
+        self._forgotten_ms = max(self._forgotten_ms, account.ends_ms + 1)
+
+    async def _renew(self) -> None:
+        if not any(self._renewable()):
+            return
+        with suppress(Unavailable, psycopg.Error):  # then they expire, and calls are refused
+            leases, asked_at = await self._lender.renew()
+            for account in self._renewable():
+                account.renewed(leases, asked_at)
+
+    def _renewable(self) -> Iterator[Account]:
+        return (
+            account
+            for account in self._windows.values()
+            if account.measure is not Measure.USD and account.lease.lease_id is not None
+        )
+
+    async def _close(self) -> None:
+        await self._lender.finish()
+        for account in self._windows.values():
+            account.lease.thaw(self._clock.monotonic())
+            if account.lease.ready != 0:
+                self._lender.settle_now(account)
+        await self._lender.finish()
+
+
+def _serves(account: Account, limit: Limit, principal: Principal, at_unix_ms: int) -> bool:
+    """Tell whether the account is for this rule as it is now, and for this time."""
+    known = account.limit
+    return (
+        account.starts_ms <= at_unix_ms < account.ends_ms
+        and (known is limit or (known.amount == limit.amount and known.hard is limit.hard))
+        and account.zone == principal.time_zone
+    )
+
+
+def _need(limit: Limit, ask: Ask) -> int | None:
+    """Return the units a call needs of a limit; None when nobody can say."""
+    if limit.measure is Measure.USD:
+        if ask.usd is None:
+            return None if limit.hard else 0
+        return usd_units(ask.usd)
+    return ask.tokens if limit.measure is Measure.TOKENS else 1

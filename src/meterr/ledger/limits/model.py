@@ -1,0 +1,118 @@
+"""The types of limits: what a call asks for, what is left, what rules look like when stored."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from decimal import ROUND_CEILING, Decimal
+from enum import StrEnum
+from typing import Final, NamedTuple
+
+import msgspec
+
+from meterr.core.limits import Holder, Limit, Measure, Span
+from meterr.core.money import EXACT
+from meterr.ledger.limits.lease import Nature
+
+NO_TENANT: Final = "00000000-0000-0000-0000-000000000000"  # whose the limits of upstreams are
+USD_PLACES: Final = 18
+
+NATURE: Final[Mapping[Measure, Nature]] = {
+    Measure.USD: Nature.SPENT,
+    Measure.REQUESTS: Nature.COOLS,
+    Measure.TOKENS: Nature.COOLS,
+    Measure.CONCURRENCY: Nature.RUNS,
+}
+
+
+class OnOutage(StrEnum):
+    """What happens to a call whose limits cannot be checked. There is one answer, said aloud."""
+
+    REFUSE = "refuse"
+
+
+class Ask(NamedTuple):
+    """The most that a call can use. ``usd`` is None when its cost cannot be bounded."""
+
+    usd: Decimal | None
+    tokens: int
+
+
+class LimitState(NamedTuple):
+    """
+    What is left of a limit, as this process knows it: never more than there was when it last asked.
+
+    ``resets_in_s`` is the time until a budget's window ends (infinity for ``total``), or until
+    everything that this process used of a rate is free again; 0 for concurrency.
+    """
+
+    limit: Limit
+    remaining: Decimal
+    resets_in_s: float
+
+
+class NewLimit(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A rule as asked for; ``subject`` is an owner's name or a key's id, "" for the tenant."""
+
+    measure: Measure
+    holder: Holder
+    span: Span
+    amount: str  # US dollars, or a whole number
+    subject: str = ""
+    model: str = ""  # a pattern with * and ?, "" for every model
+    hard: bool = True
+
+
+class LimitRecord(msgspec.Struct, frozen=True):
+    """
+    A rule as stored, with its present window.
+
+    ``taken`` is what processes have drawn of the window, ``spent`` what ledger entries cost of it
+    (budgets only). ``ends_at`` is None where the window has no end.
+    """
+
+    limit_id: str
+    measure: Measure
+    holder: Holder
+    subject: str
+    model: str
+    span: Span
+    amount: Decimal
+    hard: bool
+    created_at: datetime
+    ended_at: datetime | None = None
+    starts_at: datetime | None = None
+    ends_at: datetime | None = None
+    taken: Decimal = Decimal(0)
+    spent: Decimal = Decimal(0)
+
+
+class LimitEvent(msgspec.Struct, frozen=True):
+    """A budget's window has spent ``percent`` of its amount: told once each."""
+
+    limit_id: str
+    measure: Measure
+    holder: Holder
+    subject: str
+    model: str
+    span: Span
+    starts_at: datetime
+    percent: int
+    at: datetime
+    spent: Decimal
+    amount: Decimal
+
+
+def usd_units(usd: Decimal) -> int:
+    """Return US dollars in units of 10**-18, rounded up."""
+    return int(EXACT.scaleb(usd, USD_PLACES).to_integral_value(ROUND_CEILING, EXACT))
+
+
+def units(measure: Measure, amount: Decimal) -> int:
+    """Return an amount in the whole units that leases count in."""
+    return usd_units(amount) if measure is Measure.USD else int(amount)
+
+
+def amount_of(measure: Measure, count: int) -> Decimal:
+    """Return whole units as the amount that they are."""
+    if measure is Measure.USD:
+        return EXACT.scaleb(Decimal(count), -USD_PLACES)
+    return Decimal(count)

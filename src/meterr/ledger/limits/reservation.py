@@ -1,0 +1,43 @@
+"""What one call holds of its limits, from before it leaves until it is settled."""
+
+from typing import NamedTuple
+
+from meterr.core.clock import Clock
+from meterr.core.limits import Measure
+from meterr.ledger.limits.account import Account
+from meterr.ledger.limits.lease import Cooling
+from meterr.ledger.limits.model import LimitState
+
+
+class Part(NamedTuple):
+    """What one limit gave."""
+
+    account: Account
+    amount: int
+    cooling: Cooling | None
+
+
+class Reservation:
+    """What a call may use. Belongs to the Limiter that made it; ended exactly once, by that."""
+
+    __slots__ = ("_clock", "ended", "parts")
+
+    def __init__(self, parts: list[Part], clock: Clock) -> None:
+        self.parts = parts
+        self.ended = False
+        self._clock = clock
+
+    @property
+    def leases(self) -> tuple[int, ...]:
+        """The leases its money comes from, for the journal."""
+        return tuple(
+            part.account.lease.lease_id
+            for part in self.parts
+            if part.account.measure is Measure.USD and part.account.lease.lease_id is not None
+        )
+
+    @property
+    def states(self) -> tuple[LimitState, ...]:
+        """What is left of each limit now, in the order in which they were asked."""
+        now, now_ms = self._clock.monotonic(), self._clock.unix_ms()
+        return tuple(part.account.state(now, now_ms) for part in self.parts)

@@ -1,0 +1,159 @@
+"""The SQL of limits: one statement a function, no decision. Acts as meterr_app."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, NamedTuple
+
+from psycopg import AsyncConnection
+from psycopg.rows import dict_row
+
+from meterr.core.limits import Holder, Measure, Span
+from meterr.core.sql import load_sql
+from meterr.ledger.limits.model import LimitEvent, LimitRecord, amount_of, units
+
+Connection = AsyncConnection[Any]
+Row = dict[str, Any]
+
+_SQL = load_sql("meterr.ledger.limits")
+
+
+class Wish(NamedTuple):
+    """What a lease tells its window; amounts in whole units. See meterr.exchange_lease."""
+
+    measure: Measure
+    limit_id: str
+    starts_at: datetime
+    process: str
+    lease_id: int | None
+    known_granted: int
+    parted_with: int
+    owed: int
+    want: int
+    need: int
+    least_need: int
+
+
+class Lent(NamedTuple):
+    """What the window answers: totals, and what remains for anybody."""
+
+    lease_id: int
+    granted: int
+    remaining: int
+
+
+async def exchange_lease(conn: Connection, wish: Wish) -> Lent | None:
+    """Move a lease once; None when its rule is not in force."""
+    measure = wish.measure
+    parameters = {
+        **wish._asdict(),
+        **{
+            name: amount_of(measure, getattr(wish, name))
+            for name in ("known_granted", "parted_with", "owed", "want", "need", "least_need")
+        },
+    }
+    for row in await _rows(conn, "exchange_lease", parameters):
+        return Lent(
+            row["lease_id"], units(measure, row["granted"]), units(measure, row["remaining"])
+        )
+    return None
+
+
+async def renew_leases(conn: Connection, process: str) -> set[int]:
+    """Renew what ``process`` holds of rates and concurrency, of all tenants; return the leases."""
+    return {row["lease_id"] for row in await _rows(conn, "renew_leases", {"process": process})}
+
+
+async def prune_limits(conn: Connection) -> int:
+    """Remove windows that ended more than 62 days ago; return how many."""
+    return int((await _rows(conn, "prune_limits", {}))[0]["windows"])
+
+
+async def upsert_limit(
+    conn: Connection,
+    tenant_id: str,
+    limit_id: str,
+    *,
+    measure: Measure,
+    holder: Holder,
+    subject: str,
+    model: str,
+    span: Span,
+    amount: Decimal,
+    hard: bool,
+) -> LimitRecord:
+    """Store a rule, or give the one in force for the same thing this amount."""
+    parameters = {
+        "tenant_id": tenant_id,
+        "limit_id": limit_id,
+        "measure": measure,
+        "holder": holder,
+        "subject": subject,
+        "model": model,
+        "span": span,
+        "amount": amount,
+        "hard": hard,
+    }
+    return _record((await _rows(conn, "upsert_limit", parameters))[0])
+
+
+async def has_key(conn: Connection, key_id: str) -> bool:
+    """Tell whether the tenant has this key, revoked or not."""
+    return bool((await _rows(conn, "has_key", {"key_id": key_id}))[0]["present"])
+
+
+async def list_rules(conn: Connection, *, ended: bool) -> list[LimitRecord]:
+    """Return the tenant's rules, oldest first, without their windows."""
+    return [_record(row) for row in await _rows(conn, "list_rules", {"ended": ended})]
+
+
+async def find_pools(
+    conn: Connection, limits: Sequence[str], starts: Sequence[datetime]
+) -> dict[str, tuple[Decimal, Decimal]]:
+    """Return taken and spent of those windows that anybody drew from."""
+    rows = await _rows(conn, "find_pools", {"limits": list(limits), "starts": list(starts)})
+    return {row["limit_id"]: (row["taken"], row["spent"]) for row in rows}
+
+
+async def time_zone_of(conn: Connection, tenant_id: str) -> str | None:
+    """Return the tenant's time zone; None when there is no such tenant."""
+    rows = await _rows(conn, "time_zone_of", {"tenant_id": tenant_id})
+    return str(rows[0]["time_zone"]) if rows else None
+
+
+async def end_limit(conn: Connection, limit_id: str) -> bool:
+    """End a rule; False when none of that id is in force."""
+    return bool(await _rows(conn, "end_limit", {"limit_id": limit_id}))
+
+
+async def list_events(
+    conn: Connection, before: tuple[datetime, str, datetime, int], rows_max: int
+) -> list[LimitEvent]:
+    """Return the tenant's events before that one, newest first."""
+    at, limit_id, starts_at, percent = before
+    parameters = {
+        "at": at,
+        "limit_id": limit_id,
+        "starts_at": starts_at,
+        "percent": percent,
+        "rows": rows_max,
+    }
+    return [LimitEvent(**_named(row)) for row in await _rows(conn, "list_events", parameters)]
+
+
+async def _rows(conn: Connection, name: str, parameters: Mapping[str, Any]) -> list[Row]:
+    async with conn.cursor(row_factory=dict_row) as cursor:
+        await cursor.execute(_SQL[name], parameters)
+        return await cursor.fetchall()
+
+
+def _record(row: Row) -> LimitRecord:
+    return LimitRecord(**_named(row))
+
+
+def _named(row: Row) -> Row:
+    """Return the row with its words as the types that they are."""
+    row["holder"] = Holder(row.pop("scope"))
+    row["measure"] = Measure(row["measure"])
+    row["span"] = Span(row["span"])
+    return row
