@@ -88,6 +88,16 @@ def segments(path: Path) -> list[Path]:
         return sorted(Path(e.path) for e in entries if _SEGMENT.fullmatch(e.name))
 
 
+def has_set_aside(root: Path, process: str) -> bool:
+    """Tell whether anything of ``process`` could not be read or was refused, now or before."""
+    return any(
+        entry.name.startswith(process)
+        for place in (root / DAMAGED, root / REJECTED)
+        if place.exists()
+        for entry in place.iterdir()
+    )
+
+
 def segment_path(folder: Path, number: int) -> Path:
     """Return the place of segment ``number``, counted from 1."""
     return folder / f"{number:08d}{SUFFIX}"

@@ -72,6 +72,15 @@ class Insertion:
             await self._insert_by_halves(datable, done)
         return done
 
+    async def close(self, process: str) -> None:
+        """
+        Say that everything a dead process spent is in; its leases come back.
+
+        Raises DatabaseUnavailable or psycopg.Error; say it again then.
+        """
+        async with self._db.transaction() as connection:
+            await store.close_process(connection, process)
+
     async def _append(self, entries: Sequence[Settled], prices: Iterable[Price]) -> int:
         async with self._db.transaction() as connection:
             await store.append_prices(connection, prices)  # before the rows that name them

@@ -42,3 +42,7 @@ on conflict do nothing;
 
 -- name: ensure_partition
 select meterr.ensure_ledger_partitions(%(day)s::date, %(day)s::date);
+
+-- name: close_process
+-- Idempotent: what went back is not there to go back again.
+select meterr.close_process(%(process)s);

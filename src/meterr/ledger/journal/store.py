@@ -34,3 +34,8 @@ async def append_prices(connection: Connection, prices: Iterable[Price]) -> None
 async def ensure_partition(connection: Connection, day: date) -> None:
     """Make the partition of one UTC day, if it is missing."""
     await connection.execute(_SQL["ensure_partition"], {"day": day})
+
+
+async def close_process(connection: Connection, process: str) -> None:
+    """Give back what a dead process's leases still held, now that all it spent is in the ledger."""
+    await connection.execute(_SQL["close_process"], {"process": process})

@@ -40,6 +40,7 @@ class Tail:
         self.path = path
         self.lock: int | None = None
         self.open: dict[str, Opened] = {}
+        self.is_whole = True  # all that was read could be
         self.left = 0  # bytes seen that are on their way, or damaged in a segment still written
         self._progress: dict[str, Progress] = {}
         self._prices: dict[str, Price] = {}
@@ -67,6 +68,7 @@ class Tail:
             portion.more = self._read_segment(portion, ahead[0], sealed=sealed)
         elif dead:
             self._close_open_calls(portion)
+        self.is_whole = self.is_whole and not portion.damages
         return portion
 
     def release(self, portion: Portion) -> None:

@@ -13,8 +13,8 @@ select meterr.prune_limits() as windows;
 
 -- name: upsert_limit
 insert into meterr.limit_rule (tenant_id, limit_id, measure, scope, subject, model, span, amount, hard)
-values (%(tenant_id)s, %(limit_id)s, %(measure)s, %(holder)s, %(subject)s, %(model)s, %(span)s,
-        %(amount)s, %(hard)s)
+values (%(tenant_id)s, gen_random_uuid(), %(measure)s, %(holder)s, %(subject)s, %(model)s,
+        %(span)s, %(amount)s, %(hard)s)
 on conflict (tenant_id, measure, scope, subject, model, span) where ended_at is null
 do update set amount = excluded.amount, hard = excluded.hard
 returning limit_id::text, measure, scope, subject, model, span, amount, hard, created_at, ended_at;

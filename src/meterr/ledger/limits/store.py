@@ -72,7 +72,6 @@ async def prune_limits(conn: Connection) -> int:
 async def upsert_limit(
     conn: Connection,
     tenant_id: str,
-    limit_id: str,
     *,
     measure: Measure,
     holder: Holder,
@@ -85,7 +84,6 @@ async def upsert_limit(
     """Store a rule, or give the one in force for the same thing this amount."""
     parameters = {
         "tenant_id": tenant_id,
-        "limit_id": limit_id,
         "measure": measure,
         "holder": holder,
         "subject": subject,

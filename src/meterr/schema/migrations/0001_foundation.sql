@@ -653,8 +653,9 @@ begin
 end
 $$;
 
--- The journal of a process that is no more has been read to its end: what its leases still held
--- goes back. Not when a line of that journal was unreadable: nobody knows what it had spent.
+-- The journal of a process that is no more has been read to its end: what its leases still held of
+-- money goes back, and its calls run no longer; permits of rates go back when the last has cooled.
+-- Not when a line of that journal was unreadable: nobody knows what it had spent.
 create function meterr.close_process(ended uuid) returns integer
   language plpgsql security definer
   set search_path = pg_catalog, pg_temp
@@ -672,7 +673,7 @@ begin
     delete from meterr.limit_lease l
      using meterr.limit_rule r
      where l.process = ended and r.tenant_id = l.tenant_id and r.limit_id = l.limit_id
-       and r.measure = 'usd'
+       and r.measure in ('usd', 'concurrency')
     returning l.tenant_id, l.limit_id, l.starts_at, l.granted - l.returned - l.spent as left_over
   ), back as (
     update meterr.limit_pool p set taken = greatest(p.taken - g.left_over, 0)
@@ -680,6 +681,7 @@ begin
      where p.tenant_id = g.tenant_id and p.limit_id = g.limit_id and p.starts_at = g.starts_at
   )
   select count(*) into closed from gone;
+  update meterr.limit_lease l set expires_at = least(l.expires_at, now()) where l.process = ended;
   return closed;
 end
 $$;
