@@ -5,7 +5,7 @@ import math
 from typing import Final
 
 from meterr.core.limits import Holder, Limit, Measure, Span
-from meterr.ledger.limits.lease import Cooling, Lease, is_tight, wanted
+from meterr.ledger.limits.lease import RATE_SPAN_S, Cooling, Lease, is_tight, wanted
 from meterr.ledger.limits.model import NATURE, NO_TENANT, LimitState, amount_of, units
 from meterr.ledger.limits.store import Lent, Wish
 from meterr.ledger.limits.window import EPOCH, Window
@@ -13,6 +13,7 @@ from meterr.ledger.limits.window import EPOCH, Window
 # The database keeps a lease for 30 s from when it renewed it; ours ends earlier by what clocks may
 # differ in pace.
 _VALID_S: Final = 25.0
+_IDLE_TICKS: Final = 5
 _FOREVER_MS: Final = 1 << 62
 
 
@@ -30,12 +31,12 @@ class Account:
         "begun",
         "ends_ms",
         "flight",
+        "idle_ticks",
         "in_force",
         "lease",
         "limit",
         "measure",
-        "moves",
-        "moves_seen",
+        "moved",
         "needs",
         "planned",
         "remaining",
@@ -65,7 +66,8 @@ class Account:
         self.begun = self.answered = 0
         self.flight: asyncio.Task[Exception | None] | None = None
         self.planned: asyncio.TimerHandle | None = None
-        self.moves = self.moves_seen = 0
+        self.moved = False
+        self.idle_ticks = 0
 
     def adopt(self, limit: Limit, zone: str, window: Window) -> None:
         """Hold to the rule as it is now; what was lent under a higher amount goes back."""
@@ -82,7 +84,7 @@ class Account:
         lease = self.lease
         if now >= self.valid_until or lease.lease_id is None:
             return False
-        self.moves += 1
+        self.moved = True
         if lease.take(need, now):
             return True
         if not hard:
@@ -141,6 +143,12 @@ class Account:
             return
         self.valid_until = until if self.lease.lease_id in leases else -math.inf
 
+    def tick(self) -> bool:
+        """Tell, once a second, whether nobody has drawn from this for some time."""
+        self.idle_ticks = 0 if self.moved else self.idle_ticks + 1
+        self.moved = False
+        return self.idle_ticks >= _IDLE_TICKS
+
     @property
     def is_unsettled(self) -> bool:
         """Whether the window should hear of what was used too much, or is not needed here."""
@@ -155,7 +163,8 @@ class Account:
 
     def _resets_in(self, now: float, now_ms: int) -> float:
         if self.limit.span is Span.MINUTE:
-            return self.lease.cooled_in(now)
+            ours = self.lease.cooled_in(now)
+            return ours if ours or self.remaining >= self.amount else RATE_SPAN_S
         if self.limit.span is Span.CALL:
             return 0.0
         return math.inf if self.ends_ms == _FOREVER_MS else max(self.ends_ms - now_ms, 0) / 1000

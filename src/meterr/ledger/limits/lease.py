@@ -6,7 +6,7 @@ from enum import Enum, auto
 RATE_SPAN_S = 60.0
 # Permits used within this time cool together, by the later time: it bounds the memory of a lease.
 _COOL_TOGETHER_S = 0.05
-_SLICES = 32  # the share of a limit that a process asks for at once
+_SLICES = 64  # the share of a limit that a process asks for at once
 
 
 class Nature(Enum):
@@ -31,7 +31,7 @@ class Cooling:
 
 def wanted(amount: int, need: int) -> int:
     """
-    Return what to ask for: a 32nd of the limit, or the need where that is more.
+    Return what to ask for: a 64th of the limit, or the need where that is more.
 
     The window then lends at most an eighth of what remains in it, unless the need is more: so
     slices shrink towards the limit until each call asks for itself.

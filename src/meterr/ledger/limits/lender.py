@@ -87,10 +87,11 @@ class Lender:
     async def _exchange(self, account: Account) -> Exception | None:
         """Exchange once; return what went wrong, for those who wait: nobody may be waiting."""
         try:
-            asked_at = self._clock.monotonic()
-            wish = account.wish(self._process, asked_at)
-            number = account.begun
             async with self._db.tenant_transaction(account.tenant_id) as conn:
+                # Only here, with the database there: what is given back cannot be taken again.
+                asked_at = self._clock.monotonic()
+                wish = account.wish(self._process, asked_at)
+                number = account.begun
                 lent = await store.exchange_lease(conn, wish)
             account.learn(lent, number, asked_at)
         except (Unavailable, psycopg.Error) as error:

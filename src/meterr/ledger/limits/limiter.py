@@ -191,8 +191,7 @@ class Limiter:
         now, now_ms = self._clock.monotonic(), self._clock.unix_ms()
         for account in list(self._windows.values()):
             account.lease.thaw(now)
-            idle = account.moves == account.moves_seen
-            account.moves_seen = account.moves
+            idle = account.tick()
             if account.is_unsettled or (idle and account.lease.ready > 0):
                 self._lender.settle_now(account)
             elif account.ends_ms + _WINDOW_KEPT_MS < now_ms and account.lease.is_empty:
