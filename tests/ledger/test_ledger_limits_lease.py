@@ -1,4 +1,4 @@
-"""The lease rule against a slow oracle: several processes, one window, and everything that fails."""
+"""The lease rule against a slow oracle: processes, one window, and everything that fails."""
 
 from hypothesis import settings
 from hypothesis import strategies as st

@@ -5,7 +5,7 @@ import math
 from typing import Final
 
 from meterr.core.limits import Holder, Limit, Measure, Span
-from meterr.ledger.limits.lease import RATE_SPAN_S, Cooling, Lease, is_tight, wanted
+from meterr.ledger.limits.lease import RATE_SPAN_S, Cooling, Lease, slice_of, spare_of
 from meterr.ledger.limits.model import NATURE, NO_TENANT, LimitState, amount_of, units
 from meterr.ledger.limits.store import Lent, Wish
 from meterr.ledger.limits.window import EPOCH, Window
@@ -38,12 +38,13 @@ class Account:
         "measure",
         "moved",
         "needs",
+        "parting",
         "planned",
         "remaining",
+        "spare",
         "starts_at",
         "starts_ms",
         "tenant_id",
-        "tight",
         "valid_until",
         "zone",
     )
@@ -60,7 +61,8 @@ class Account:
         self.lease = Lease(NATURE[limit.measure])
         self.in_force = True
         self.remaining = 0
-        self.tight = False
+        self.spare = 0  # kept ready for calls to come; what is more goes back
+        self.parting = False  # nobody has drawn from this for some time, or ever will
         self.valid_until = math.inf if limit.measure is Measure.USD else -math.inf
         self.needs: list[int] = []
         self.begun = self.answered = 0
@@ -75,7 +77,7 @@ class Account:
         if amount < self.amount:
             self.lease.give_back()
         if amount != self.amount:
-            self.remaining = 0
+            self.remaining = self.spare = 0
         self.amount, self.limit, self.zone = amount, limit, zone
         self.ends_ms = _unix_ms(window, 1)
 
@@ -109,7 +111,8 @@ class Account:
         need = max(waiting - lease.surplus, 0)
         short = need > 0 or (lease.owed > 0 and not self.limit.hard)
         if not waiting:
-            lease.give_back()
+            lease.give_back(0 if self.parting else self.spare // 2)
+            self.parting = False
         return Wish(
             measure=self.measure,
             limit_id=self.limit.limit_id,
@@ -119,7 +122,7 @@ class Account:
             known_granted=lease.granted,
             parted_with=lease.returned,
             owed=lease.owed,
-            want=wanted(self.amount, need) if short else 0,
+            want=max(slice_of(self.amount), need) if short else 0,
             need=need,
             least_need=max(min(self.needs) - lease.surplus, 0) if need else 0,
         )
@@ -132,7 +135,7 @@ class Account:
             return
         self.lease.learn(lent.lease_id, lent.granted)
         self.remaining = lent.remaining
-        self.tight = is_tight(self.amount, lent.remaining)
+        self.spare = spare_of(self.amount, lent.remaining)
         if self.measure is not Measure.USD:
             self.valid_until = asked_at + _VALID_S
 
@@ -144,16 +147,16 @@ class Account:
         self.valid_until = until if self.lease.lease_id in leases else -math.inf
 
     def tick(self) -> bool:
-        """Tell, once a second, whether nobody has drawn from this for some time."""
+        """Tell, once a second, whether the window should hear from us."""
         self.idle_ticks = 0 if self.moved else self.idle_ticks + 1
         self.moved = False
-        return self.idle_ticks >= _IDLE_TICKS
+        self.parting = self.idle_ticks >= _IDLE_TICKS
+        return self.is_unsettled or (self.parting and self.lease.ready > 0)
 
     @property
     def is_unsettled(self) -> bool:
         """Whether the window should hear of what was used too much, or is not needed here."""
-        lease = self.lease
-        return lease.ready < 0 or (self.tight and lease.ready > 0)
+        return not 0 <= self.lease.ready <= self.spare
 
     def state(self, now: float, now_ms: int) -> LimitState:
         """Return what is left, as far as this process knows."""

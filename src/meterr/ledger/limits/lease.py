@@ -29,19 +29,24 @@ class Cooling:
         self.over = False
 
 
-def wanted(amount: int, need: int) -> int:
+def slice_of(amount: int) -> int:
     """
-    Return what to ask for: a 64th of the limit, or the need where that is more.
+    Return what a process asks for at once, unless its calls need more: a 64th of the limit.
 
     The window then lends at most an eighth of what remains in it, unless the need is more: so
     slices shrink towards the limit until each call asks for itself.
     """
-    return max(amount // _SLICES, need)
+    return amount // _SLICES
 
 
-def is_tight(amount: int, remaining: int) -> bool:
-    """Tell whether a window no longer lends whole slices: then nobody keeps what is not in use."""
-    return remaining * 4 < amount
+def spare_of(amount: int, remaining: int) -> int:
+    """
+    Return how much a process may keep ready for calls to come: two slices.
+
+    Nothing when less than a quarter of the limit remains, or when slices are no whole unit: then
+    what is not in use goes back at the end of each call.
+    """
+    return 0 if remaining * 4 < amount else 2 * slice_of(amount)
 
 
 class Lease:
@@ -143,11 +148,11 @@ class Lease:
             self.cooling -= cooled.amount
             self.ready += cooled.amount
 
-    def give_back(self) -> int:
-        """Part with the surplus; return the total of what was ever parted with."""
-        self.returned += self.surplus
-        self.ready = min(self.ready, 0)
-        return self.returned
+    def give_back(self, keep: int = 0) -> None:
+        """Part with what is ready beyond ``keep``."""
+        if self.ready > keep:
+            self.returned += self.ready - keep
+            self.ready = keep
 
     @property
     def is_empty(self) -> bool:

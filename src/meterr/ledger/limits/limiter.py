@@ -133,7 +133,7 @@ class Limiter:
             while True:
                 await asyncio.sleep(_TICK_S)
                 ticks += 1
-                self._return_surplus()
+                self.look_around()
                 if ticks % _RENEW_TICKS == 0:
                     await self._renew()
                 if ticks % _PRUNE_TICKS == 1:
@@ -143,6 +143,20 @@ class Limiter:
             with suppress(TimeoutError):
                 async with asyncio.timeout(_CLOSE_S):
                     await self._close()
+
+    def look_around(self) -> None:
+        """Give back what nobody used since the last look; of tight windows, all that is ready."""
+        now, now_ms = self._clock.monotonic(), self._clock.unix_ms()
+        for account in list(self._windows.values()):
+            account.lease.thaw(now)
+            if account.tick():
+                self._lender.settle_now(account)
+            elif account.ends_ms + _WINDOW_KEPT_MS < now_ms and account.lease.is_empty:
+                self._forget(account)
+
+    async def settled(self) -> None:
+        """Wait until no exchange with the database is under way."""
+        await self._lender.finish()
 
     async def _draw(self, account: Account, limit: Limit, ask: Ask) -> Part | None:
         """Take what one limit must give; None when it is not in force any more."""
@@ -186,17 +200,6 @@ class Limiter:
             if account.is_unsettled:
                 self._lender.settle_soon(account)
 
-    def _return_surplus(self) -> None:
-        """Give back what nobody used since the last look; of tight windows, all that is ready."""
-        now, now_ms = self._clock.monotonic(), self._clock.unix_ms()
-        for account in list(self._windows.values()):
-            account.lease.thaw(now)
-            idle = account.tick()
-            if account.is_unsettled or (idle and account.lease.ready > 0):
-                self._lender.settle_now(account)
-            elif account.ends_ms + _WINDOW_KEPT_MS < now_ms and account.lease.is_empty:
-                self._forget(account)
-
     def _forget(self, account: Account) -> None:
         del self._windows[account.limit.limit_id, account.starts_ms]
         if self._present.get(account.limit.limit_id) is account:
@@ -223,6 +226,7 @@ class Limiter:
         for account in self._windows.values():
             account.lease.thaw(self._clock.monotonic())
             if account.lease.ready != 0:
+                account.parting = True
                 self._lender.settle_now(account)
         await self._lender.finish()
 
