@@ -68,7 +68,7 @@ class Pool:
             row.granted += lent
             self.taken += lent
         row.expires_at = now + LEASE_S
-        return Lent(row.lease_id, row.granted, max(self.amount - self.taken, 0))
+        return Lent(row.lease_id, row.granted, self.amount - self.taken)
 
     def close(self, process: str, spent: int, now: float) -> None:
         """meterr.close_process, which knows from the ledger what was spent."""

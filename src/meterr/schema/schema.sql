@@ -611,8 +611,7 @@ begin
          expires_at = case rule.measure when 'usd' then 'infinity'
                                         else clock_timestamp() + interval '30 s' end
    where l.tenant_id = tenant and l.lease_id = lease.lease_id;
-  return query select lease.lease_id, lease.granted + grant_,
-                      greatest(rule.amount - pool.taken - grant_, 0);
+  return query select lease.lease_id, lease.granted + grant_, rule.amount - pool.taken - grant_;
 end
 $$;
 

@@ -161,7 +161,7 @@ class Account:
     def state(self, now: float, now_ms: int) -> LimitState:
         """Return what is left, as far as this process knows."""
         self.lease.thaw(now)
-        left = min(self.remaining + self.lease.surplus, self.amount)
+        left = max(min(self.remaining + self.lease.surplus, self.amount), 0)
         return LimitState(self.limit, amount_of(self.measure, left), self._resets_in(now, now_ms))
 
     def _resets_in(self, now: float, now_ms: int) -> float:

@@ -25,6 +25,7 @@ class Lender:
     """
 
     def __init__(self, db: Database, process: str, clock: Clock) -> None:
+        self.begun = 0
         self._db = db
         self._process = process
         self._clock = clock
@@ -91,6 +92,7 @@ class Lender:
                 # Only here, with the database there: what is given back cannot be taken again.
                 asked_at = self._clock.monotonic()
                 wish = account.wish(self._process, asked_at)
+                self.begun += 1
                 number = account.begun
                 lent = await store.exchange_lease(conn, wish)
             account.learn(lent, number, asked_at)

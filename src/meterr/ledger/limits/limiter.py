@@ -154,6 +154,11 @@ class Limiter:
             elif account.ends_ms + _WINDOW_KEPT_MS < now_ms and account.lease.is_empty:
                 self._forget(account)
 
+    @property
+    def exchanges(self) -> int:
+        """How many exchanges with the database were begun."""
+        return self._lender.begun
+
     async def settled(self) -> None:
         """Wait until no exchange with the database is under way."""
         await self._lender.finish()

@@ -35,7 +35,7 @@ class Wish(NamedTuple):
 
 
 class Lent(NamedTuple):
-    """What the window answers: totals, and what remains for anybody."""
+    """What the window answers: totals, and what remains for anybody (below 0 when it is over)."""
 
     lease_id: int
     granted: int

@@ -1,0 +1,367 @@
+"""What one process answers: from memory, from the database, and when that is away."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from decimal import Decimal
+
+import pytest
+from limit_house import House, until
+
+from meterr.core.db import Database, Role
+from meterr.core.limits import Limit, Measure, Span
+from meterr.core.principal import Principal
+from meterr.ledger.limits import (
+    Ask,
+    Limiter,
+    LimitReached,
+    LimitsUnknown,
+    OnOutage,
+    Reservation,
+    end_limit,
+)
+
+DOLLAR = Ask(Decimal(1), 100)
+DAY_S = 24 * 3600
+
+
+@pytest.fixture
+def house(database_url: str, admin_dsn: str) -> House:
+    made = House(database_url, admin_dsn)
+    made.settle_in()
+    return made
+
+
+class Caller:
+    """Calls of one key through one limiter."""
+
+    def __init__(self, house: House, limiter: Limiter, principal: Principal) -> None:
+        self.house, self.limiter, self.principal = house, limiter, principal
+
+    async def reserve(self, *limits: Limit, ask: Ask = DOLLAR) -> Reservation:
+        at = self.house.clock.unix_ms()
+        return await self.limiter.reserve(self.principal, limits, ask, at)
+
+    def now(self, *limits: Limit, ask: Ask = DOLLAR) -> Reservation | None:
+        at = self.house.clock.unix_ms()
+        return self.limiter.reserve_now(self.principal, limits, ask, at)
+
+    async def refused(self, *limits: Limit, ask: Ask = DOLLAR) -> LimitReached:
+        with pytest.raises(LimitReached) as refused:
+            await self.reserve(*limits, ask=ask)
+        return refused.value
+
+
+@asynccontextmanager
+async def caller(house: House, time_zone: str = "UTC") -> AsyncIterator[Caller]:
+    async with house.limiters() as (limiter,):
+        yield Caller(house, limiter, house.principal(time_zone))
+
+
+def remaining(reservation: Reservation) -> Sequence[Decimal]:
+    return [state.remaining for state in reservation.states]
+
+
+class TestFromMemory:
+    async def test_a_first_call_asks_and_the_next_need_not(self, house: House) -> None:
+        """The warm path has no round trip."""
+        budget = await house.rule(Measure.USD, "1000", Span.MONTH)
+        async with caller(house) as key:
+            assert key.now(budget) is None
+            first = await key.reserve(budget)
+            second = key.now(budget)
+
+        assert second is not None
+        assert first.leases == second.leases
+
+    async def test_a_call_that_memory_cannot_serve_leaves_nothing_behind(
+        self, house: House
+    ) -> None:
+        """All limits of a call or none."""
+        wide = await house.rule(Measure.CONCURRENCY, "1000", Span.CALL)
+        narrow = await house.rule(Measure.REQUESTS, "1", Span.MINUTE)
+        async with caller(house) as key:
+            kept = await key.reserve(wide, narrow)
+            assert key.now(wide, narrow) is None
+            await key.refused(wide, narrow)
+
+        assert [Decimal(999), Decimal(0)] == remaining(kept)
+
+    async def test_no_limits_need_nothing(self, house: House) -> None:
+        """A key without limits costs nothing here."""
+        async with caller(house) as key:
+            reservation = key.now()
+
+        assert reservation is not None
+        assert ((), ()) == (reservation.leases, reservation.states)
+
+
+class TestSettling:
+    async def test_what_was_not_used_is_free_again_and_what_was_is_not(self, house: House) -> None:
+        """One word ends a call; a second changes nothing."""
+        budget = await house.rule(Measure.USD, "5", Span.MONTH)
+        tokens = await house.rule(Measure.TOKENS, "1000", Span.MINUTE)
+        async with caller(house) as key:
+            call = await key.reserve(budget, tokens)
+            assert [Decimal(4), Decimal(900)] == remaining(call)
+            key.limiter.settle(call, Decimal("0.25"), 40)
+            key.limiter.settle(call, Decimal("0.25"), 40)
+            key.limiter.release(call)
+
+        assert [Decimal("4.75"), Decimal(960)] == remaining(call)
+
+    async def test_a_call_that_never_left_counts_nowhere(self, house: House) -> None:
+        """The request itself comes back, too."""
+        rules = [
+            await house.rule(Measure.USD, "5", Span.MONTH),
+            await house.rule(Measure.REQUESTS, "10", Span.MINUTE),
+            await house.rule(Measure.TOKENS, "1000", Span.MINUTE),
+            await house.rule(Measure.CONCURRENCY, "10", Span.CALL),
+        ]
+        async with caller(house) as key:
+            call = await key.reserve(*rules)
+            key.limiter.release(call)
+
+        assert [rule.amount for rule in rules] == remaining(call)
+
+    async def test_an_unknown_cost_keeps_its_reservation(self, house: House) -> None:
+        """Unknown is never free."""
+        budget = await house.rule(Measure.USD, "5", Span.MONTH)
+        async with caller(house) as key:
+            call = await key.reserve(budget)
+            key.limiter.settle(call, None, 0)
+
+        assert [Decimal(4)] == remaining(call)
+
+    async def test_a_call_that_cost_more_than_was_reserved_is_told_to_the_window(
+        self, house: House
+    ) -> None:
+        """The truth stands, over the limit if need be; then nothing more passes."""
+        budget = await house.rule(Measure.USD, "5", Span.MONTH)
+        async with caller(house) as key:
+            call = await key.reserve(budget)
+            key.limiter.settle(call, Decimal("5.5"), 0)
+            await until(lambda: house.taken(budget) == Decimal("5.5"))
+            refused = await key.refused(budget, ask=Ask(Decimal("0.000001"), 0))
+
+        assert (402, "budget-reached") == (refused.status, refused.code)
+
+    async def test_a_budget_that_refuses_names_the_end_of_its_window(self, house: House) -> None:
+        """402 for budgets, and when it begins anew."""
+        budget = await house.rule(Measure.USD, "0.5", Span.WEEK)
+        async with caller(house, "America/New_York") as key:
+            refused = await key.refused(budget)
+
+        assert "The week budget of 0.5 USD of this tenant has 0.5 USD left" in refused.detail
+        assert refused.detail.endswith("It begins anew at 2026-11-23T05:00:00Z.")
+        assert (17 * 3600, None) == (refused.state.resets_in_s, refused.retry_after_s)
+
+    async def test_a_cost_without_a_bound_does_not_pass_a_hard_budget(self, house: House) -> None:
+        """A soft one only counts it."""
+        hard = await house.rule(Measure.USD, "5", Span.MONTH)
+        async with caller(house) as key:
+            refused = await key.refused(hard, ask=Ask(None, 10))
+            soft = await house.rule(Measure.USD, "5", Span.MONTH, hard=False)
+            passed = await key.reserve(soft, ask=Ask(None, 10))
+
+        assert (402, "cost-unbounded", "unbounded") == (
+            refused.status,
+            refused.code,
+            refused.reason,
+        )
+        assert 1 == len(passed.leases)
+
+
+class TestSoftLimits:
+    async def test_they_refuse_nothing_and_count_everything(self, house: House) -> None:
+        """Spent and events must be right."""
+        soft = await house.rule(Measure.USD, "2", Span.MONTH, hard=False)
+        async with caller(house) as key:
+            calls = [await key.reserve(soft) for _ in range(5)]
+            for call in calls:
+                key.limiter.settle(call, Decimal(1), 0)
+            await until(lambda: house.taken(soft) >= 5)
+
+        assert 1 == len({call.leases for call in calls})
+        assert Decimal(0) == calls[-1].states[0].remaining
+
+
+class TestWindows:
+    async def test_a_new_day_is_a_new_budget_and_a_call_keeps_its_own(self, house: House) -> None:
+        """By the call's own time, in the tenant's zone: half-open."""
+        budget = await house.rule(Measure.USD, "1", Span.DAY)
+        async with caller(house, "Asia/Tokyo") as key:
+            to_midnight = 3 * 3600
+            late = await key.reserve(budget)
+            house.clock.advance(to_midnight - 0.001)
+            await key.refused(budget)
+            house.clock.advance(0.001)
+            early = await key.reserve(budget)
+            key.limiter.settle(late, Decimal("0.5"), 0)
+            await key.refused(budget)
+
+        assert late.leases != early.leases
+        starts = house.admin("select starts_at::text from meterr.limit_pool order by starts_at")
+        assert [("2026-11-21 15:00:00+00",), ("2026-11-22 15:00:00+00",)] == starts
+
+    async def test_a_total_never_begins_anew(self, house: House) -> None:
+        """For ever is for ever."""
+        budget = await house.rule(Measure.USD, "1", Span.TOTAL)
+        async with caller(house) as key:
+            await key.reserve(budget)
+            house.clock.advance(400 * DAY_S)
+            refused = await key.refused(budget)
+
+        assert refused.detail.endswith("It does not renew by itself.")
+
+    async def test_an_unknown_zone_is_the_operators_fault_not_the_callers(
+        self, house: House
+    ) -> None:
+        """503, and never a free call."""
+        budget = await house.rule(Measure.USD, "1", Span.DAY)
+        async with caller(house, "Nowhere/At_All") as key:
+            with pytest.raises(LimitsUnknown) as unknown:
+                await key.reserve(budget)
+
+        assert "Nowhere/At_All" in unknown.value.private
+
+
+class TestChangedRules:
+    async def test_a_lower_amount_holds_from_the_next_call_on(self, house: House) -> None:
+        """Slices lent under the higher amount go back first."""
+        budget = await house.rule(Measure.USD, "1000", Span.MONTH)
+        async with caller(house) as key:
+            await key.reserve(budget)
+            assert key.now(budget) is not None
+            lower = await house.rule(Measure.USD, "3", Span.MONTH)
+            assert key.now(lower) is None
+            await key.reserve(lower)
+            refused = await key.refused(lower)
+
+        assert Decimal(3) == house.taken(budget) == refused.limit.amount
+
+    async def test_a_higher_amount_lets_calls_pass_again(self, house: House) -> None:
+        """At once."""
+        budget = await house.rule(Measure.USD, "1", Span.MONTH)
+        async with caller(house) as key:
+            await key.reserve(budget)
+            await key.refused(budget)
+            higher = await house.rule(Measure.USD, "2", Span.MONTH)
+            assert await key.reserve(higher)
+
+    async def test_a_soft_limit_made_hard_refuses(self, house: House) -> None:
+        """And the other way round."""
+        soft = await house.rule(Measure.USD, "1", Span.MONTH, hard=False)
+        async with caller(house) as key:
+            await key.reserve(soft)
+            await key.reserve(soft)
+            hard = await house.rule(Measure.USD, "1", Span.MONTH)
+            await key.refused(hard)
+            await house.rule(Measure.USD, "1", Span.MONTH, hard=False)
+            assert await key.reserve(replace(hard, hard=False))
+
+    async def test_an_ended_rule_holds_nobody(self, house: House) -> None:
+        """Even a process that has not heard of its end yet."""
+        budget = await house.rule(Measure.USD, "1", Span.MONTH)
+        async with caller(house) as key, house.database() as db:
+            await end_limit(db, house.tenant, budget.limit_id)
+            first = await key.reserve(budget)
+            second = key.now(budget)
+
+        assert second is not None
+        assert () == first.leases == second.leases
+
+
+class TestOutage:
+    async def test_a_process_lives_on_what_it_holds_and_then_refuses(
+        self, house: House, postgres_away: Database
+    ) -> None:
+        """503 with Retry-After: never 401, never free."""
+        budget = await house.rule(Measure.USD, "1000", Span.MONTH)
+        principal, at = house.principal(), house.clock.unix_ms()
+        limiter = Limiter(postgres_away, principal.key_id, house.clock, on_outage=OnOutage.REFUSE)
+        with pytest.raises(LimitsUnknown) as unknown:
+            await limiter.reserve(principal, [budget], DOLLAR, at)
+
+        assert (503, 2) == (unknown.value.status, unknown.value.retry_after_s)
+
+    async def test_what_one_limit_gave_comes_back_when_another_is_unknown(
+        self, house: House
+    ) -> None:
+        """The call never left, so it counts nowhere."""
+        warm = await house.rule(Measure.CONCURRENCY, "1", Span.CALL)
+        cold = await house.rule(Measure.USD, "1", Span.DAY)
+        async with caller(house) as key:
+            kept = await key.reserve(warm)
+            key.limiter.release(kept)
+            broken = replace(key.principal, time_zone="Nowhere/At_All")
+            with pytest.raises(LimitsUnknown):
+                await key.limiter.reserve(broken, [warm, cold], DOLLAR, house.clock.unix_ms())
+            assert await key.reserve(warm)
+
+    async def test_a_lost_answer_is_found_again(self, house: House) -> None:
+        """The grant was written, its answer never came: asked again, it is all there."""
+        budget = await house.rule(Measure.USD, "1", Span.MONTH)
+        async with caller(house) as key:
+            await key.reserve(budget, ask=Ask(Decimal("0.25"), 0))
+            # As a grant looks whose COMMIT was answered by silence.
+            house.admin("update meterr.limit_lease set granted = granted + 0.75")
+            house.admin("update meterr.limit_pool set taken = taken + 0.75")
+            assert await key.reserve(budget, ask=Ask(Decimal("0.75"), 0))
+            await key.refused(budget, ask=Ask(Decimal("0.01"), 0))
+
+        assert Decimal(1) == house.taken(budget)
+
+    async def test_a_caller_that_gives_up_loses_no_answer(self, house: House) -> None:
+        """The exchange goes on; what it brings is there for the next."""
+        budget = await house.rule(Measure.USD, "1000", Span.MONTH)
+        async with caller(house) as key:
+            waiting = asyncio.create_task(key.reserve(budget))
+            await until(lambda: key.limiter.exchanges == 1)
+            waiting.cancel()
+            await asyncio.wait([waiting])
+            await key.limiter.settled()
+            assert key.now(budget) is not None
+
+    async def test_many_who_wait_share_one_exchange(self, house: House) -> None:
+        """A cold limit is no stampede."""
+        budget = await house.rule(Measure.USD, "1000", Span.MONTH)
+        async with caller(house) as key:
+            await asyncio.gather(*(key.reserve(budget) for _ in range(100)))
+            asked = key.limiter.exchanges
+
+        assert asked <= 3
+
+
+class TestLeavingCleanly:
+    async def test_a_stopped_limiter_gives_back_all_that_is_not_in_use(self, house: House) -> None:
+        """What runs on, and what cools, stays taken."""
+        budget = await house.rule(Measure.USD, "1000", Span.MONTH)
+        rate = await house.rule(Measure.REQUESTS, "1000", Span.MINUTE)
+        async with caller(house) as key:
+            running = asyncio.create_task(key.limiter.run())
+            await key.reserve(budget, rate)
+            running.cancel()
+            await asyncio.wait([running])
+
+        assert (Decimal(1), Decimal(1)) == (house.taken(budget), house.taken(rate))
+
+    async def test_what_nobody_draws_from_goes_back_after_a_while(self, house: House) -> None:
+        """An idle process keeps nothing from the others."""
+        budget = await house.rule(Measure.USD, "1000", Span.MONTH)
+        async with caller(house) as key:
+            key.limiter.settle(await key.reserve(budget), Decimal(1), 0)
+            assert house.taken(budget) > 1
+            for _ in range(6):
+                key.limiter.look_around()
+            await key.limiter.settled()
+
+        assert Decimal(1) == house.taken(budget)
+
+
+@pytest.fixture
+async def postgres_away(tmp_path) -> AsyncIterator[Database]:
+    """A database whose server is not there."""
+    async with Database.open(f"host={tmp_path} dbname=none user=none", Role.APP) as db:
+        yield db
