@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from decimal import Decimal
 
 import pytest
+from cut_line import a_line
 from limit_house import House, until
 
 from meterr.core.clock import SystemClock
@@ -125,6 +126,50 @@ class TestOneBudgetOfFiveDollars:
 
         assert FIVE == house.taken(budget)
         assert 1 == len(again.leases)
+
+
+class TestALostAnswer:
+    @pytest.mark.parametrize("when", ["before", "after"])
+    async def test_to_a_commit_neither_doubles_a_grant_nor_loses_it(
+        self, database_url: str, admin_dsn: str, when: str
+    ) -> None:
+        """The lease's totals say what was granted, whatever became of the answer."""
+        async with a_line(database_url) as (line, dsn):
+            house = House(dsn, admin_dsn)
+            house.settle_in()
+            budget = await house.rule(Measure.USD, "1", Span.MONTH)
+            principal, at = house.principal(), house.clock.unix_ms()
+            async with house.limiters() as (limiter,):
+                await limiter.reserve(principal, [budget], Ask(Decimal("0.4"), 0), at)
+                line.cut_at_commit = when
+                with pytest.raises(LimitsUnknown):
+                    await limiter.reserve(principal, [budget], Ask(Decimal("0.6"), 0), at)
+                assert Decimal("0.4" if when == "before" else "1") == house.taken(budget)
+                await limiter.reserve(principal, [budget], Ask(Decimal("0.6"), 0), at)
+                assert Decimal(1) == house.taken(budget)
+
+    @pytest.mark.parametrize("when", ["before", "after"])
+    async def test_to_a_return_never_returns_twice_nor_spends_what_went_back(
+        self, database_url: str, admin_dsn: str, when: str
+    ) -> None:
+        """What was named as returned is not used again, and is named again until it is heard."""
+        async with a_line(database_url) as (line, dsn):
+            house = House(dsn, admin_dsn)
+            house.settle_in()
+            budget = await house.rule(Measure.USD, "1", Span.MONTH)
+            principal, at = house.principal(), house.clock.unix_ms()
+            async with house.limiters(2) as (limiter, other):
+                call = await limiter.reserve(principal, [budget], Ask(Decimal(1), 0), at)
+                line.cut_at_commit = when
+                limiter.settle(call, Decimal("0.25"), 0)
+                await until(lambda: line.cut_at_commit is None)
+                await limiter.settled()
+                limiter.look_around()
+                await limiter.settled()
+                assert Decimal("0.25") == house.taken(budget)
+                await other.reserve(principal, [budget], Ask(Decimal("0.75"), 0), at)
+                with pytest.raises(LimitReached):
+                    await limiter.reserve(principal, [budget], Ask(Decimal("0.01"), 0), at)
 
 
 class TestSixtyRequestsAMinute:

@@ -31,6 +31,7 @@ class Account:
         "begun",
         "ends_ms",
         "flight",
+        "heard",
         "idle_ticks",
         "in_force",
         "lease",
@@ -45,6 +46,7 @@ class Account:
         "starts_at",
         "starts_ms",
         "tenant_id",
+        "told",
         "valid_until",
         "zone",
     )
@@ -62,6 +64,7 @@ class Account:
         self.in_force = True
         self.remaining = 0
         self.spare = 0  # kept ready for calls to come; what is more goes back
+        self.told = self.heard = 0  # of what was returned: said to the window, and heard there
         self.parting = False  # nobody has drawn from this for some time, or ever will
         self.valid_until = math.inf if limit.measure is Measure.USD else -math.inf
         self.needs: list[int] = []
@@ -113,6 +116,7 @@ class Account:
         if not waiting:
             lease.give_back(0 if self.parting else self.spare // 2)
             self.parting = False
+        self.told = lease.returned
         return Wish(
             measure=self.measure,
             limit_id=self.limit.limit_id,
@@ -134,6 +138,7 @@ class Account:
             self.in_force = False
             return
         self.lease.learn(lent.lease_id, lent.granted)
+        self.heard = min(self.told, self.lease.returned)
         self.remaining = lent.remaining
         self.spare = spare_of(self.amount, lent.remaining)
         if self.measure is not Measure.USD:
@@ -151,7 +156,12 @@ class Account:
         self.idle_ticks = 0 if self.moved else self.idle_ticks + 1
         self.moved = False
         self.parting = self.idle_ticks >= _IDLE_TICKS
-        return self.is_unsettled or (self.parting and self.lease.ready > 0)
+        return self.is_unsettled or self.is_unheard or (self.parting and self.lease.ready > 0)
+
+    @property
+    def is_unheard(self) -> bool:
+        """Whether something was given back that the window may not know of."""
+        return self.heard != self.lease.returned
 
     @property
     def is_unsettled(self) -> bool:

@@ -230,7 +230,7 @@ class Limiter:
         await self._lender.finish()
         for account in self._windows.values():
             account.lease.thaw(self._clock.monotonic())
-            if account.lease.ready != 0:
+            if account.lease.ready != 0 or account.is_unheard:
                 account.parting = True
                 self._lender.settle_now(account)
         await self._lender.finish()
