@@ -52,9 +52,10 @@ class Processes(RuleBasedStateMachine):
 
     def _call(self, slot: str, need: int) -> bool:
         holds = self.accounts[slot]
-        if not holds.take(need, self.now, hard=True):
+        part = holds.take(need, self.now, hard=True)
+        if part is None:
             return False
-        self.calls.append(Call(slot, self.now, need, holds.cool(need, self.now)))
+        self.calls.append(Call(slot, self.now, need, part[2]))
         return True
 
     @rule(slot=who, data=st.data())

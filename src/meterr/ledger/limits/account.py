@@ -5,7 +5,7 @@ import math
 from typing import Final
 
 from meterr.core.limits import Holder, Limit, Measure, Span
-from meterr.ledger.limits.lease import RATE_SPAN_S, Cooling, Lease, slice_of, spare_of
+from meterr.ledger.limits.lease import RATE_SPAN_S, Cooling, Lease, Nature, slice_of, spare_of
 from meterr.ledger.limits.model import NATURE, NO_TENANT, LimitState, amount_of, units
 from meterr.ledger.limits.store import Lent, Wish
 from meterr.ledger.limits.window import EPOCH, Window
@@ -13,6 +13,7 @@ from meterr.ledger.limits.window import EPOCH, Window
 # The database keeps a lease for 30 s from when it renewed it; ours ends earlier by what clocks may
 # differ in pace.
 _VALID_S: Final = 25.0
+_COOLS: Final = Nature.COOLS
 _IDLE_TICKS: Final = 5
 _FOREVER_MS: Final = 1 << 62
 
@@ -84,22 +85,26 @@ class Account:
         self.amount, self.limit, self.zone = amount, limit, zone
         self.ends_ms = _unix_ms(window, 1)
 
-    def take(self, need: int, now: float, *, hard: bool) -> bool:
-        """Reserve ``need``, if that can be known without asking."""
+    def serves(self, limit: Limit, zone: str, at_unix_ms: int) -> bool:
+        """Tell whether this is the window of that time, under the rule as it is now."""
+        known = self.limit
+        return (
+            self.starts_ms <= at_unix_ms < self.ends_ms
+            and (known is limit or (known.amount == limit.amount and known.hard is limit.hard))
+            and self.zone == zone
+        )
+
+    def take(self, need: int, now: float, *, hard: bool) -> "Part | None":
+        """Reserve ``need``; None when that cannot be known without asking."""
         lease = self.lease
         if now >= self.valid_until or lease.lease_id is None:
-            return False
+            return None
         self.moved = True
-        if lease.take(need, now):
-            return True
-        if not hard:
-            lease.draw(need, now)
-        return not hard
-
-    def cool(self, need: int, now: float) -> Cooling | None:
-        """Let what a rate gave just now cool."""
-        rated = self.measure is Measure.REQUESTS or self.measure is Measure.TOKENS
-        return self.lease.cool(need, now) if rated else None
+        if not lease.take(need, now):
+            if hard:
+                return None
+            lease.draw(need)
+        return self, need, lease.cool(need, now) if lease.nature is _COOLS else None
 
     def wish(self, process: str, now: float) -> Wish:
         """
@@ -186,3 +191,8 @@ class Account:
 def _unix_ms(window: Window, edge: int) -> int:
     at = window[edge]
     return _FOREVER_MS if at is None else int((at - EPOCH).total_seconds() * 1000)
+
+
+# What one limit gave: of which account, how much, and where that cools. A plain tuple, since each
+# call makes one for each limit.
+Part = tuple[Account, int, Cooling | None]

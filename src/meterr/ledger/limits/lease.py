@@ -2,6 +2,7 @@
 
 from collections import deque
 from enum import Enum, auto
+from typing import Final
 
 RATE_SPAN_S = 60.0
 # Permits used within this time cool together, by the later time: it bounds the memory of a lease.
@@ -15,6 +16,10 @@ class Nature(Enum):
     SPENT = auto()  # money: gone
     COOLS = auto()  # a rate: back when RATE_SPAN_S have passed since the call was let through
     RUNS = auto()  # concurrency: back when the call has ended
+
+
+_COOLS: Final = Nature.COOLS
+_SPENT: Final = Nature.SPENT
 
 
 class Cooling:
@@ -99,21 +104,20 @@ class Lease:
         if amount > self.ready:
             return False
         self.ready -= amount
-        if self.nature is not Nature.COOLS:
+        if self.nature is not _COOLS:
             self.in_use += amount
         return True
 
-    def draw(self, amount: int, now: float) -> None:
+    def draw(self, amount: int) -> None:
         """Reserve ``amount`` whether or not it is ready: the limit is soft."""
-        if not self.take(amount, now):
-            self.ready -= amount
-            if self.nature is not Nature.COOLS:
-                self.in_use += amount
+        self.ready -= amount
+        if self.nature is not _COOLS:
+            self.in_use += amount
 
     def cool(self, amount: int, now: float) -> Cooling:
         """Let ``amount``, just taken, cool from now on; return what to name when it changes."""
         last = self._cooling[-1] if self._cooling else None
-        if last is None or now - last.since > _COOL_TOGETHER_S:
+        if last is None or now > last.since + _COOL_TOGETHER_S:
             last = Cooling(now)
             self._cooling.append(last)
         last.until = now + RATE_SPAN_S
@@ -134,7 +138,7 @@ class Lease:
                 self.ready += reserved - used
             return
         self.in_use -= reserved
-        if self.nature is Nature.SPENT:
+        if self.nature is _SPENT:
             self.spent += used
             self.ready += reserved - used
         else:

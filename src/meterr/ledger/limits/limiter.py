@@ -13,13 +13,15 @@ from meterr.core.db import Database
 from meterr.core.errors import Invalid, Unavailable
 from meterr.core.limits import Limit, Measure
 from meterr.core.principal import Principal
-from meterr.ledger.limits.account import Account
+from meterr.ledger.limits.account import Account, Part
 from meterr.ledger.limits.lender import Lender, unknown
 from meterr.ledger.limits.model import Ask, OnOutage, usd_units
 from meterr.ledger.limits.refusal import refusal, unbounded
-from meterr.ledger.limits.reservation import Part, Reservation
+from meterr.ledger.limits.reservation import Reservation
 from meterr.ledger.limits.window import window_at
 
+_USD: Final = Measure.USD
+_TOKENS: Final = Measure.TOKENS
 _TICK_S: Final = 1.0
 _RENEW_TICKS: Final = 8
 _PRUNE_TICKS: Final = 6 * 3600
@@ -53,18 +55,19 @@ class Limiter:
 
         ``limits`` are those that hold for this call: the caller matches models and adds upstreams.
         """
-        now = self._clock.monotonic()
+        now, zone, present = self._clock.monotonic(), principal.time_zone, self._present
         parts: list[Part] = []
         for limit in limits:
-            account = self._present.get(limit.limit_id)
-            if account is None or not _serves(account, limit, principal, at_unix_ms):
+            account = present.get(limit.limit_id)
+            if account is None or not account.serves(limit, zone, at_unix_ms):
                 break
             if not account.in_force:
                 continue
             need = _need(limit, ask)
-            if need is None or not account.take(need, now, hard=limit.hard):
+            part = None if need is None else account.take(need, now, hard=limit.hard)
+            if part is None:
                 break
-            parts.append(Part(account, need, account.cool(need, now)))
+            parts.append(part)
             if account.lease.ready < 0:
                 self._lender.settle_soon(account)
         else:
@@ -105,10 +108,10 @@ class Limiter:
             return
         reservation.ended = True
         for account, amount, cooling in reservation.parts:
-            used = amount
-            if account.measure is Measure.TOKENS:
+            measure, used = account.measure, amount
+            if measure is _TOKENS:
                 used = tokens
-            elif account.measure is Measure.USD and usd is not None:
+            elif measure is _USD and usd is not None:
                 used = usd_units(usd)
             account.lease.settle(amount, used, cooling)
             if account.is_unsettled:
@@ -173,10 +176,11 @@ class Limiter:
         try:
             while account.in_force:
                 now = self._clock.monotonic()
-                if account.take(need, now, hard=limit.hard):
+                part = account.take(need, now, hard=limit.hard)
+                if part is not None:
                     if account.lease.ready < 0:
                         self._lender.settle_soon(account)
-                    return Part(account, need, account.cool(need, now))
+                    return part
                 # Only an exchange that knew of this call may refuse it.
                 if account.answered > seen and account.remaining < need:
                     raise refusal(account, need, now, self._clock.unix_ms())
@@ -236,20 +240,11 @@ class Limiter:
         await self._lender.finish()
 
 
-def _serves(account: Account, limit: Limit, principal: Principal, at_unix_ms: int) -> bool:
-    """Tell whether the account is for this rule as it is now, and for this time."""
-    known = account.limit
-    return (
-        account.starts_ms <= at_unix_ms < account.ends_ms
-        and (known is limit or (known.amount == limit.amount and known.hard is limit.hard))
-        and account.zone == principal.time_zone
-    )
-
-
 def _need(limit: Limit, ask: Ask) -> int | None:
     """Return the units a call needs of a limit; None when nobody can say."""
-    if limit.measure is Measure.USD:
+    measure = limit.measure
+    if measure is _USD:
         if ask.usd is None:
             return None if limit.hard else 0
         return usd_units(ask.usd)
-    return ask.tokens if limit.measure is Measure.TOKENS else 1
+    return ask.tokens if measure is _TOKENS else 1

@@ -1,8 +1,9 @@
 """The types of limits: what a call asks for, what is left, what rules look like when stored."""
 
+import math
 from collections.abc import Mapping
 from datetime import datetime
-from decimal import ROUND_CEILING, Decimal
+from decimal import Decimal
 from enum import StrEnum
 from typing import Final, NamedTuple
 
@@ -103,7 +104,7 @@ class LimitEvent(msgspec.Struct, frozen=True):
 
 def usd_units(usd: Decimal) -> int:
     """Return US dollars in units of 10**-18, rounded up."""
-    return int(EXACT.scaleb(usd, USD_PLACES).to_integral_value(ROUND_CEILING, EXACT))
+    return math.ceil(usd.scaleb(USD_PLACES, EXACT))
 
 
 def units(measure: Measure, amount: Decimal) -> int:

@@ -1,20 +1,9 @@
 """What one call holds of its limits, from before it leaves until it is settled."""
 
-from typing import NamedTuple
-
 from meterr.core.clock import Clock
 from meterr.core.limits import Measure
-from meterr.ledger.limits.account import Account
-from meterr.ledger.limits.lease import Cooling
+from meterr.ledger.limits.account import Part
 from meterr.ledger.limits.model import LimitState
-
-
-class Part(NamedTuple):
-    """What one limit gave."""
-
-    account: Account
-    amount: int
-    cooling: Cooling | None
 
 
 class Reservation:
@@ -31,13 +20,13 @@ class Reservation:
     def leases(self) -> tuple[int, ...]:
         """The leases its money comes from, for the journal."""
         return tuple(
-            part.account.lease.lease_id
-            for part in self.parts
-            if part.account.measure is Measure.USD and part.account.lease.lease_id is not None
+            account.lease.lease_id
+            for account, _, _ in self.parts
+            if account.measure is Measure.USD and account.lease.lease_id is not None
         )
 
     @property
     def states(self) -> tuple[LimitState, ...]:
         """What is left of each limit now, in the order in which they were asked."""
         now, now_ms = self._clock.monotonic(), self._clock.unix_ms()
-        return tuple(part.account.state(now, now_ms) for part in self.parts)
+        return tuple(account.state(now, now_ms) for account, _, _ in self.parts)
