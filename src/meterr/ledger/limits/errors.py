@@ -6,12 +6,13 @@ from meterr.ledger.limits.model import LimitState
 
 class LimitReached(MeterrError):
     """
-    A limit has no room for this call; ``state`` is that limit as we know it.
+    A limit has no room for this call.
 
-    Raised as one of the kinds below. ``retry_after_s`` is set on those with status 429.
+    ``state`` is that limit as we know it. Raised as one of the kinds below, of which rates keep this
+    code; ``retry_after_s`` is set on those with status 429.
     """
 
-    code, status, title = "limit-reached", 429, "Limit reached"
+    code, status, title = "rate-limit-reached", 429, "Rate limit reached"
 
     def __init__(
         self, detail: str, state: LimitState, *, reason: str, retry_after_s: int | None = None
@@ -23,8 +24,6 @@ class LimitReached(MeterrError):
 
 class RateReached(LimitReached):
     """As many requests or tokens as one minute allows were let through in the last 60 seconds."""
-
-    code, title = "rate-limit-reached", "Rate limit reached"
 
 
 class ConcurrencyReached(LimitReached):

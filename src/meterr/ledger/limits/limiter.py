@@ -92,6 +92,7 @@ class Limiter:
                 part = await self._draw(account, limit, ask)
                 if part is not None:
                     reservation.parts.append(part)
+        # Whatever ended it, a cancellation too: the call does not leave, so nothing may stay taken.
         except BaseException:
             self.release(reservation)
             raise
