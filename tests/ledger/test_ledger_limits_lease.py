@@ -1,12 +1,13 @@
 """The lease rule against a slow oracle: processes, one window, and everything that fails."""
 
-from hypothesis import settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 from limit_oracle import Call, Pool, account, limit
 
 from meterr.core.limits import Measure
 from meterr.ledger.limits.account import Account
+from meterr.ledger.limits.lease import Lease, Nature
 from meterr.ledger.limits.store import Wish
 
 PROCESSES = ("a", "b", "c")
@@ -197,3 +198,18 @@ class TestConcurrencyIsNeverOver(Running.TestCase):
     """Permits come back with the end of a call, once."""
 
     settings = _SETTINGS
+
+
+@given(st.lists(st.integers(0, 30), max_size=30), st.integers(0, 100))
+def test_what_is_refused_is_refused_to_whoever_needs_more(needs: list[int], granted: int) -> None:
+    """Monotonic refusal: until something comes back, nobody who needs as much or more passes."""
+    lease = Lease(Nature.SPENT)
+    lease.learn(1, granted)
+    least_refused = None
+    for need in needs:
+        passed = lease.take(need, 0.0)
+        if least_refused is not None and need >= least_refused:
+            assert not passed
+        if not passed:
+            least_refused = min(need, least_refused or need)
+    assert lease.in_use <= granted

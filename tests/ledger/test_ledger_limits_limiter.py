@@ -20,6 +20,7 @@ from meterr.ledger.limits import (
     OnOutage,
     Reservation,
     end_limit,
+    ensure_upstream_limit,
 )
 
 DOLLAR = Ask(Decimal(1), 100)
@@ -87,6 +88,14 @@ class TestFromMemory:
             await key.refused(wide, narrow)
 
         assert [Decimal(999), Decimal(0)] == remaining(kept)
+
+    async def test_tenants_of_other_zones_share_what_has_no_days(self, house: House) -> None:
+        """An upstream's limit is warm for all of them."""
+        async with house.limiters() as (limiter,), house.database() as db:
+            upstream = await ensure_upstream_limit(db, "kimi", 200)
+            at = house.clock.unix_ms()
+            await limiter.reserve(house.principal("Asia/Tokyo"), [upstream], DOLLAR, at)
+            assert limiter.reserve_now(house.principal("UTC"), [upstream], DOLLAR, at)
 
     async def test_no_limits_need_nothing(self, house: House) -> None:
         """A key without limits costs nothing here."""
@@ -286,6 +295,49 @@ class TestOutage:
 
         assert (503, 2) == (unknown.value.status, unknown.value.retry_after_s)
 
+    async def test_a_soft_limit_refuses_nothing_even_then(
+        self, house: House, postgres_away: Database
+    ) -> None:
+        """What cannot be counted passes, where a limit only counts."""
+        soft = await house.rule(Measure.USD, "1", Span.MONTH, hard=False)
+        principal, at = house.principal(), house.clock.unix_ms()
+        limiter = Limiter(postgres_away, principal.key_id, house.clock, on_outage=OnOutage.REFUSE)
+        passed = await limiter.reserve(principal, [soft], DOLLAR, at)
+
+        assert () == passed.leases
+
+    async def test_a_process_that_could_not_renew_uses_nothing_it_holds(self, house: House) -> None:
+        """No permit after its expiry: others may have it."""
+        rate = await house.rule(Measure.REQUESTS, "1000", Span.MINUTE)
+        async with caller(house) as key:
+            await key.reserve(rate)
+            house.clock.advance(24)
+            assert key.now(rate) is not None
+            house.clock.advance(1)
+            assert key.now(rate) is None
+            house.admin("delete from meterr.limit_lease")
+            house.admin("update meterr.limit_pool set taken = 0")
+            await key.reserve(rate)
+
+        assert house.taken(rate) == house.held(rate)
+
+    async def test_calls_that_outlive_their_lease_are_counted_anew(self, house: House) -> None:
+        """They run, whatever became of the lease: so others may not start as many beside them."""
+        rule = await house.rule(Measure.CONCURRENCY, "3", Span.CALL)
+        async with caller(house) as key:
+            calls = [await key.reserve(rule) for _ in range(2)]
+            house.clock.advance(26)
+            house.admin("delete from meterr.limit_lease")
+            house.admin("update meterr.limit_pool set taken = 0")
+            await key.reserve(rule)
+            await key.refused(rule)
+            for call in calls:
+                key.limiter.settle(call, None, 0)
+            await key.limiter.look_around()
+            await key.limiter.settled()
+
+        assert Decimal(1) == house.taken(rule)
+
     async def test_what_one_limit_gave_comes_back_when_another_is_unknown(
         self, house: House
     ) -> None:
@@ -354,7 +406,7 @@ class TestLeavingCleanly:
             key.limiter.settle(await key.reserve(budget), Decimal(1), 0)
             assert house.taken(budget) > 1
             for _ in range(6):
-                key.limiter.look_around()
+                await key.limiter.look_around()
             await key.limiter.settled()
 
         assert Decimal(1) == house.taken(budget)

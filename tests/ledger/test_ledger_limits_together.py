@@ -164,7 +164,7 @@ class TestALostAnswer:
                 limiter.settle(call, Decimal("0.25"), 0)
                 await until(lambda: line.cut_at_commit is None)
                 await limiter.settled()
-                limiter.look_around()
+                await limiter.look_around()
                 await limiter.settled()
                 assert Decimal("0.25") == house.taken(budget)
                 await other.reserve(principal, [budget], Ask(Decimal("0.75"), 0), at)
@@ -259,7 +259,7 @@ async def burst(
 async def give_back(limiters: Sequence[Limiter], house: House) -> None:
     """Let every limiter look around once, as its ``run`` does each second."""
     for limiter in limiters:
-        limiter.look_around()
+        await limiter.look_around()
     await asyncio.gather(*(limiter.settled() for limiter in limiters))
 
 

@@ -80,8 +80,8 @@ class Account:
         amount = units(limit.measure, limit.amount)
         if amount < self.amount:
             self.lease.give_back()
-        if amount != self.amount:
-            self.remaining = self.spare = 0
+            self.spare = 0
+        self.remaining += amount - self.amount
         self.amount, self.limit, self.zone = amount, limit, zone
         self.ends_ms = _unix_ms(window, 1)
 
@@ -91,7 +91,7 @@ class Account:
         return (
             self.starts_ms <= at_unix_ms < self.ends_ms
             and (known is limit or (known.amount == limit.amount and known.hard is limit.hard))
-            and self.zone == zone
+            and (self.zone == zone or self.ends_ms == _FOREVER_MS)
         )
 
     def take(self, need: int, now: float, *, hard: bool) -> "Part | None":

@@ -8,8 +8,8 @@ class LimitReached(MeterrError):
     """
     A limit has no room for this call.
 
-    ``state`` is that limit as we know it. Raised as one of the kinds below, of which rates keep this
-    code; ``retry_after_s`` is set on those with status 429.
+    ``state`` is that limit as we know it. Raised as one of the kinds below, of which rates keep
+    this code; ``retry_after_s`` is set on those with status 429.
     """
 
     code, status, title = "rate-limit-reached", 429, "Rate limit reached"

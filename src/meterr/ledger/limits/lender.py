@@ -14,6 +14,7 @@ from meterr.ledger.limits.errors import LimitsUnknown
 
 _ANSWER_S: Final = 2.0  # what a call waits for one answer
 _GATHER_S: Final = 0.02  # what several calls give back goes in one exchange
+_AT_LEISURE: Final = 2
 RETRY_AFTER_S: Final = 2
 
 
@@ -66,6 +67,11 @@ class Lender:
         """Remove windows that ended long ago; return how many."""
         async with self._db.transaction() as conn:
             return await store.prune_limits(conn)
+
+    async def room(self) -> None:
+        """Wait until few exchanges are under way: what can wait leaves the sessions to calls."""
+        while len(self._flights) >= _AT_LEISURE:
+            await asyncio.wait(self._flights, return_when=asyncio.FIRST_COMPLETED)
 
     async def finish(self) -> None:
         """Wait until no exchange is under way."""

@@ -14,6 +14,7 @@ from meterr.core.errors import Invalid, Unavailable
 from meterr.core.limits import Limit, Measure
 from meterr.core.principal import Principal
 from meterr.ledger.limits.account import Account, Part
+from meterr.ledger.limits.errors import LimitsUnknown
 from meterr.ledger.limits.lender import Lender, unknown
 from meterr.ledger.limits.model import Ask, OnOutage, usd_units
 from meterr.ledger.limits.refusal import refusal, unbounded
@@ -25,6 +26,7 @@ _TOKENS: Final = Measure.TOKENS
 _TICK_S: Final = 1.0
 _RENEW_TICKS: Final = 8
 _PRUNE_TICKS: Final = 6 * 3600
+_LOOKS_AT_ONCE: Final = 256
 _CLOSE_S: Final = 5.0
 # Calls that began before their window ended may still ask; after this, that window is forgotten.
 _WINDOW_KEPT_MS: Final = 24 * 3600 * 1000
@@ -137,9 +139,9 @@ class Limiter:
             while True:
                 await asyncio.sleep(_TICK_S)
                 ticks += 1
-                self.look_around()
                 if ticks % _RENEW_TICKS == 0:
                     await self._renew()
+                await self.look_around()
                 if ticks % _PRUNE_TICKS == 1:
                     with suppress(Unavailable, psycopg.Error):  # the next round, or another process
                         await self._lender.prune()
@@ -148,12 +150,15 @@ class Limiter:
                 async with asyncio.timeout(_CLOSE_S):
                     await self._close()
 
-    def look_around(self) -> None:
+    async def look_around(self) -> None:
         """Give back what nobody used since the last look; of tight windows, all that is ready."""
         now, now_ms = self._clock.monotonic(), self._clock.unix_ms()
-        for account in list(self._windows.values()):
+        for number, account in enumerate(list(self._windows.values())):
+            if number % _LOOKS_AT_ONCE == 0:
+                await asyncio.sleep(0)  # calls come first
             account.lease.thaw(now)
             if account.tick():
+                await self._lender.room()
                 self._lender.settle_now(account)
             elif account.ends_ms + _WINDOW_KEPT_MS < now_ms and account.lease.is_empty:
                 self._forget(account)
@@ -168,7 +173,7 @@ class Limiter:
         await self._lender.finish()
 
     async def _draw(self, account: Account, limit: Limit, ask: Ask) -> Part | None:
-        """Take what one limit must give; None when it is not in force any more."""
+        """Take what one limit must give; None when it holds nobody: ended, or soft and unknown."""
         need = _need(limit, ask)
         if need is None:
             raise unbounded(account, self._clock.monotonic(), self._clock.unix_ms())
@@ -186,6 +191,9 @@ class Limiter:
                 if account.answered > seen and account.remaining < need:
                     raise refusal(account, need, now, self._clock.unix_ms())
                 await self._lender.answer(account)
+        except LimitsUnknown:
+            if limit.hard:
+                raise
         finally:
             account.needs.remove(need)
         return None
