@@ -24,11 +24,15 @@ class Instructions(msgspec.Struct):
     """
     Everything a child is told. It travels by a pipe: secrets stay out of arguments and environment.
 
-    ``socket`` is the number of an inherited listening socket.
+    ``socket`` is the number of an inherited listening socket. ``turns`` is that of the memory by
+    which ``workers`` processes share it, ``slot`` this one's place there; one alone has none.
     """
 
     part: Part
     socket: int
+    turns: int = -1
+    slot: int = 0
+    workers: int = 1
     dsn: str = ""
     settings: dict[str, Any] = {}
     call_log: str = ""

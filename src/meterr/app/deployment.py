@@ -3,14 +3,17 @@
 import asyncio
 import signal
 import socket
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+import msgspec
 
 from meterr.app.child import Instructions, Part, exposed
 from meterr.app.draining import drain_until, report_failure
 from meterr.app.gateway_process import journal_root
 from meterr.app.supervisor import Child, ChildPlan
+from meterr.app.turns import Seat, Turns
 from meterr.core.errors import OperatorError
 from meterr.core.migrate import SchemaMismatch
 from meterr.core.postgres import EmbeddedPostgres, EmbeddedPostgresError
@@ -20,6 +23,9 @@ from meterr.core.telemetry import Event, EventLine, Level, Telemetry
 _POSTGRES_LOOK_S = 0.2
 _DRAIN_RESTART_S = 1.0
 _READY_TIMEOUT_S = 60.0
+
+GATEWAY = "gateway"
+"""What log lines about gateway processes call them, however many there are."""
 
 CALL_LOG = "simulator/calls.jsonl"
 """Where the simulator keeps its log, below the data directory."""
@@ -55,6 +61,8 @@ class Deployment:
         self._stop_drain = asyncio.Event()
         self._children: list[Child] = []
         self._failure: BaseException | None = None
+        workers = plan.settings.server.workers
+        self._turns = Turns.make(workers) if workers > 1 else None
 
     async def run(self, on_ready: Callable[[int], Awaitable[None]]) -> None:
         """
@@ -78,19 +86,20 @@ class Deployment:
                 await on_ready(plan.gateway.getsockname()[1])
             await self._stop.wait()
         finally:
-            grace = plan.settings.server.stop_timeout_s
-            for child in reversed(self._children):
-                await child.stop(grace)
+            await self._stop_children()
             self._stop_drain.set()
             await draining
             watching.cancel()
             for task in running:
                 task.cancel()
+            await asyncio.wait(running)
+            if self._turns is not None:
+                self._turns.close()
         if self._failure is not None:
             raise self._failure
 
     def _child_plans(self) -> Sequence[ChildPlan]:
-        """Return the children in starting order; the gateway is last."""
+        """Return the children in starting order; the gateways are last."""
         plan = self._plan
         settings = plan.settings
         plans = []
@@ -101,14 +110,31 @@ class Deployment:
                 part=Part.SIMULATOR, socket=plan.simulator.fileno(), call_log=str(log)
             )
             plans.append(ChildPlan("simulator", plan.simulator, instructions))
+        return [*plans, *self._gateway_plans()]
+
+    def _gateway_plans(self) -> Iterator[ChildPlan]:
+        plan = self._plan
+        workers, turns = plan.settings.server.workers, self._turns
         instructions = Instructions(
             part=Part.GATEWAY,
             socket=plan.gateway.fileno(),
+            turns=-1 if turns is None else turns.descriptor,
+            workers=workers,
             dsn=plan.dsn,
-            settings=exposed(settings),
+            settings=exposed(plan.settings),
         )
-        plans.append(ChildPlan("gateway", plan.gateway, instructions))
-        return plans
+        for slot in range(workers):
+            told = msgspec.structs.replace(instructions, slot=slot)
+            seat = None if turns is None else Seat(turns, slot)
+            yield ChildPlan(GATEWAY, plan.gateway, told, seat)
+
+    async def _stop_children(self) -> None:
+        """Let the gateways finish side by side; the provider that they call goes after them."""
+        grace_s = self._plan.settings.server.stop_timeout_s
+        gateways = [child for child in self._children if child.name == GATEWAY]
+        others = [child for child in self._children if child.name != GATEWAY]
+        for group in (gateways, others):
+            await asyncio.gather(*(child.stop(grace_s) for child in group))
 
     async def _until_ready(self) -> None:
         ready = asyncio.create_task(self._all_ready())
@@ -122,8 +148,10 @@ class Deployment:
             raise NotReady("meterr did not come up. The log lines above say why.")
 
     async def _all_ready(self) -> bool:
-        for child in self._children:
-            await child.ready.wait()
+        # One that served may have died while the others came up.
+        while not all(child.ready.is_set() for child in self._children):
+            for child in self._children:
+                await child.ready.wait()
         return True
 
     async def _drain(self) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import logging
+import os
 import resource
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
@@ -13,6 +14,7 @@ from meterr.app.child import Instructions
 from meterr.app.health import Health
 from meterr.app.http_server import serve
 from meterr.app.price_overrides import PriceKeeper
+from meterr.app.turns import Seat, Turns
 from meterr.app.upstreams import meanings, open_endpoints, router
 from meterr.core.clock import SystemClock
 from meterr.core.db import Database, Role
@@ -51,15 +53,21 @@ async def run_gateway(instructions: Instructions, settings: Settings) -> None:
     """Serve until the parent goes or says stop; then finish what runs and close the journal."""
     _raise_file_limit()
     loop = asyncio.get_running_loop()
-    telemetry = Telemetry(SystemClock(), level=Level(settings.log.level), defer=loop.call_soon)
+    telemetry = Telemetry(
+        SystemClock(), level=Level(settings.log.level), pid=os.getpid(), defer=loop.call_soon
+    )
     logging.basicConfig(handlers=[LibraryHandler(telemetry)], force=True)
     async with open_door(settings, instructions.dsn, telemetry) as door:
         # What is here now (mostly the price book) stays: the collector need not look at it again.
         gc.collect()
         gc.freeze()
         gc.set_threshold(*_GC_THRESHOLDS)
-        await serve(door, settings.server, instructions.socket)
+        await serve(door, settings.server, instructions.socket, _seat(instructions))
     telemetry.flush()
+
+
+def _seat(told: Instructions) -> Seat | None:
+    return Seat(Turns(told.turns, told.workers), told.slot) if told.workers > 1 else None
 
 
 @asynccontextmanager

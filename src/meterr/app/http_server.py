@@ -1,11 +1,14 @@
 """uvicorn as this house runs it: our protocol limits, no logs of its own, an inherited socket."""
 
+import asyncio
 import socket
 from typing import Any
 
 import uvicorn
 
+from meterr.app.acceptor import Acceptor
 from meterr.app.child import say_ready, when_parent_is_gone
+from meterr.app.turns import Seat
 from meterr.core.http.asgi import Application
 from meterr.core.http.connection import Connection
 from meterr.core.settings import ServerSettings
@@ -13,8 +16,14 @@ from meterr.core.settings import ServerSettings
 _BACKLOG = 2048
 
 
-async def serve(application: Application, settings: ServerSettings, listener: int) -> None:
-    """Serve until the parent goes or a signal says stop; running calls get their time to finish."""
+async def serve(
+    application: Application, settings: ServerSettings, listener: int, seat: Seat | None = None
+) -> None:
+    """
+    Serve until the parent goes or a signal says stop; running calls get their time to finish.
+
+    With a ``seat`` other processes take connections from ``listener`` too.
+    """
     app: Any = application
     config = uvicorn.Config(
         app,
@@ -30,7 +39,7 @@ async def serve(application: Application, settings: ServerSettings, listener: in
         backlog=_BACKLOG,
         timeout_graceful_shutdown=settings.stop_timeout_s,
     )
-    server = _Server(config)
+    server = _Server(config, seat)
 
     def stop() -> None:
         server.should_exit = True
@@ -40,9 +49,33 @@ async def serve(application: Application, settings: ServerSettings, listener: in
 
 
 class _Server(uvicorn.Server):
+    def __init__(self, config: uvicorn.Config, seat: Seat | None) -> None:
+        super().__init__(config)
+        self._seat = seat
+        self._acceptor: Acceptor | None = None
+
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
+        if self._seat is None or not sockets:
+            await super().startup(sockets)
+        else:
+            await super().startup([])  # the libraries would take whatever they can get
+            self._acceptor = Acceptor(
+                sockets[0], self._seat, self._new_protocol, self.server_state.connections
+            )
+            self._acceptor.start()
         say_ready()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        if self._acceptor is not None:
+            await self._acceptor.close()
+        await super().shutdown(sockets)
+
+    def _new_protocol(self) -> asyncio.Protocol:
+        make: Any = self.config.http_protocol_class
+        made: asyncio.Protocol = make(
+            config=self.config, server_state=self.server_state, app_state=self.lifespan.state
+        )
+        return made
 
 
 def _protocol(settings: ServerSettings) -> type[Connection]:

@@ -13,6 +13,7 @@ from asyncio.subprocess import PIPE, Process
 from dataclasses import dataclass
 
 from meterr.app.child import READY, Instructions, encode
+from meterr.app.turns import NOT_SERVING, Seat
 from meterr.core.errors import OperatorError
 from meterr.core.telemetry import Event, EventLine, Level, Telemetry
 
@@ -46,11 +47,21 @@ def listen(host: str, port: int, option: str = "--port") -> socket.socket:
 
 @dataclass(frozen=True, slots=True)
 class ChildPlan:
-    """A child to keep running. ``instructions.socket`` is the number of ``listener``."""
+    """
+    A child to keep running. ``instructions.socket`` is the number of ``listener``.
+
+    ``seat`` is its place among those that take from the same socket, if there are others.
+    """
 
     name: str
     listener: socket.socket
     instructions: Instructions
+    seat: Seat | None = None
+
+    def descriptors(self) -> list[int]:
+        """Return what the child inherits, besides its standard streams."""
+        shared = [] if self.seat is None else [self.seat.turns.descriptor]
+        return [self.listener.fileno(), *shared]
 
 
 class Child:
@@ -62,6 +73,11 @@ class Child:
         self._process: Process | None = None
         self._stopping = asyncio.Event()
         self.ready = asyncio.Event()
+
+    @property
+    def name(self) -> str:
+        """What it is: the same for all gateways."""
+        return self._plan.name
 
     @property
     def pid(self) -> int | None:
@@ -84,6 +100,8 @@ class Child:
             code = await process.wait()
             stillborn = 0 if self.ready.is_set() else stillborn + 1
             self.ready.clear()
+            if self._plan.seat is not None:
+                self._plan.seat.hold(NOT_SERVING)  # or the others would wait for it
             if self._stopping.is_set():
                 return
             self._report(Level.ERROR, Event.PROCESS_DIED, f"exit status {code}", process.pid)
@@ -111,7 +129,7 @@ class Child:
             "meterr.app",
             stdin=PIPE,
             stdout=PIPE,
-            pass_fds=(self._plan.listener.fileno(),),
+            pass_fds=self._plan.descriptors(),
             start_new_session=True,  # Ctrl+C in a terminal is for us; we stop the children in order
         )
         if process.stdin is not None:

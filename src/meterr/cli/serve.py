@@ -22,8 +22,13 @@ from meterr.core.telemetry import Level, Telemetry
 @with_settings
 @click.option("--host", help="Address to listen on [default: 127.0.0.1].")
 @click.option("--port", type=int, help="Port to listen on [default: 8080].")
+@click.option("--workers", type=int, help="Gateway processes, 1 to 64 [default: 1].")
 def command(
-    config_file: Path | None, data_dir: Path | None, host: str | None, port: int | None
+    config_file: Path | None,
+    data_dir: Path | None,
+    host: str | None,
+    port: int | None,
+    workers: int | None,
 ) -> None:
     """
     Start the gateway and its drain; stay until stopped.
@@ -31,7 +36,8 @@ def command(
     Needs METERR_DATABASE_URL with the schema of this version ('meterr db migrate'), the pepper,
     and at least one provider.
     """
-    settings = configuration(config_file, data_dir, server__host=host, server__port=port).settings
+    flags = {"server__host": host, "server__port": port, "server__workers": workers}
+    settings = configuration(config_file, data_dir, **flags).settings
     if not settings.upstreams:
         raise ConfigurationError(
             "no provider is configured: set OPENAI_API_KEY, ANTHROPIC_API_KEY or KIMI_API_KEY, or "

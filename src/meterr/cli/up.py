@@ -41,6 +41,7 @@ _SIMULATED = {
 @with_settings
 @click.option("--host", help="Address to listen on [default: 127.0.0.1].")
 @click.option("--port", type=int, help="Port to listen on; 0 takes a free one [default: 8080].")
+@click.option("--workers", type=int, help="Gateway processes, 1 to 64 [default: 1].")
 @click.option(
     "--simulator-port",
     type=int,
@@ -53,6 +54,7 @@ def command(
     data_dir: Path | None,
     host: str | None,
     port: int | None,
+    workers: int | None,
     simulator_port: int,
 ) -> None:
     """
@@ -61,7 +63,11 @@ def command(
     The simulated provider comes only when no provider is configured. The first start makes a
     tenant and a key, and prints the key once.
     """
-    flags: dict[str, Any] = {"server__host": host, "server__port": port}
+    flags: dict[str, Any] = {
+        "server__host": host,
+        "server__port": port,
+        "server__workers": workers,
+    }
     settings = configuration(config_file, data_dir, **flags).settings
     gateway = listen(settings.server.host, settings.server.port)
     simulator = None

@@ -26,6 +26,12 @@ class ServerSettings(Group):
 
     host: str = Field("127.0.0.1", description="Address to listen on.")
     port: int = Field(8080, ge=0, le=65535, description="TCP port; 0 lets the system choose.")
+    workers: int = Field(
+        1,
+        ge=1,
+        le=64,
+        description="Gateway processes of this host on the one address; one per core.",
+    )
     body_bytes_max: int = Field(
         32 * 1024 * 1024, ge=1024, description="Largest request body, in bytes; images need room."
     )

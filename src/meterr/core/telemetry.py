@@ -88,7 +88,8 @@ class Telemetry:
 
     A line that the descriptor does not take at once (a stalled or closed pipe, a full disk) is
     dropped: logging neither fails nor delays a call. Lines buffered in this turn are lost with the
-    process; the ledger does not depend on them.
+    process; the ledger does not depend on them. ``pid`` goes into each line of a process that has
+    others like it; 0 leaves it out.
     """
 
     def __init__(
@@ -97,11 +98,13 @@ class Telemetry:
         *,
         level: Level = Level.INFO,
         fd: int = 2,
+        pid: int = 0,
         defer: Callable[[Callable[[], None]], object] | None = None,
     ) -> None:
         self._clock = clock
         self._level = _ORDER[level]
         self._fd = fd
+        self._writer = b'"pid":%d,' % pid if pid else b""
         self._defer = defer
         self._taker = select.poll()
         self._taker.register(fd, select.POLLOUT)
@@ -144,9 +147,10 @@ class Telemetry:
         if unix_ms != self._stamped_ms:  # a busy process logs many lines in a millisecond
             self._stamped_ms = unix_ms
             self._stamp = _stamp(unix_ms)
-        self._buffer += b'{"timestamp":"%b","level":"%b",%b\n' % (
+        self._buffer += b'{"timestamp":"%b","level":"%b",%b%b\n' % (
             self._stamp,
             _NAMES[level],
+            self._writer,
             self._encoder.encode(line)[1:],
         )
         if self._defer is None or len(self._buffer) > _BUFFERED_BYTES_MAX:
