@@ -210,6 +210,13 @@ def test_a_data_directory_that_cannot_be_written_is_one_line(
         ([], {"METERR_DATABSE_URL": "x"}, "did you mean database_url?"),
         (["--port", "70000"], {}, "server.port"),
         (["--port", "many"], {}, "--port"),
+        (["--workers", "0"], {}, "server.workers: Input should be greater than or equal to 1"),
+        (
+            [],
+            {"METERR_SERVER__WORKERS": "65"},
+            "server.workers: Input should be less than or equal",
+        ),
+        (["--worker", "2"], {}, "--workers"),
     ],
 )
 def test_an_option_that_is_wrong_is_named_with_the_nearest(
@@ -228,3 +235,17 @@ def test_an_option_that_is_wrong_is_named_with_the_nearest(
     assert "" == run.stdout
     assert "Traceback" not in run.stderr
     assert not data_dir.exists()
+
+
+def test_several_gateways_come_up_and_go_together(data_root: Path, tmp_path: Path) -> None:
+    """Issue 3, item 4: on a laptop too, with the embedded database."""
+    with up(data_root, tmp_path / "1", "--workers", "3") as run:
+        url, (key,) = run.url, run.keys
+        pids = [run.popen.pid, *run.children, postgres_pid(data_root)]
+        assert 6 == len(pids)
+        assert [200] * 9 == [call(url, key)[0] for _ in range(9)]
+        until(lambda: len(entries(data_root)) == 9, "nine entries")
+        run.send(signal.SIGTERM)
+        assert 0 == run.wait()
+        assert '"event":"process_died"' not in run.stderr
+    assert [] == [pid for pid in pids if is_alive(pid)]

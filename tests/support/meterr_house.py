@@ -124,6 +124,17 @@ class House:
         started = [line for line in self.meterr.lines if '"event":"process_started"' in line]
         return int(json.loads(started[-1])["pid"])
 
+    @property
+    def gateway_pids(self) -> list[int]:
+        """Process ids of all gateways that serve now, in the order of their starts."""
+        pids: list[int] = []
+        for line in self.meterr.lines[:]:
+            if '"event":"process_started"' in line:
+                pids.append(json.loads(line)["pid"])
+            elif '"event":"process_died"' in line and json.loads(line)["pid"] in pids:
+                pids.remove(json.loads(line)["pid"])
+        return pids
+
     def kill_gateway(self) -> None:
         """End the gateway process with ``kill -9``; its parent starts the next one."""
         pid = self.gateway_pid
