@@ -20,11 +20,12 @@ from bench.meterr_process import meterr, open_folder
 from bench.micro import micro
 from bench.outcome import Outcome
 from bench.peers import peers
+from bench.revocation import revocation
 from bench.scenarios import scenarios
 from bench.tools import BenchError, Mock, Traffic
 
 COMPARED = ("throughput", "connections", "sse", "paced", "calm")
-ALONE = ("ready", "rss", "drain", "keepup", "micro")
+ALONE = ("ready", "rss", "drain", "keepup", "revocation", "micro")
 # What the bars compare with the peers; the rest would only take hours.
 WITH_PEERS = frozenset({"throughput", "sse", "calm"})
 WARMING_CALLS = 40
@@ -98,6 +99,8 @@ def _lasting(bench: Bench, wanted: set[str], outcome: Outcome, *, full: bool) ->
         outcome.drain = draining.drain_rate(bench, entries=500_000 if full else 200_000)
     if "keepup" in wanted:
         outcome.keeping_up = draining.keeping_up(bench, seconds=60 if full else 20)
+    if "revocation" in wanted:
+        outcome.revocation = revocation(bench)
     if "micro" in wanted:
         outcome.micro = micro(bench)
 

@@ -1,4 +1,4 @@
-"""The bars of issue 2 beside what was measured. People judge figures; this only compares."""
+"""The bars of the issues beside what was measured. People judge figures; this only compares."""
 
 import math
 from collections.abc import Iterator
@@ -82,6 +82,9 @@ def _lasting(outcome: Outcome) -> Iterator[Verdict]:
         "RSS after 100k calls", "<= 100 MB", memory.after_first if memory else None, "MB", 100
     )
     yield _one("growth over the next 100k", "<= 5 MB", memory.growth if memory else None, "MB", 5)
+    late = outcome.revocation.p99_ms if outcome.revocation else None
+    what = "revoked: the last of 4 processes refuses, p99 of 300"
+    yield _one(what, "<= 250 ms", late, "ms", 250)
     drain, keeping = outcome.drain, outcome.keeping_up
     what, bar = "drain into PostgreSQL", ">= 20,000 entries/s"
     if drain is None:

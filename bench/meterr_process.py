@@ -59,11 +59,13 @@ class Meterr:
 
     Its gateway process runs on the contender's core; its parent, which drains the journal, and
     PostgreSQL run on the load's core. Request logs go to a file, as a service manager has it.
+    Several ``workers`` all run on the contender's core.
     """
 
-    def __init__(self, mock: Mock, cores: Cores, folder: Path) -> None:
+    def __init__(self, mock: Mock, cores: Cores, folder: Path, *, workers: int = 1) -> None:
         self._mock = mock
         self._cores = cores
+        self._workers = workers
         self.data_dir = folder / "data"
         self._log = folder / "stderr"
         self._config = folder / "meterr.toml"
@@ -89,7 +91,7 @@ class Meterr:
         started = time.monotonic()
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
-                [*self._command(), "up", "--port", "0", *self._options()],
+                [*self._command(), "up", "--port", "0", *self._options(), *self._many()],
                 stderr=log,
                 stdout=subprocess.DEVNULL,
                 cwd=self._config.parent,
@@ -159,6 +161,16 @@ class Meterr:
     def _command(self) -> list[str]:
         return [*self._cores.pinned(self._cores.load), sys.executable, "-m", "meterr"]
 
+    def gateway_pids(self) -> list[int]:
+        """Return the gateway processes that the last start made, and move them to their core."""
+        pids = [int(str(line["pid"])) for line in _started_lines(self._log.read_text())]
+        for pid in pids:
+            pin(pid, self._cores.contender)
+        return pids
+
+    def _many(self) -> list[str]:
+        return [] if self._workers == 1 else ["--workers", str(self._workers)]
+
     def _options(self) -> list[str]:
         return ["--config", str(self._config), "--data-dir", str(self.data_dir)]
 
@@ -167,13 +179,16 @@ def _environment() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if not name.startswith(_FOREIGN)}
 
 
-def _started_line(text: str) -> dict[str, object] | None:
+def _started_lines(text: str) -> Iterator[dict[str, object]]:
     for line in text.splitlines():
         if '"process_started"' in line and line.endswith("}"):
             event: dict[str, object] = json.loads(line)
             if event.get("where") == "gateway":
-                return event
-    return None
+                yield event
+
+
+def _started_line(text: str) -> dict[str, object] | None:
+    return next(_started_lines(text), None)
 
 
 @contextmanager

@@ -9,6 +9,7 @@ from bench.draining import DrainRate, KeepingUp, Ledger
 from bench.lifetime import Memory, Readiness
 from bench.measure import Run, of
 from bench.micro import Step
+from bench.revocation import Revocation
 
 
 @dataclass
@@ -24,6 +25,7 @@ class Outcome:
     drain: DrainRate | None = None
     keeping_up: KeepingUp | None = None
     ledger: Ledger | None = None
+    revocation: Revocation | None = None
     micro: list[Step] = field(default_factory=list)
 
     def values(self, scenario: str, contender: str, what: str) -> list[float]:
@@ -59,7 +61,7 @@ class Outcome:
             "runs": {name: [asdict(run) for run in runs] for name, runs in self.runs.items()},
             **{
                 name: asdict(part) if (part := getattr(self, name)) else None
-                for name in ("readiness", "memory", "drain", "keeping_up", "ledger")
+                for name in ("readiness", "memory", "drain", "keeping_up", "ledger", "revocation")
             },
             "micro": [asdict(step) for step in self.micro],
         }
