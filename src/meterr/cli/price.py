@@ -1,6 +1,7 @@
 """``meterr price``: your own prices, with dates, author and reason."""
 
 import getpass
+from collections.abc import Sequence
 from datetime import UTC, date, datetime, time
 from pathlib import Path
 
@@ -68,7 +69,7 @@ def set_(
     new = ledger.NewOverride(
         provider=provider,
         model=model,
-        rates=dict(_rate(text) for text in rates),
+        rates=_rates(rates),
         author=author,
         reason=reason,
         effective_from_ms=now_ms if since is None else _unix_ms(since),
@@ -98,6 +99,15 @@ async def _set(settings: Settings, new: ledger.NewOverride) -> PriceOverride:
 async def _list(settings: Settings) -> list[PriceOverride]:
     async with open_database(settings) as db:
         return await ledger.list_price_overrides(db)
+
+
+def _rates(texts: Sequence[str]) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for name, usd in map(_rate, texts):
+        if name in found:
+            raise Invalid(f"{name} is given twice; write each price once.", param=f"rates.{name}")
+        found[name] = usd
+    return found
 
 
 def _rate(text: str) -> tuple[str, str]:

@@ -21,6 +21,14 @@ OUTSIDE_SETTINGS = frozenset({"METERR_CONFIG"})
 
 Trail = tuple[str, ...]
 
+_CONFIG_NAMES = tuple(name.removeprefix(PREFIX).lower() for name in OUTSIDE_SETTINGS)
+_UPSTREAM_DEPTH = 3
+_SECTIONS = frozenset(
+    (name,)
+    for name, field in Settings.model_fields.items()
+    if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel)
+)
+
 _SECRET_IN_URL = re.compile(r"(://)[^/@\s]+(?=@)|(?<=\?).+")
 Tree = Mapping[str, Any]
 
@@ -101,7 +109,7 @@ def _file_layer(file: Path | None) -> Layer:
         tree = tomllib.loads(file.read_text("utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise ConfigurationError(f"{file}: {error}") from error
-    values = dict(_leaves(tree))
+    values = {path: value for path, value in _leaves(tree) if not _is_empty_section(path, value)}
     for path in values:
         _refuse_unknown(path, shown=f"{file}: {'.'.join(path)}")
     return Layer(str(file), values)
@@ -115,8 +123,14 @@ def _leaves(tree: Tree, above: Trail = ()) -> Iterator[tuple[Trail, Any]]:
             yield (*above, name), value
 
 
+def _is_empty_section(path: Trail, value: Any) -> bool:
+    """A section whose every line is a comment sets nothing and is nothing to complain about."""
+    return value == {} and (path == ("upstreams",) or path in _SECTIONS)
+
+
 def _environment_layer(environ: Mapping[str, str]) -> Layer:
     values: dict[Trail, Any] = {}
+    by: dict[Trail, str] = {}
     for name in sorted(environ):
         if not name.startswith(PREFIX) or name in OUTSIDE_SETTINGS:
             continue
@@ -125,11 +139,19 @@ def _environment_layer(environ: Mapping[str, str]) -> Layer:
         if not _known(path) and path[-1].endswith("_file"):
             secret = (*path[:-1], path[-1].removesuffix("_file"))
             if _known(secret):
+                _refuse_second(name, by.setdefault(secret, name))
                 values[secret] = _read_secret(name, Path(text))
                 continue
-        _refuse_unknown(path, shown=name)
+        _refuse_unknown(path, shown=name, also=_CONFIG_NAMES)
+        _refuse_second(name, by.setdefault(path, name))
         values[path] = _split(path, text)
     return Layer("environment", values)
+
+
+def _refuse_second(name: str, first: str) -> None:
+    """Two variables for one setting: whichever won, somebody would believe the other."""
+    if name != first:
+        raise ConfigurationError(f"{first} and {name} are the same setting: keep one of them")
 
 
 def _read_secret(name: str, file: Path) -> str:
@@ -152,7 +174,7 @@ def _known(path: Trail) -> bool:
 
 def _misstep(path: Trail) -> tuple[str, Sequence[str]] | None:
     """Return the first wrong name of ``path`` and what is valid there, or None."""
-    if path[0] == "upstreams" and len(path) == 3:
+    if path[0] == "upstreams" and len(path) == _UPSTREAM_DEPTH:
         fields = UpstreamSettings.model_fields
         return None if path[2] in fields else (path[2], tuple(fields))
     model: type[BaseModel] = Settings
@@ -169,10 +191,15 @@ def _misstep(path: Trail) -> tuple[str, Sequence[str]] | None:
     return None
 
 
-def _refuse_unknown(path: Trail, shown: str) -> None:
+def _refuse_unknown(path: Trail, shown: str, also: Sequence[str] = ()) -> None:
+    """Raise unless ``path`` is a setting; ``also`` are further names that its first part may be."""
+    if path[0] == "upstreams" and len(path) != _UPSTREAM_DEPTH:
+        raise ConfigurationError(f"{shown}: write upstreams.NAME.FIELD, e.g. upstreams.own.models")
     wrong = _misstep(path)
     if wrong is not None:
-        raise ConfigurationError(f"{shown}: unknown setting{nearest(*wrong)}")
+        name, valid = wrong
+        more = also if name == path[0] else ()
+        raise ConfigurationError(f"{shown}: unknown setting{nearest(name, [*valid, *more])}")
 
 
 def _add_presets(
