@@ -14,7 +14,7 @@ from support import server
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Say how long the attacks of tests/attack go on, and from which seed."""
     group = parser.getgroup("attack")
-    group.addoption("--rounds", type=int, default=30, help="rounds of each seeded attack")
+    group.addoption("--rounds", type=int, help="rounds of each seeded attack [30; budgets: 20]")
     group.addoption("--seed", type=int, default=20261122, help="seed of the first round")
 
 

@@ -10,7 +10,13 @@ _MEASURED = pytest.StashKey[list[str]]()
 @pytest.fixture
 def rounds(request: pytest.FixtureRequest) -> int:
     """How many rounds a seeded attack has."""
-    return int(request.config.getoption("--rounds"))
+    return int(request.config.getoption("--rounds") or 30)
+
+
+@pytest.fixture
+def budget_rounds(request: pytest.FixtureRequest) -> int:
+    """How many budgets are spent under fire; each takes some seconds."""
+    return int(request.config.getoption("--rounds") or 20)
 
 
 @pytest.fixture

@@ -1,0 +1,97 @@
+"""Callers that go on until their limit refuses them, whatever dies meanwhile."""
+
+import asyncio
+import json
+import random
+import threading
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Self
+
+from support.load import Kind, Seen, call
+
+_PAUSE_S: Mapping[int, float] = {0: 0.02, 402: 0.05, 429: 0.05, 503: 0.05}
+
+
+@dataclass(frozen=True, slots=True)
+class Spending:
+    """What the calls look like: a stream of so many tokens in, and at most so many out."""
+
+    kind: Kind
+    prompt: int
+    answer_min: int
+    answer_max: int
+    delay_ms_max: int = 60
+    chunk_delay_ms_max: int = 10
+
+    def tokens(self, chance: random.Random) -> tuple[int, int]:
+        return self.prompt, chance.randint(self.answer_min, self.answer_max)
+
+    def pace(self, chance: random.Random) -> Mapping[str, Any]:
+        return {
+            "delay_ms": chance.randint(0, self.delay_ms_max),
+            "chunk_delay_ms": chance.randint(0, self.chunk_delay_ms_max),
+            "chunks": 8,
+        }
+
+
+class Spenders:
+    """So many callers in a thread of their own, each making one call after the other."""
+
+    def __init__(
+        self, url: str, key: str, spending: Spending, *, seed: int, callers: int = 50
+    ) -> None:
+        self.seen: list[Seen] = []
+        self._url, self._key, self._spending = url, key, spending
+        self._chance = random.Random(seed)
+        self._callers = callers
+        self._leaving = False
+        self._thread = threading.Thread(target=lambda: asyncio.run(self._run()))
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._leaving = True
+        self._thread.join()
+
+    def refused_last(self, count: int, status: int) -> bool:
+        """Tell whether the last ``count`` answers were all refusals with ``status``."""
+        last = self.seen[-count:]
+        return len(last) == count and {status} == {each.status for each in last}
+
+    def statuses(self) -> Counter[int]:
+        """Count the answers by status; 0 is a broken connection."""
+        return Counter(each.status for each in self.seen[:])
+
+    def errors(self) -> Counter[str]:
+        """Count the refusals by status and what they called themselves."""
+        refused = [each for each in self.seen[:] if each.status >= 400]
+        return Counter(f"{each.status} {_code(each.body)}" for each in refused)
+
+    async def _run(self) -> None:
+        async with asyncio.TaskGroup() as callers:
+            for _ in range(self._callers):
+                callers.create_task(self._one())
+
+    async def _one(self) -> None:
+        while not self._leaving:
+            tokens, pace = self._spending.tokens(self._chance), self._spending.pace(self._chance)
+            seen = await call(self._url, self._key, self._spending.kind, tokens, pace)
+            self.seen.append(seen)
+            await asyncio.sleep(_PAUSE_S.get(seen.status, 0))
+
+
+def _code(body: bytes) -> str:
+    try:
+        return str(json.loads(body)["error"].get("code"))
+    except (ValueError, KeyError):
+        return "unreadable"
