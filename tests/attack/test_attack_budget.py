@@ -115,13 +115,12 @@ def _books(house: House, limit_id: str, key_id: str) -> Books:
     return limit_books.books(house.admin_dsn, limit_id, key_id, living(house))
 
 
-def exhausted(house: House, spenders: Spenders, limit_id: str, key_id: str) -> bool:
-    """Tell whether everybody is refused although nothing is left with a dead process."""
-    return (
-        spenders.refused_last(REFUSALS, 402)
-        and len(house.gateway_pids) == WORKERS == len(living(house))
-        and not _books(house, limit_id, key_id).held_by_dead
-    )
+def exhaust(house: House, spenders: Spenders, limit_id: str, key_id: str) -> None:
+    """Wait until nothing is left with a dead process, and then until everybody is refused."""
+    house.until(lambda: len(house.gateway_pids) == WORKERS == len(living(house)))
+    house.until(lambda: not _books(house, limit_id, key_id).held_by_dead)
+    since = len(spenders.seen)
+    house.until(lambda: spenders.refused_last(REFUSALS, 402, since))
 
 
 def one_round(house: House, postgres: EmbeddedPostgres, seed: int) -> tuple[Books, Counter[str]]:
@@ -142,8 +141,7 @@ def one_round(house: House, postgres: EmbeddedPostgres, seed: int) -> tuple[Book
         Spenders(house.base_url, key, SPENDING, seed=seed, callers=STREAMS) as spenders,
     ):
         vandal.act(spenders)
-        house.until(lambda: spenders.refused_last(REFUSALS, 402))
-        house.until(lambda: exhausted(house, spenders, limit_id, key_id))
+        exhaust(house, spenders, limit_id, key_id)
     found = settled_books(house, limit_id, key_id)
 
     assert spenders.statuses().keys() <= ALIVE, f"seed {seed}: {spenders.errors()}"

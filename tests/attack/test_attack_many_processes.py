@@ -14,6 +14,7 @@ from bench.callers import Caller, one_to_each
 
 from meterr import identity
 from meterr.core.db import Database, Role
+from support import limit_books
 from support.load import CHAT, Load
 from support.meterr_house import House, open_house
 
@@ -135,3 +136,37 @@ def test_with_the_listeners_cut_again_and_again_no_revoked_key_passes(
     assert {200} == set(load.statuses())
     assert late[-1] < PROMISE_S
     tell(f"{sum(cut)} listeners ended; last call let in {late[-1] * 1000:.0f} ms late")
+
+
+async def all_answer(house: House, everywhere: list[Caller], status: int) -> bool:
+    """Ask every process until each has answered with ``status``, and once more."""
+    for each in everywhere:
+        give_up_at = time.monotonic() + 30
+        while await each.ask(house.key) != status:
+            assert time.monotonic() < give_up_at, f"process {each.pid} never answered {status}"
+    return {status} == {await each.ask(house.key) for each in everywhere}
+
+
+async def changed_everywhere(house: House) -> list[bool]:
+    everywhere = await callers(house)
+    try:
+        found = [await all_answer(house, everywhere, 200)]
+        limit_id = limit_books.set_limit(
+            house.admin_dsn, house.tenant_id, measure="requests", span="minute", amount=0
+        )
+        found.append(await all_answer(house, everywhere, 429))
+        limit_books.change_limit(house.admin_dsn, limit_id, 1_000_000)
+        found.append(await all_answer(house, everywhere, 200))
+        limit_books.change_limit(house.admin_dsn, limit_id, 0)
+        found.append(await all_answer(house, everywhere, 429))
+        limit_books.end_limit(house.admin_dsn, limit_id)
+        found.append(await all_answer(house, everywhere, 200))
+    finally:
+        for each in everywhere:
+            await each.close()
+    return found
+
+
+def test_a_limit_that_changes_changes_in_every_process(house: House) -> None:
+    """Issue 3, item 4: set, raised, lowered and ended while all four serve the key from memory."""
+    assert [True] * 5 == asyncio.run(changed_everywhere(house))

@@ -12,7 +12,7 @@ from typing import Any, Self
 
 from support.load import Kind, Seen, call
 
-_PAUSE_S: Mapping[int, float] = {0: 0.02, 402: 0.05, 429: 0.05, 503: 0.05}
+_PAUSE_S: Mapping[int, float] = {0: 0.02, 402: 0.05, 429: 0.2, 503: 0.05}
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,9 +63,9 @@ class Spenders:
         self._leaving = True
         self._thread.join()
 
-    def refused_last(self, count: int, status: int) -> bool:
-        """Tell whether the last ``count`` answers were all refusals with ``status``."""
-        last = self.seen[-count:]
+    def refused_last(self, count: int, status: int, since: int) -> bool:
+        """Tell whether the last ``count`` of the answers from ``since`` on were all ``status``."""
+        last = self.seen[since:][-count:]
         return len(last) == count and {status} == {each.status for each in last}
 
     def statuses(self) -> Counter[int]:
