@@ -6,6 +6,7 @@ import random
 import signal
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from decimal import Decimal
 from pathlib import Path
 
@@ -83,13 +84,16 @@ class Vandal:
             deed(spenders)
 
     def _one_worker(self, spenders: Spenders) -> None:
-        if pids := self._house.gateway_pids:
-            os.kill(self._chance.choice(pids), signal.SIGKILL)
+        self._kill(1)
 
     def _two_workers(self, spenders: Spenders) -> None:
+        self._kill(2)
+
+    def _kill(self, count: int) -> None:
         pids = self._house.gateway_pids
-        for pid in self._chance.sample(pids, min(2, len(pids))):
-            os.kill(pid, signal.SIGKILL)
+        for pid in self._chance.sample(pids, min(count, len(pids))):
+            with suppress(ProcessLookupError):  # killed a moment ago, and not yet missed
+                os.kill(pid, signal.SIGKILL)
 
     def _database(self, spenders: Spenders) -> None:
         own_postgres.kill(self._postgres)

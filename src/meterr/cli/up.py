@@ -30,6 +30,8 @@ from meterr.core.settings import Settings
 from meterr.core.telemetry import Level, Telemetry
 
 SIMULATOR_PORT = 8089
+_CONNECTIONS = 90  # the parent, commands, and people who look
+_CONNECTIONS_OF_GATEWAY = 11
 _SIMULATED = {
     "simulator-openai": ("openai", "openai_base_url", ("gpt-*", "o1*", "o3*", "o4*", "text-*")),
     "simulator-anthropic": ("anthropic", "anthropic_base_url", ("claude-*",)),
@@ -125,7 +127,12 @@ def _database(settings: Settings) -> Iterator[tuple[str, EmbeddedPostgres | None
         return
     note("Starting PostgreSQL ...")
     left = database_url_file(settings.data_dir)
-    with EmbeddedPostgres(settings.data_dir, settings.postgres_bin, say=note) as embedded:
+    room = {
+        "max_connections": str(_CONNECTIONS + _CONNECTIONS_OF_GATEWAY * settings.server.workers)
+    }
+    with EmbeddedPostgres(
+        settings.data_dir, settings.postgres_bin, server_settings=room, say=note
+    ) as embedded:
         left.unlink(missing_ok=True)
         descriptor = os.open(left, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o400)
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:

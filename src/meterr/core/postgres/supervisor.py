@@ -35,7 +35,7 @@ _SERVER_SETTINGS: Mapping[str, str] = MappingProxyType(
         "port": str(socket_dir.PORT),
         "unix_socket_permissions": "0700",
         "password_encryption": "scram-sha-256",
-        "max_connections": "800",  # as many gateways as server.workers allows, and people
+        "max_connections": "100",
         "shared_buffers": "64MB",
         "timezone": "UTC",
         "log_timezone": "UTC",
