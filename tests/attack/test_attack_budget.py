@@ -28,7 +28,6 @@ STREAMS = 50
 AMOUNT = Decimal(5)
 USABLE = Decimal("4.5")
 OUTPUT_MAX = 8_000
-REFUSALS = 2 * STREAMS
 ALIVE = {0, 200, 402, 502, 503}
 CONFIG = f'[log]\nrequests = "none"\n[server]\nworkers = {WORKERS}\n'
 SPENDING = Spending(
@@ -120,11 +119,11 @@ def _books(house: House, limit_id: str, key_id: str) -> Books:
 
 
 def exhaust(house: House, spenders: Spenders, limit_id: str, key_id: str) -> None:
-    """Wait until nothing is left with a dead process, and then until everybody is refused."""
+    """Wait until nothing is left with a dead process, then until no caller gets anything more."""
     house.until(lambda: len(house.gateway_pids) == WORKERS == len(living(house)))
     house.until(lambda: not _books(house, limit_id, key_id).held_by_dead)
-    since = len(spenders.seen)
-    house.until(lambda: spenders.refused_last(REFUSALS, 402, since))
+    spenders.forget_refusals()
+    house.until(lambda: spenders.all_refused(2))
 
 
 def one_round(house: House, postgres: EmbeddedPostgres, seed: int) -> tuple[Books, Counter[str]]:

@@ -46,7 +46,7 @@ class Spenders:
         self.seen: list[Seen] = []
         self._url, self._key, self._spending = url, key, spending
         self._chance = random.Random(seed)
-        self._callers = callers
+        self._in_a_row = [0] * callers  # 402s, by caller
         self._leaving = False
         self._thread = threading.Thread(target=lambda: asyncio.run(self._run()))
 
@@ -63,10 +63,13 @@ class Spenders:
         self._leaving = True
         self._thread.join()
 
-    def refused_last(self, count: int, status: int, since: int) -> bool:
-        """Tell whether the last ``count`` of the answers from ``since`` on were all ``status``."""
-        last = self.seen[since:][-count:]
-        return len(last) == count and {status} == {each.status for each in last}
+    def forget_refusals(self) -> None:
+        """Begin to count each caller's refusals anew."""
+        self._in_a_row = [0] * len(self._in_a_row)
+
+    def all_refused(self, times: int) -> bool:
+        """Tell whether each caller's last ``times`` answers were 402: no call is spending."""
+        return min(self._in_a_row) >= times
 
     def statuses(self) -> Counter[int]:
         """Count the answers by status; 0 is a broken connection."""
@@ -79,14 +82,15 @@ class Spenders:
 
     async def _run(self) -> None:
         async with asyncio.TaskGroup() as callers:
-            for _ in range(self._callers):
-                callers.create_task(self._one())
+            for number in range(len(self._in_a_row)):
+                callers.create_task(self._one(number))
 
-    async def _one(self) -> None:
+    async def _one(self, number: int) -> None:
         while not self._leaving:
             tokens, pace = self._spending.tokens(self._chance), self._spending.pace(self._chance)
             seen = await call(self._url, self._key, self._spending.kind, tokens, pace)
             self.seen.append(seen)
+            self._in_a_row[number] = self._in_a_row[number] + 1 if seen.status == 402 else 0
             await asyncio.sleep(_PAUSE_S.get(seen.status, 0))
 
 
