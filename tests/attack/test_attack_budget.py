@@ -70,6 +70,7 @@ class Vandal:
 
     def __init__(self, house: House, postgres: EmbeddedPostgres, seed: int) -> None:
         self.done: Counter[str] = Counter()
+        self.killed: set[int] = set()
         self._house, self._postgres = house, postgres
         self._chance = random.Random(seed)
 
@@ -91,6 +92,7 @@ class Vandal:
     def _kill(self, count: int) -> None:
         pids = self._house.gateway_pids
         for pid in self._chance.sample(pids, min(count, len(pids))):
+            self.killed.add(pid)
             with suppress(ProcessLookupError):  # killed a moment ago, and not yet missed
                 os.kill(pid, signal.SIGKILL)
 
@@ -106,9 +108,14 @@ def living(house: House) -> list[str]:
     return [path.name for path in (house.data_dir / JOURNALS).glob("*-*")]
 
 
+def is_whole(house: House, killed: set[int]) -> bool:
+    """Tell whether all processes serve, and of those that were killed nothing is left to drain."""
+    pids = set(house.gateway_pids)
+    return not pids & killed and len(pids) == WORKERS == len(living(house))
+
+
 def settled_books(house: House, limit_id: str, key_id: str) -> Books:
     """Wait until every journal is drained and every dead process's lease is closed."""
-    house.until(lambda: len(house.gateway_pids) == WORKERS == len(living(house)))
     house.until(lambda: not undrained(house))
     house.until(lambda: not _books(house, limit_id, key_id).held_by_dead)
     return _books(house, limit_id, key_id)
@@ -120,7 +127,6 @@ def _books(house: House, limit_id: str, key_id: str) -> Books:
 
 def exhaust(house: House, spenders: Spenders, limit_id: str, key_id: str) -> None:
     """Wait until nothing is left with a dead process, then until no caller gets anything more."""
-    house.until(lambda: len(house.gateway_pids) == WORKERS == len(living(house)))
     house.until(lambda: not _books(house, limit_id, key_id).held_by_dead)
     spenders.forget_refusals()
     house.until(lambda: spenders.all_refused(2))
@@ -144,6 +150,7 @@ def one_round(house: House, postgres: EmbeddedPostgres, seed: int) -> tuple[Book
         Spenders(house.base_url, key, SPENDING, seed=seed, callers=STREAMS) as spenders,
     ):
         vandal.act(spenders)
+        house.until(lambda: is_whole(house, vandal.killed))
         exhaust(house, spenders, limit_id, key_id)
     found = settled_books(house, limit_id, key_id)
 
