@@ -11,8 +11,8 @@ from meterr.ledger.limits.lease import Lease, Nature
 from meterr.ledger.limits.store import Wish
 
 PROCESSES = ("a", "b", "c")
-AMOUNT = 40
-sizes = st.integers(1, 12)
+AMOUNT = 640
+sizes = st.integers(1, 250)
 who = st.sampled_from(PROCESSES)
 
 
@@ -154,6 +154,15 @@ class Rates(Processes):
     """In any 60 seconds, no more than the amount; by timestamps alone."""
 
     measure = Measure.TOKENS
+
+    @rule(silent=who, busy=who)
+    def others_take_all_while_one_is_silent(self, silent: str, busy: str) -> None:
+        self.now += 100.0
+        for need in (640, 320, 160, 80, 40, 20, 10, 5, 2, 1):
+            self._exchange(busy, need, lost=False)
+            self._call(busy, need)
+        for need in (20, 5, 1):
+            self._call(silent, need)
 
     def truth(self) -> int:
         every = [*self.calls, *self.closed]
