@@ -108,6 +108,12 @@ class House:
         )
         return Decimal(str(rows[0][0]))
 
+    def let_in(self, sessions: int) -> None:
+        """Let so many sessions in from now on, -1 for all, and end those there are."""
+        name = self.admin("select current_database()")[0][0]
+        self.admin(f'alter database "{name}" connection limit {sessions}')
+        self.kill_sessions()
+
     def kill_sessions(self) -> int:
         """End every session that acts as meterr_app, in the middle of whatever it does."""
         rows = self.admin(

@@ -549,15 +549,15 @@ declare
   grant_  numeric := 0;
   places  integer;
 begin
+  select * into pool from meterr.limit_pool p
+    where p.tenant_id = tenant and p.limit_id = of_limit and p.starts_at = of_window for update;
   select * into rule from meterr.limit_rule r
     where r.tenant_id = tenant and r.limit_id = of_limit and r.ended_at is null;
   if not found then
     return;
   end if;
   places := case rule.measure when 'usd' then 18 else 0 end;
-  select * into pool from meterr.limit_pool p
-    where p.tenant_id = tenant and p.limit_id = of_limit and p.starts_at = of_window for update;
-  if not found then
+  if pool.limit_id is null then
     insert into meterr.limit_pool (tenant_id, limit_id, starts_at)
       values (tenant, of_limit, of_window) on conflict do nothing;
     select * into pool from meterr.limit_pool p
