@@ -83,6 +83,9 @@ def test_no_other_policy_opens_tenant_rows(catalogue) -> None:
         ("limit_pool", "{meterr_owner}", "ALL"),
         ("limit_lease", "{meterr_owner}", "ALL"),
         ("limit_event", "{meterr_owner}", "ALL"),
+        ("usage_hour", "{meterr_owner}", "ALL"),
+        ("usage_day", "{meterr_owner}", "ALL"),
+        ("rollup_due", "{meterr_owner}", "ALL"),
     } == set(rows)
 
 

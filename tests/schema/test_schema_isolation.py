@@ -9,7 +9,7 @@ import pytest
 from psycopg import Connection, sql
 
 from support.catalogue import relations_with_tenant_id
-from support.rows import TENANT_TABLES, fill, insert, row_of
+from support.rows import TENANT_TABLES, TENANT_VIEWS, fill, insert, row_of
 
 A = "0199aaaa-0000-7000-8000-00000000000a"
 B = "0199bbbb-0000-7000-8000-00000000000b"
@@ -59,7 +59,7 @@ def test_a_tenant_reads_its_own_rows_and_no_others_through_anything(two_tenants:
             if readable(connection, relation):
                 seen[relation] = tenants_in(connection, relation)
 
-    assert {table: {A} for table in TENANT_TABLES} == seen
+    assert {name: {A} for name in (*TENANT_TABLES, *TENANT_VIEWS)} == seen
 
 
 def test_without_a_tenant_nothing_is_there_and_nothing_fails(two_tenants: str) -> None:

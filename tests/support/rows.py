@@ -7,7 +7,16 @@ from datetime import UTC, datetime
 
 from psycopg import Connection, sql
 
+from meterr.ledger.model import Usage
+
 AT = datetime(2026, 11, 22, 12, tzinfo=UTC)
+_COUNTS = ("calls", "refused", "interrupted", "failed", "unpriced", "estimated", "partial")
+_SUMS: Mapping[str, object] = {
+    "key_id": uuid.UUID(int=1),
+    **dict.fromkeys(("model", "answered_model", "provider", "upstream", "surface"), "a"),
+    **dict.fromkeys(("state", "outcome"), "a"),
+    **dict.fromkeys((*_COUNTS, *Usage.__struct_fields__), 1),
+}
 
 
 def row_of(table: str, tenant_id: str) -> dict[str, object]:
@@ -61,6 +70,9 @@ def row_of(table: str, tenant_id: str) -> dict[str, object]:
             "spent": 3,
             "amount": 5,
         },
+        "usage_hour": {"tenant_id": tenant_id, "hour": AT, **_SUMS},
+        "usage_day": {"tenant_id": tenant_id, "day": AT.replace(hour=0), **_SUMS},
+        "rollup_due": {"tenant_id": tenant_id, "hour": AT},
     }
     return rows[table]
 
@@ -73,7 +85,11 @@ TENANT_TABLES = (  # parents first
     "limit_pool",
     "limit_lease",
     "limit_event",
+    "usage_hour",
+    "usage_day",
+    "rollup_due",
 )
+TENANT_VIEWS = ("entry_figures",)
 
 
 def insert(connection: Connection, table: str, row: Mapping[str, object]) -> int:

@@ -1,5 +1,6 @@
 """Stretches of time as people name them, turned once into UTC instants. Pure."""
 
+from collections.abc import Sequence
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from enum import StrEnum
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -39,6 +40,13 @@ class Edge(msgspec.Struct, frozen=True):
 
     at: datetime
     label: str
+
+
+class Cuts(msgspec.Struct, frozen=True):
+    """The UTC hours and UTC days, by their starts, that some instant divides."""
+
+    hours: tuple[datetime, ...]
+    days: tuple[datetime, ...]
 
 
 def zone_of(name: str) -> tzinfo:
@@ -83,6 +91,19 @@ def edges_of(period: Period, bucket: Bucket) -> tuple[Edge, ...]:
         edges.append(Edge(at, _label(at, period.zone, bucket)))
         at = step(at, period.zone)
     return tuple(edges)
+
+
+def cuts_of(period: Period, edges: Sequence[Edge]) -> Cuts:
+    """Return what the ends of ``period`` and the ``edges`` within it cut in two."""
+    instants = {period.since, period.until, *(edge.at for edge in edges)}
+    hours, days = set(), set()
+    for at in instants:
+        hour = at.replace(minute=0, second=0, microsecond=0)
+        if hour != at:
+            hours.add(hour)
+        if at.hour or hour != at:
+            days.add(hour.replace(hour=0))
+    return Cuts(tuple(sorted(hours)), tuple(sorted(days)))
 
 
 def instant_of(when: date | datetime, zone: tzinfo) -> datetime:

@@ -28,10 +28,52 @@ SELECT price_id, provider, model, match, source, context, rates::text
   FROM meterr.price_version;
 
 -- name: sum_usage
--- One statement for every grouping: a dimension that is not asked for is NULL in every row and
--- groups nothing. Days and hours are places between edges computed once from the time zone.
--- Unpriced is what consumed something, or may have, and has no cost: neither a call that used
--- nothing by the provider's own word, nor a failed one about whose usage nothing was said.
+-- Each instant of the period is told by one of three: the lines of its day, where no edge cuts the
+-- day and none of its hours is due; else the lines of its hour, where no edge cuts that and it is not
+-- due; else the raw rows. One statement, so by one snapshot: exact while the writer is at work.
+-- One statement also for every grouping: a dimension that is not asked for is NULL in every row and
+-- groups nothing. Days and hours of the answer are places between edges made once from the zone.
+WITH raw_hour AS MATERIALIZED (
+  SELECT unnest(%(cut_hours)s::timestamptz[]) AS hour
+  UNION
+  SELECT hour FROM meterr.rollup_due
+   WHERE tenant_id = %(tenant)s AND hour > %(since)s::timestamptz - interval '1 hour'
+     AND hour < %(until)s
+), split_day AS MATERIALIZED (
+  SELECT unnest(%(cut_days)s::timestamptz[]) AS day
+  UNION
+  SELECT date_bin('1 day', hour, 'epoch') FROM raw_hour
+), figures AS (
+  SELECT day AS at, key_id, model, answered_model, provider, upstream, surface, state, outcome,
+         calls, refused, interrupted, failed, unpriced, estimated, partial, cost_usd, input,
+         cache_read, cache_write_5m, cache_write_30m, cache_write_1h, cache_write_12h,
+         input_audio, input_image, output, output_audio, output_image, reasoning, web_search,
+         web_fetch
+    FROM meterr.usage_day
+   WHERE tenant_id = %(tenant)s AND day >= %(since)s
+     AND day <= %(until)s::timestamptz - interval '1 day'
+     AND day NOT IN (SELECT day FROM split_day)
+  UNION ALL
+  SELECT hour AS at, key_id, model, answered_model, provider, upstream, surface, state, outcome,
+         calls, refused, interrupted, failed, unpriced, estimated, partial, cost_usd, input,
+         cache_read, cache_write_5m, cache_write_30m, cache_write_1h, cache_write_12h,
+         input_audio, input_image, output, output_audio, output_image, reasoning, web_search,
+         web_fetch
+    FROM meterr.usage_hour
+   WHERE tenant_id = %(tenant)s AND hour >= %(since)s
+     AND hour <= %(until)s::timestamptz - interval '1 hour'
+     AND hour NOT IN (SELECT hour FROM raw_hour)
+     AND date_bin('1 day', hour, 'epoch') IN (SELECT day FROM split_day)
+  UNION ALL
+  SELECT at, key_id, model, answered_model, provider, upstream, surface, state, outcome, calls,
+         refused, interrupted, failed, unpriced, estimated, partial, cost_usd, input, cache_read,
+         cache_write_5m, cache_write_30m, cache_write_1h, cache_write_12h, input_audio,
+         input_image, output, output_audio, output_image, reasoning, web_search, web_fetch
+    FROM raw_hour
+    JOIN meterr.entry_figures
+      ON tenant_id = %(tenant)s AND at >= hour AND at < hour + interval '1 hour'
+     AND at >= %(since)s AND at < %(until)s
+)
 SELECT CASE WHEN %(by_period)s THEN width_bucket(at, %(edges)s::timestamptz[]) END AS period,
        CASE WHEN %(by_key)s THEN key_id::text END AS key,
        CASE WHEN %(by_model)s THEN model END AS model,
@@ -41,37 +83,29 @@ SELECT CASE WHEN %(by_period)s THEN width_bucket(at, %(edges)s::timestamptz[]) E
        CASE WHEN %(by_surface)s THEN surface END AS surface,
        CASE WHEN %(by_state)s THEN state END AS state,
        CASE WHEN %(by_outcome)s THEN outcome END AS outcome,
-       count(*) AS calls,
-       count(*) FILTER (WHERE state = 'refused') AS refused,
-       count(*) FILTER (WHERE state = 'interrupted') AS interrupted,
-       count(*) FILTER (WHERE state <> 'refused' AND status >= 400) AS failed,
-       count(*) FILTER (WHERE cost_usd IS NULL AND state <> 'refused'
-                          AND CASE WHEN usage_known THEN greatest(
-           input, cache_read, cache_write_5m, cache_write_30m, cache_write_1h, cache_write_12h,
-           input_audio, input_image, output, output_audio, output_image, web_search, web_fetch) > 0
-                                   ELSE status < 400 END) AS unpriced,
-       count(*) FILTER (WHERE estimate <> '') AS estimated,
-       count(*) FILTER (WHERE error = 'usage-partial') AS partial,
-       sum(cost_usd) AS cost_usd,
-       sum(input) AS input,
-       sum(cache_read) AS cache_read,
-       sum(cache_write_5m) AS cache_write_5m,
-       sum(cache_write_30m) AS cache_write_30m,
-       sum(cache_write_1h) AS cache_write_1h,
-       sum(cache_write_12h) AS cache_write_12h,
-       sum(input_audio) AS input_audio,
-       sum(input_image) AS input_image,
-       sum(output) AS output,
-       sum(output_audio) AS output_audio,
-       sum(output_image) AS output_image,
-       sum(reasoning) AS reasoning,
-       sum(web_search) AS web_search,
-       sum(web_fetch) AS web_fetch
-  FROM meterr.ledger_entry
- WHERE tenant_id = %(tenant)s AND at >= %(since)s AND at < %(until)s
+       sum(calls) AS calls, sum(refused) AS refused, sum(interrupted) AS interrupted,
+       sum(failed) AS failed, sum(unpriced) AS unpriced, sum(estimated) AS estimated,
+       sum(partial) AS partial, sum(cost_usd) AS cost_usd, sum(input) AS input,
+       sum(cache_read) AS cache_read, sum(cache_write_5m) AS cache_write_5m,
+       sum(cache_write_30m) AS cache_write_30m, sum(cache_write_1h) AS cache_write_1h,
+       sum(cache_write_12h) AS cache_write_12h, sum(input_audio) AS input_audio,
+       sum(input_image) AS input_image, sum(output) AS output, sum(output_audio) AS output_audio,
+       sum(output_image) AS output_image, sum(reasoning) AS reasoning,
+       sum(web_search) AS web_search, sum(web_fetch) AS web_fetch
+  FROM figures
  GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9
  ORDER BY 1, 2, 3, 4, 5, 6, 7, 8, 9
  LIMIT %(rows)s;
+
+-- name: cut_hours_without_rows
+-- Those of the hours that an edge cuts whose raw rows are gone: nobody can say what part of their
+-- lines lies on which side.
+SELECT u.hour
+  FROM meterr.usage_hour u
+  JOIN meterr.dropped_day d ON d.day = u.hour::date
+ WHERE u.tenant_id = %(tenant)s AND u.hour = ANY (%(cut_hours)s::timestamptz[])
+ ORDER BY u.hour
+ LIMIT 1;
 
 -- name: entries_before
 -- Newest first. The cursor is the last row's own (at, id), exclusive.

@@ -10,7 +10,7 @@ from meterr.core.errors import Invalid
 from meterr.core.money import EXACT
 from meterr.ledger import store
 from meterr.ledger.model import Usage
-from meterr.ledger.period import Bucket, Edge, Period, edges_of, period_of, zone_of
+from meterr.ledger.period import Bucket, Edge, Period, cuts_of, edges_of, period_of, zone_of
 from meterr.ledger.report import (
     Dimension,
     Entry,
@@ -48,11 +48,14 @@ async def usage(
     Sum one tenant's entries from ``since`` (inclusive) to ``until`` (exclusive), exactly.
 
     Dates and naive times are read in the IANA zone ``tz``, which also draws the days and hours.
-    Raises ``Invalid`` for an unknown zone, an empty period, a doubled dimension, day with hour, or
-    an answer of more than USAGE_ROWS_MAX rows.
+    Reads rollups where there are some and raw entries elsewhere: the answer is the same, also while
+    rollups are being made. Raises ``Invalid`` for an unknown zone, an empty period, a doubled
+    dimension, day with hour, an answer of more than USAGE_ROWS_MAX rows, or a part of an hour whose
+    entries retention has dropped.
     """
     period = period_of(since, until, zone_of(tz))
     edges = _edges(by, period)
+    cuts = cuts_of(period, edges)
     async with db.tenant_transaction(tenant) as conn:
         rows = await store.sum_usage(
             conn,
@@ -60,7 +63,16 @@ async def usage(
             period,
             {column.value: column in by for column in _COLUMNS},
             [edge.at for edge in edges],
+            cuts,
             USAGE_ROWS_MAX + 1,
+        )
+        # Asked afterwards: rows that the sum still saw and are gone by now are refused, never missed.
+        gone = await store.cut_hour_without_rows(conn, tenant, cuts)
+    if gone is not None:
+        raise Invalid(
+            f"The entries of {gone.date().isoformat()} were dropped (ledger.retention_days); of that "
+            f"day, ask for whole hours of UTC: the hour from {gone:%H:%M} UTC is cut.",
+            param="from",
         )
     if len(rows) > USAGE_ROWS_MAX:
         raise Invalid(
@@ -121,7 +133,7 @@ def _usage_row(row: Mapping[str, Any], by: Iterable[Dimension], edges: Sequence[
             dimension: edges[row["period"] - 1].label if dimension in _TIME else row[dimension]
             for dimension in by
         },
-        **{name: row[name] for name in _COUNTS},
+        **{name: int(row[name]) for name in _COUNTS},
         cost_usd=row["cost_usd"],
         usage=Usage(**{name: int(row[name]) for name in Usage.__struct_fields__}),
     )

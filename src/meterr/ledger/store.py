@@ -14,7 +14,7 @@ from meterr.core.clock import as_datetime
 from meterr.core.principal import UnknownPrice
 from meterr.core.sql import load_sql
 from meterr.ledger.model import Price, Rate, State, Usage
-from meterr.ledger.period import Period
+from meterr.ledger.period import Cuts, Period
 from meterr.ledger.price_override import NewOverride, PriceOverride
 from meterr.ledger.report import Entry, EntryFilter, UpstreamMeaning
 from meterr.ledger.verify import StoredEntry
@@ -67,6 +67,7 @@ async def sum_usage(
     period: Period,
     by: Mapping[str, bool],
     edges: Sequence[datetime],
+    cuts: Cuts,
     rows_max: int,
 ) -> list[Row]:
     """Return one row per group; ``period`` in a row counts ``edges`` from 1."""
@@ -74,12 +75,21 @@ async def sum_usage(
         **{f"by_{name}": wanted for name, wanted in by.items()},
         "by_period": bool(edges),
         "edges": list(edges),
+        "cut_hours": list(cuts.hours),
+        "cut_days": list(cuts.days),
         "tenant": tenant,
         "since": period.since,
         "until": period.until,
         "rows": rows_max,
     }
     return await _rows(conn, "sum_usage", parameters)
+
+
+async def cut_hour_without_rows(conn: Connection, tenant: str, cuts: Cuts) -> datetime | None:
+    """Return the first hour of ``cuts`` that has figures and no raw rows any more."""
+    parameters = {"tenant": tenant, "cut_hours": list(cuts.hours)}
+    rows = await _rows(conn, "cut_hours_without_rows", parameters)
+    return rows[0]["hour"] if rows else None
 
 
 async def entries_before(

@@ -404,6 +404,345 @@ end
 $$;
 
 
+-- Rollups: what hours and days add up to ------------------------------------------------------
+
+-- Each figure of one entry that sums are made of, defined once for rollups and raw sums alike.
+-- Unpriced is what consumed something, or may have, and has no cost: neither a call that used
+-- nothing by the provider's own word, nor a failed one about whose usage nothing was said.
+create view meterr.entry_figures with (security_invoker) as
+  select tenant_id, id, at, key_id, model, answered_model, provider, upstream, surface, state, outcome,
+         1 as calls,
+         (state = 'refused')::int as refused,
+         (state = 'interrupted')::int as interrupted,
+         (state <> 'refused' and status >= 400)::int as failed,
+         (cost_usd is null and state <> 'refused'
+          and case when usage_known then greatest(
+            input, cache_read, cache_write_5m, cache_write_30m, cache_write_1h, cache_write_12h,
+            input_audio, input_image, output, output_audio, output_image,
+            web_search, web_fetch) > 0
+          else status < 400 end)::int as unpriced,
+         (estimate <> '')::int as estimated,
+         (error = 'usage-partial')::int as partial,
+         cost_usd,
+         input, cache_read, cache_write_5m, cache_write_30m, cache_write_1h, cache_write_12h,
+         input_audio, input_image, output, output_audio, output_image, reasoning, web_search,
+         web_fetch
+    from meterr.ledger_entry;
+
+-- One line for each group of an hour (UTC). The rule of all that follows: an hour of a tenant either
+-- has a mark in rollup_due, and then its raw rows count, or it has none, and then its lines here are
+-- the exact sum of its raw rows. `line` is in the key because texts have no length limit, and an
+-- index entry has.
+create table meterr.usage_hour (
+  tenant_id        uuid        not null,
+  hour             timestamptz not null,
+  line             bigint      not null generated always as identity,
+  key_id           uuid        not null,
+  model            text        not null,
+  answered_model   text        not null,
+  provider         text        not null,
+  upstream         text        not null,
+  surface          text        not null,
+  state            text        not null,
+  outcome          text        not null,
+  calls            bigint      not null,
+  refused          bigint      not null,
+  interrupted      bigint      not null,
+  failed           bigint      not null,
+  unpriced         bigint      not null,
+  estimated        bigint      not null,
+  partial          bigint      not null,
+  cost_usd         numeric,
+  input            numeric     not null,
+  cache_read       numeric     not null,
+  cache_write_5m   numeric     not null,
+  cache_write_30m  numeric     not null,
+  cache_write_1h   numeric     not null,
+  cache_write_12h  numeric     not null,
+  input_audio      numeric     not null,
+  input_image      numeric     not null,
+  output           numeric     not null,
+  output_audio     numeric     not null,
+  output_image     numeric     not null,
+  reasoning        numeric     not null,
+  web_search       numeric     not null,
+  web_fetch        numeric     not null,
+  primary key (tenant_id, hour, line),
+  constraint on_the_hour check (hour = date_bin('1 hour', hour, 'epoch'))
+);
+
+-- One line for each group of a day (UTC): always the sum of that day's lines in usage_hour.
+create table meterr.usage_day (
+  tenant_id        uuid        not null,
+  day              timestamptz not null,
+  line             bigint      not null generated always as identity,
+  key_id           uuid        not null,
+  model            text        not null,
+  answered_model   text        not null,
+  provider         text        not null,
+  upstream         text        not null,
+  surface          text        not null,
+  state            text        not null,
+  outcome          text        not null,
+  calls            bigint      not null,
+  refused          bigint      not null,
+  interrupted      bigint      not null,
+  failed           bigint      not null,
+  unpriced         bigint      not null,
+  estimated        bigint      not null,
+  partial          bigint      not null,
+  cost_usd         numeric,
+  input            numeric     not null,
+  cache_read       numeric     not null,
+  cache_write_5m   numeric     not null,
+  cache_write_30m  numeric     not null,
+  cache_write_1h   numeric     not null,
+  cache_write_12h  numeric     not null,
+  input_audio      numeric     not null,
+  input_image      numeric     not null,
+  output           numeric     not null,
+  output_audio     numeric     not null,
+  output_image     numeric     not null,
+  reasoning        numeric     not null,
+  web_search       numeric     not null,
+  web_fetch        numeric     not null,
+  primary key (tenant_id, day, line),
+  constraint on_the_day check (day = date_bin('1 day', day, 'epoch'))
+);
+
+-- An hour whose raw rows its lines do not cover. Every transaction that adds rows adds a mark of its
+-- own, so who sees a row sees its mark, and nobody waits for anybody.
+create table meterr.rollup_due (
+  tenant_id  uuid        not null,
+  hour       timestamptz not null,
+  mark       bigint      not null generated always as identity,
+  primary key (tenant_id, hour, mark)
+);
+
+create index rollup_due_by_hour on meterr.rollup_due (hour);
+
+-- Days whose raw rows retention has dropped. Their lines are all that is known of them: they are
+-- never made again from rows, only added to.
+create table meterr.dropped_day (
+  day         date        primary key,
+  dropped_at  timestamptz not null default now()
+);
+
+alter table meterr.usage_hour enable row level security;
+alter table meterr.usage_hour force row level security;
+alter table meterr.usage_day enable row level security;
+alter table meterr.usage_day force row level security;
+alter table meterr.rollup_due enable row level security;
+alter table meterr.rollup_due force row level security;
+
+create policy own_rows on meterr.usage_hour to meterr_app
+  using (tenant_id = nullif(current_setting('meterr.tenant_id', true), '')::uuid)
+  with check (tenant_id = nullif(current_setting('meterr.tenant_id', true), '')::uuid);
+create policy own_rows on meterr.usage_day to meterr_app
+  using (tenant_id = nullif(current_setting('meterr.tenant_id', true), '')::uuid)
+  with check (tenant_id = nullif(current_setting('meterr.tenant_id', true), '')::uuid);
+create policy own_rows on meterr.rollup_due to meterr_app
+  using (tenant_id = nullif(current_setting('meterr.tenant_id', true), '')::uuid)
+  with check (tenant_id = nullif(current_setting('meterr.tenant_id', true), '')::uuid);
+
+-- For the functions below, which run as the owner.
+create policy owner_keeps on meterr.usage_hour to meterr_owner using (true) with check (true);
+create policy owner_keeps on meterr.usage_day to meterr_owner using (true) with check (true);
+create policy owner_keeps on meterr.rollup_due to meterr_owner using (true) with check (true);
+
+-- Runs once for all rows of an insert into the ledger, in its transaction: the hours that got new
+-- rows are due. Rows of a dropped day are added to its lines instead, where nothing can be counted
+-- again; rows that were there already are not among them.
+create function meterr.mark_hours() returns trigger
+  language plpgsql security definer
+  set search_path = pg_catalog, pg_temp
+  set timezone = 'UTC'
+as $$
+declare
+  kept_from timestamptz := (select max(day) + 1 from meterr.dropped_day);
+begin
+  insert into meterr.rollup_due (tenant_id, hour)
+  select t.tenant_id, t.hour
+    from (select distinct e.tenant_id, date_bin('1 hour', e.at, 'epoch') as hour from added e) t
+   where kept_from is null or t.hour >= kept_from
+      or not exists (select from meterr.dropped_day d where d.day = t.hour::date);
+  if kept_from is null or not exists (select from added where at < kept_from) then
+    return null;
+  end if;
+  insert into meterr.usage_hour (tenant_id, hour, key_id, model, answered_model, provider, upstream, surface, state, outcome,
+    calls, refused, interrupted, failed, unpriced, estimated, partial, cost_usd, input, cache_read,
+    cache_write_5m, cache_write_30m, cache_write_1h, cache_write_12h, input_audio, input_image,
+    output, output_audio, output_image, reasoning, web_search, web_fetch)
+  select f.tenant_id, date_bin('1 hour', f.at, 'epoch'), f.key_id, f.model, f.answered_model, f.provider, f.upstream, f.surface, f.state, f.outcome,
+         sum(f.calls), sum(f.refused), sum(f.interrupted), sum(f.failed), sum(f.unpriced),
+         sum(f.estimated), sum(f.partial), sum(f.cost_usd), sum(f.input), sum(f.cache_read),
+         sum(f.cache_write_5m), sum(f.cache_write_30m), sum(f.cache_write_1h),
+         sum(f.cache_write_12h), sum(f.input_audio), sum(f.input_image), sum(f.output),
+         sum(f.output_audio), sum(f.output_image), sum(f.reasoning), sum(f.web_search),
+         sum(f.web_fetch)
+    from added a
+    join meterr.dropped_day d on d.day = a.at::date
+    join meterr.entry_figures f on f.tenant_id = a.tenant_id and f.id = a.id and f.at = a.at
+   group by 1, 2, 3, 4, 5, 6, 7, 8, 9, 10;
+  insert into meterr.usage_day (tenant_id, day, key_id, model, answered_model, provider, upstream, surface, state, outcome,
+    calls, refused, interrupted, failed, unpriced, estimated, partial, cost_usd, input, cache_read,
+    cache_write_5m, cache_write_30m, cache_write_1h, cache_write_12h, input_audio, input_image,
+    output, output_audio, output_image, reasoning, web_search, web_fetch)
+  select f.tenant_id, date_bin('1 day', f.at, 'epoch'), f.key_id, f.model, f.answered_model, f.provider, f.upstream, f.surface, f.state, f.outcome,
+         sum(f.calls), sum(f.refused), sum(f.interrupted), sum(f.failed), sum(f.unpriced),
+         sum(f.estimated), sum(f.partial), sum(f.cost_usd), sum(f.input), sum(f.cache_read),
+         sum(f.cache_write_5m), sum(f.cache_write_30m), sum(f.cache_write_1h),
+         sum(f.cache_write_12h), sum(f.input_audio), sum(f.input_image), sum(f.output),
+         sum(f.output_audio), sum(f.output_image), sum(f.reasoning), sum(f.web_search),
+         sum(f.web_fetch)
+    from added a
+    join meterr.dropped_day d on d.day = a.at::date
+    join meterr.entry_figures f on f.tenant_id = a.tenant_id and f.id = a.id and f.at = a.at
+   group by 1, 2, 3, 4, 5, 6, 7, 8, 9, 10;
+  return null;
+end
+$$;
+
+create trigger mark_hours after insert on meterr.ledger_entry
+  referencing new table as added
+  for each statement execute function meterr.mark_hours();
+
+-- Rolls up the due hours, ended by then, of one tenant's day: the oldest that there is. Returns how
+-- many hours, 0 when none is left or another session is at it. Marks and rows are read in one
+-- statement, so by one snapshot: a row that comes meanwhile keeps its own mark. The time only says
+-- what is worth doing; an hour that gets rows later is due again, and right meanwhile.
+create function meterr.roll_up(ended_by timestamptz) returns integer
+  language plpgsql security definer
+  set search_path = pg_catalog, pg_temp
+  set timezone = 'UTC'
+as $$
+declare
+  whose uuid;
+  first timestamptz;
+  rolled integer;
+begin
+  if not pg_try_advisory_xact_lock(hashtextextended('meterr.rollups', 0)) then
+    return 0;
+  end if;
+  select d.tenant_id, date_bin('1 day', d.hour, 'epoch') into whose, first
+    from meterr.rollup_due d
+   where d.hour <= ended_by - interval '1 hour'
+   order by d.hour
+   limit 1;
+  if not found then
+    return 0;
+  end if;
+  with taken as (
+    delete from meterr.rollup_due d
+     where d.tenant_id = whose and d.hour >= first and d.hour < first + interval '1 day'
+       and d.hour <= ended_by - interval '1 hour'
+    returning d.hour
+  ), due as (
+    select distinct hour from taken
+  ), gone as (
+    delete from meterr.usage_hour u using due where u.tenant_id = whose and u.hour = due.hour
+  ), made as (
+    insert into meterr.usage_hour (tenant_id, hour, key_id, model, answered_model, provider, upstream, surface, state, outcome,
+      calls, refused, interrupted, failed, unpriced, estimated, partial, cost_usd, input,
+      cache_read, cache_write_5m, cache_write_30m, cache_write_1h, cache_write_12h, input_audio,
+      input_image, output, output_audio, output_image, reasoning, web_search, web_fetch)
+    select whose, due.hour, f.key_id, f.model, f.answered_model, f.provider, f.upstream, f.surface, f.state, f.outcome,
+           sum(f.calls), sum(f.refused), sum(f.interrupted), sum(f.failed), sum(f.unpriced),
+           sum(f.estimated), sum(f.partial), sum(f.cost_usd), sum(f.input), sum(f.cache_read),
+           sum(f.cache_write_5m), sum(f.cache_write_30m), sum(f.cache_write_1h),
+           sum(f.cache_write_12h), sum(f.input_audio), sum(f.input_image), sum(f.output),
+           sum(f.output_audio), sum(f.output_image), sum(f.reasoning), sum(f.web_search),
+           sum(f.web_fetch)
+      from due
+      join meterr.entry_figures f
+        on f.tenant_id = whose and f.at >= due.hour and f.at < due.hour + interval '1 hour'
+     group by 1, 2, 3, 4, 5, 6, 7, 8, 9, 10
+     order by 1, 2, 3, 4, 5, 6, 7, 8, 9, 10
+  )
+  select count(*) into rolled from due;
+  delete from meterr.usage_day u where u.tenant_id = whose and u.day = first;
+  insert into meterr.usage_day (tenant_id, day, key_id, model, answered_model, provider, upstream, surface, state, outcome,
+    calls, refused, interrupted, failed, unpriced, estimated, partial, cost_usd, input, cache_read,
+    cache_write_5m, cache_write_30m, cache_write_1h, cache_write_12h, input_audio, input_image,
+    output, output_audio, output_image, reasoning, web_search, web_fetch)
+  select whose, first, u.key_id, u.model, u.answered_model, u.provider, u.upstream, u.surface, u.state, u.outcome,
+         sum(u.calls), sum(u.refused), sum(u.interrupted), sum(u.failed), sum(u.unpriced),
+         sum(u.estimated), sum(u.partial), sum(u.cost_usd), sum(u.input), sum(u.cache_read),
+         sum(u.cache_write_5m), sum(u.cache_write_30m), sum(u.cache_write_1h),
+         sum(u.cache_write_12h), sum(u.input_audio), sum(u.input_image), sum(u.output),
+         sum(u.output_audio), sum(u.output_image), sum(u.reasoning), sum(u.web_search),
+         sum(u.web_fetch)
+    from meterr.usage_hour u
+   where u.tenant_id = whose and u.hour >= first and u.hour < first + interval '1 day'
+   group by 1, 2, 3, 4, 5, 6, 7, 8, 9, 10
+   order by 1, 2, 3, 4, 5, 6, 7, 8, 9, 10;
+  return rolled;
+end
+$$;
+
+-- Leaves the newest mark of each hour; the drain makes one with every batch. Any mark says the same.
+create function meterr.thin_marks() returns void
+  language plpgsql security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if not pg_try_advisory_xact_lock(hashtextextended('meterr.rollups', 0)) then
+    return;
+  end if;
+  delete from meterr.rollup_due d
+   using (select tenant_id, hour, max(mark) as newest
+            from meterr.rollup_due group by tenant_id, hour having count(*) > 1) many
+   where d.tenant_id = many.tenant_id and d.hour = many.hour and d.mark < many.newest;
+end
+$$;
+
+-- Drops the raw rows of the oldest day before `before` that is rolled up, and returns the day; null
+-- when there is none or another session is at it. Gives up with lock_not_available rather than make
+-- callers queue. Not CONCURRENTLY: PostgreSQL detaches so only where there is no default partition.
+create function meterr.drop_ledger_day(before date) returns date
+  language plpgsql security definer
+  set search_path = pg_catalog, pg_temp
+  set timezone = 'UTC'
+  set lock_timeout = '500ms'
+as $$
+declare
+  partition name;
+  dropped date;
+begin
+  -- Budgets look back a month and bills are compared with the month before: no role may drop those.
+  if before is null or before > current_date - 62 then
+    raise exception 'drop_ledger_day: % is not at least 62 days ago', before
+      using errcode = 'invalid_parameter_value';
+  end if;
+  if not pg_try_advisory_xact_lock(hashtextextended('meterr.rollups', 0)) then
+    return null;
+  end if;
+  select c.relname, right(c.relname, 8)::date into partition, dropped
+    from pg_inherits i
+    join pg_class c on c.oid = i.inhrelid
+   where i.inhparent = 'meterr.ledger_entry'::regclass
+     and c.relname ~ '^ledger_entry_[0-9]{8}$'
+     and c.relname < 'ledger_entry_' || to_char(before, 'YYYYMMDD')
+     and not exists (select from meterr.rollup_due d
+                      where to_char(d.hour, 'YYYYMMDD') = right(c.relname, 8))
+   order by c.relname
+   limit 1;
+  if not found then
+    return null;
+  end if;
+  -- From here on nobody adds a row. One that came while we waited has left its mark.
+  lock table only meterr.ledger_entry in access exclusive mode;
+  if exists (select from meterr.rollup_due d where d.hour >= dropped and d.hour < dropped + 1) then
+    return null;
+  end if;
+  insert into meterr.dropped_day (day) values (dropped) on conflict do nothing;
+  execute format('alter table meterr.ledger_entry detach partition meterr.%I', partition);
+  execute format('drop table meterr.%I', partition);
+  return dropped;
+end
+$$;
+
+
 -- What limits are drawn from --------------------------------------------------------------------
 
 -- One window of one rule: what all leases together took from it, and what came of that. Rates and
@@ -709,6 +1048,11 @@ grant execute on function meterr.exchange_lease(
   uuid, timestamptz, uuid, bigint, numeric, numeric, numeric, numeric, numeric, numeric) to meterr_app;
 grant execute on function meterr.renew_leases(uuid) to meterr_app;
 grant execute on function meterr.prune_limits() to meterr_app;
+grant select on meterr.entry_figures to meterr_app;
+grant select on meterr.usage_hour to meterr_app;
+grant select on meterr.usage_day to meterr_app;
+grant select on meterr.rollup_due to meterr_app;
+grant select on meterr.dropped_day to meterr_app;
 grant execute on function meterr.list_tenants() to meterr_app;
 grant execute on function meterr.list_unknown_tenants() to meterr_app;
 
@@ -718,3 +1062,6 @@ grant insert on meterr.ledger_entry to meterr_drain;
 grant insert on meterr.price_version to meterr_drain;
 grant execute on function meterr.ensure_ledger_partitions(date, date) to meterr_drain;
 grant execute on function meterr.close_process(uuid) to meterr_drain;
+grant execute on function meterr.roll_up(timestamptz) to meterr_drain;
+grant execute on function meterr.thin_marks() to meterr_drain;
+grant execute on function meterr.drop_ledger_day(date) to meterr_drain;
