@@ -66,12 +66,12 @@ async def usage(
             cuts,
             USAGE_ROWS_MAX + 1,
         )
-        # Asked afterwards: rows that the sum still saw and are gone by now are refused, never missed.
+        # Asked after the sum: what went in between is refused, never missed.
         gone = await store.cut_hour_without_rows(conn, tenant, cuts)
     if gone is not None:
         raise Invalid(
-            f"The entries of {gone.date().isoformat()} were dropped (ledger.retention_days); of that "
-            f"day, ask for whole hours of UTC: the hour from {gone:%H:%M} UTC is cut.",
+            f"The entries of {gone.date().isoformat()} were dropped (ledger.retention_days); of "
+            f"that day, ask for whole hours of UTC: the one from {gone:%H:%M} UTC is cut.",
             param="from",
         )
     if len(rows) > USAGE_ROWS_MAX:
