@@ -12,6 +12,7 @@ import msgspec
 from meterr.app.child import Instructions, Part, exposed
 from meterr.app.draining import drain_until, report_failure
 from meterr.app.gateway_process import journal_root
+from meterr.app.rollups import keep_rollups
 from meterr.app.supervisor import Child, ChildPlan
 from meterr.app.turns import Seat, Turns
 from meterr.core.errors import OperatorError
@@ -79,6 +80,10 @@ class Deployment:
         self._children = [Child(each, self._telemetry) for each in self._child_plans()]
         running = [asyncio.create_task(child.run()) for child in self._children]
         draining = asyncio.create_task(self._drain())
+        retention_days = plan.settings.ledger.retention_days
+        rolling = asyncio.create_task(
+            keep_rollups(self._stop, lambda: plan.dsn, retention_days, self._telemetry)
+        )
         watching = asyncio.create_task(self._watch_postgres(plan.embedded))
         try:
             await self._until_ready()
@@ -89,6 +94,7 @@ class Deployment:
             await self._stop_children()
             self._stop_drain.set()
             await draining
+            rolling.cancel()  # an hour half rolled up is rolled back, and still due
             watching.cancel()
             for task in running:
                 task.cancel()

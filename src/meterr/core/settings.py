@@ -71,6 +71,17 @@ class JournalSettings(Group):
     )
 
 
+class LedgerSettings(Group):
+    """What PostgreSQL keeps."""
+
+    retention_days: int | None = Field(
+        None,
+        ge=62,
+        description="Days that single entries are kept; sums stay for ever. Default: all are kept. "
+        "At least 62: budgets and bills look back over this month and the last.",
+    )
+
+
 class GatewaySettings(Group):
     """How calls to providers behave."""
 
@@ -204,6 +215,7 @@ class Settings(Group):
     )
     server: ServerSettings = Field(default_factory=ServerSettings, description="Listening.")
     journal: JournalSettings = Field(default_factory=JournalSettings, description="Journal.")
+    ledger: LedgerSettings = Field(default_factory=LedgerSettings, description="Ledger.")
     gateway: GatewaySettings = Field(default_factory=GatewaySettings, description="Calls.")
     log: LogSettings = Field(default_factory=LogSettings, description="Logs.")
     upstreams: Annotated[

@@ -41,6 +41,8 @@ class Event(StrEnum):
     JOURNAL_ROW_CLEANED = "journal_row_cleaned"
     JOURNAL_DRAIN_STUCK = "journal_drain_stuck"
     LEDGER_PARTITION_MISSING = "ledger_partition_missing"
+    LEDGER_DAY_DROPPED = "ledger_day_dropped"
+    ROLLUPS_STUCK = "rollups_stuck"
     UNEXPECTED_ERROR = "unexpected_error"
     PRICES_RELOADED = "prices_reloaded"
 
