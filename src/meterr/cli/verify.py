@@ -18,6 +18,7 @@ from meterr.ledger.verify import NAMED_PER_FAULT, WARNINGS, LedgerReport
 
 _COLUMNS = ("fault", "tenant", "entry", "detail")
 _TELL_EVERY = 100_000
+_TELL_EVERY_HOURS = 100
 _REJECTED = "journal-rejected"
 _DAMAGED = "journal-damaged"
 _WAY_BACK = {
@@ -42,6 +43,9 @@ def verify_ledger(
     """
     Recompute every cost from tokens and price, and look for gaps in what entries say.
 
+    Compares the rollups of every hour and day with what they sum up, and what budgets spent with
+    the entries that were drawn from them.
+
     Looks into the journal of the data directory too, for records that could not go into the ledger.
     Exit 3 when anything is found; the faulty entries and files are named.
     """
@@ -53,6 +57,7 @@ def verify_ledger(
     failed = report.failed or bool(aside)
     beside = {
         "entries": report.entries,
+        "hours": report.hours,
         "tenants": report.tenants,
         "price_versions": report.price_versions,
         "cost_usd": wire(report.cost_usd),
@@ -107,14 +112,21 @@ async def _verify(settings: Settings, tenant_name: str | None) -> LedgerReport:
             told = entries
             note(f"{entries} entries read ...")
 
+    def compared(hours: int) -> None:
+        if hours % _TELL_EVERY_HOURS == 0:
+            note(f"{hours} hours compared ...")
+
     async with open_database(settings) as db:
         tenants = await chosen_tenants(db, tenant_name)
         ids = [tenant.tenant_id for tenant in tenants]
-        return await ledger.verify_ledger(db, ids, on_progress=progress)
+        return await ledger.verify_ledger(db, ids, on_progress=progress, on_hours=compared)
 
 
 def _verdict(report: LedgerReport) -> str:
-    base = f"{report.entries} entries, {wire(report.cost_usd)} USD recomputed"
+    base = (
+        f"{report.entries} entries, {wire(report.cost_usd)} USD recomputed, "
+        f"{report.hours} hours of sums compared"
+    )
     faults = sum(count for fault, count in report.counts.items() if fault not in WARNINGS)
     warnings = sum(count for fault, count in report.counts.items() if fault in WARNINGS)
     verdict = f"{faults} faults" if faults else "every stored cost is exact"

@@ -85,11 +85,19 @@ class Database:
                 raise
 
     @asynccontextmanager
-    async def tenant_transaction(self, tenant_id: str) -> AsyncIterator[Connection]:
-        """Yield a transaction in which only the rows of ``tenant_id`` exist."""
+    async def tenant_transaction(
+        self, tenant_id: str, *, one_snapshot: bool = False
+    ) -> AsyncIterator[Connection]:
+        """
+        Yield a transaction in which only the rows of ``tenant_id`` exist.
+
+        With ``one_snapshot`` all its statements see the database as the first one did.
+        """
         if not tenant_id:
             raise ValueError("tenant_id is empty")
         async with self.transaction() as connection:
+            if one_snapshot:
+                await connection.execute(_SQL["keep_snapshot"])
             await connection.execute(_SQL["act_for_tenant"], {"tenant_id": tenant_id})
             yield connection
 

@@ -2,6 +2,10 @@
 -- Transaction-local: ends with the transaction, whatever its outcome.
 select set_config('meterr.tenant_id', %(tenant_id)s, true);
 
+-- name: keep_snapshot
+-- Before the first query of a transaction, or PostgreSQL refuses.
+set transaction isolation level repeatable read;
+
 -- name: server_time
 select extract(epoch from clock_timestamp())::float8 as unix_s;
 

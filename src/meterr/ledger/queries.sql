@@ -168,7 +168,7 @@ SELECT id::text, at, key_id::text, provider, error,
                 WHERE k.tenant_id = %(tenant)s AND k.key_id = ledger_entry.key_id) AS key_known,
        price_id, state, usage_known, input, cache_read, cache_write_5m,
        cache_write_30m, cache_write_1h, cache_write_12h, input_audio, input_image, output,
-       output_audio, output_image, reasoning, web_search, web_fetch, cost_usd,
+       output_audio, output_image, reasoning, web_search, web_fetch, cost_usd, leases,
        tableoid = (SELECT partdefid FROM pg_catalog.pg_partitioned_table
                     WHERE partrelid = 'meterr.ledger_entry'::regclass) AS unpartitioned
   FROM meterr.ledger_entry
@@ -181,3 +181,106 @@ SELECT id::text
  WHERE tenant_id = %(tenant)s AND id = ANY (%(ids)s::uuid[])
  GROUP BY id
 HAVING count(*) > 1;
+
+-- name: next_hour
+-- The first hour from this one on in which there is anything: a raw row, a line, or a day's line.
+SELECT least(
+         (SELECT date_bin('1 hour', at, 'epoch') FROM meterr.ledger_entry
+           WHERE tenant_id = %(tenant)s AND at >= %(from)s ORDER BY at LIMIT 1),
+         (SELECT hour FROM meterr.usage_hour
+           WHERE tenant_id = %(tenant)s AND hour >= %(from)s ORDER BY hour LIMIT 1),
+         (SELECT day FROM meterr.usage_day
+           WHERE tenant_id = %(tenant)s AND day >= %(from)s ORDER BY day LIMIT 1)) AS hour;
+
+-- name: compare_hour
+-- One row where the lines of the hour are not the sums of its raw rows, group by group; none where
+-- they are, where the hour is due, and where retention dropped the rows.
+WITH raw AS (
+  SELECT key_id, model, answered_model, provider, upstream, surface, state, outcome,
+         sum(calls) AS calls, sum(refused) AS refused, sum(interrupted) AS interrupted,
+         sum(failed) AS failed, sum(unpriced) AS unpriced, sum(estimated) AS estimated,
+         sum(partial) AS partial, sum(cost_usd) AS cost_usd, sum(input) AS input,
+         sum(cache_read) AS cache_read, sum(cache_write_5m) AS cache_write_5m,
+         sum(cache_write_30m) AS cache_write_30m, sum(cache_write_1h) AS cache_write_1h,
+         sum(cache_write_12h) AS cache_write_12h, sum(input_audio) AS input_audio,
+         sum(input_image) AS input_image, sum(output) AS output, sum(output_audio) AS output_audio,
+         sum(output_image) AS output_image, sum(reasoning) AS reasoning,
+         sum(web_search) AS web_search, sum(web_fetch) AS web_fetch
+    FROM meterr.entry_figures
+   WHERE tenant_id = %(tenant)s AND at >= %(hour)s
+     AND at < %(hour)s::timestamptz + interval '1 hour'
+   GROUP BY 1, 2, 3, 4, 5, 6, 7, 8
+), lines AS (
+  SELECT key_id, model, answered_model, provider, upstream, surface, state, outcome,
+         sum(calls) AS calls, sum(refused) AS refused, sum(interrupted) AS interrupted,
+         sum(failed) AS failed, sum(unpriced) AS unpriced, sum(estimated) AS estimated,
+         sum(partial) AS partial, sum(cost_usd) AS cost_usd, sum(input) AS input,
+         sum(cache_read) AS cache_read, sum(cache_write_5m) AS cache_write_5m,
+         sum(cache_write_30m) AS cache_write_30m, sum(cache_write_1h) AS cache_write_1h,
+         sum(cache_write_12h) AS cache_write_12h, sum(input_audio) AS input_audio,
+         sum(input_image) AS input_image, sum(output) AS output, sum(output_audio) AS output_audio,
+         sum(output_image) AS output_image, sum(reasoning) AS reasoning,
+         sum(web_search) AS web_search, sum(web_fetch) AS web_fetch
+    FROM meterr.usage_hour
+   WHERE tenant_id = %(tenant)s AND hour = %(hour)s
+   GROUP BY 1, 2, 3, 4, 5, 6, 7, 8
+), difference AS (
+  (SELECT * FROM raw EXCEPT SELECT * FROM lines)
+  UNION ALL (SELECT * FROM lines EXCEPT SELECT * FROM raw)
+)
+SELECT (SELECT sum(calls) FROM raw) AS raw_calls, (SELECT sum(cost_usd) FROM raw) AS raw_cost_usd,
+       (SELECT sum(calls) FROM lines) AS calls, (SELECT sum(cost_usd) FROM lines) AS cost_usd
+ WHERE EXISTS (SELECT FROM difference)
+   AND NOT EXISTS (SELECT FROM meterr.rollup_due
+                    WHERE tenant_id = %(tenant)s AND hour = %(hour)s)
+   AND NOT EXISTS (SELECT FROM meterr.dropped_day WHERE day = %(hour)s::date);
+
+-- name: compare_day
+-- One row where the lines of the day are not the sums of its hours' lines.
+WITH hours AS (
+  SELECT key_id, model, answered_model, provider, upstream, surface, state, outcome,
+         sum(calls) AS calls, sum(refused) AS refused, sum(interrupted) AS interrupted,
+         sum(failed) AS failed, sum(unpriced) AS unpriced, sum(estimated) AS estimated,
+         sum(partial) AS partial, sum(cost_usd) AS cost_usd, sum(input) AS input,
+         sum(cache_read) AS cache_read, sum(cache_write_5m) AS cache_write_5m,
+         sum(cache_write_30m) AS cache_write_30m, sum(cache_write_1h) AS cache_write_1h,
+         sum(cache_write_12h) AS cache_write_12h, sum(input_audio) AS input_audio,
+         sum(input_image) AS input_image, sum(output) AS output, sum(output_audio) AS output_audio,
+         sum(output_image) AS output_image, sum(reasoning) AS reasoning,
+         sum(web_search) AS web_search, sum(web_fetch) AS web_fetch
+    FROM meterr.usage_hour
+   WHERE tenant_id = %(tenant)s AND hour >= %(day)s
+     AND hour < %(day)s::timestamptz + interval '1 day'
+   GROUP BY 1, 2, 3, 4, 5, 6, 7, 8
+), lines AS (
+  SELECT key_id, model, answered_model, provider, upstream, surface, state, outcome,
+         sum(calls) AS calls, sum(refused) AS refused, sum(interrupted) AS interrupted,
+         sum(failed) AS failed, sum(unpriced) AS unpriced, sum(estimated) AS estimated,
+         sum(partial) AS partial, sum(cost_usd) AS cost_usd, sum(input) AS input,
+         sum(cache_read) AS cache_read, sum(cache_write_5m) AS cache_write_5m,
+         sum(cache_write_30m) AS cache_write_30m, sum(cache_write_1h) AS cache_write_1h,
+         sum(cache_write_12h) AS cache_write_12h, sum(input_audio) AS input_audio,
+         sum(input_image) AS input_image, sum(output) AS output, sum(output_audio) AS output_audio,
+         sum(output_image) AS output_image, sum(reasoning) AS reasoning,
+         sum(web_search) AS web_search, sum(web_fetch) AS web_fetch
+    FROM meterr.usage_day
+   WHERE tenant_id = %(tenant)s AND day = %(day)s
+   GROUP BY 1, 2, 3, 4, 5, 6, 7, 8
+), difference AS (
+  (SELECT * FROM hours EXCEPT SELECT * FROM lines)
+  UNION ALL (SELECT * FROM lines EXCEPT SELECT * FROM hours)
+)
+SELECT (SELECT sum(calls) FROM hours) AS raw_calls,
+       (SELECT sum(cost_usd) FROM hours) AS raw_cost_usd,
+       (SELECT sum(calls) FROM lines) AS calls, (SELECT sum(cost_usd) FROM lines) AS cost_usd
+ WHERE EXISTS (SELECT FROM difference);
+
+-- name: leases_to_verify
+-- Living leases of budgets whose windows have lost no row to retention.
+SELECT l.lease_id, l.limit_id::text, l.starts_at, l.spent, p.spent AS pool_spent
+  FROM meterr.limit_lease l
+  JOIN meterr.limit_rule r USING (tenant_id, limit_id)
+  JOIN meterr.limit_pool p USING (tenant_id, limit_id, starts_at)
+ WHERE l.tenant_id = %(tenant)s AND r.measure = 'usd'
+   AND NOT EXISTS (SELECT FROM meterr.dropped_day d WHERE d.day >= l.starts_at::date)
+ ORDER BY l.lease_id;

@@ -17,7 +17,8 @@ from meterr.ledger.model import Price, Rate, State, Usage
 from meterr.ledger.period import Cuts, Period
 from meterr.ledger.price_override import NewOverride, PriceOverride
 from meterr.ledger.report import Entry, EntryFilter, UpstreamMeaning
-from meterr.ledger.verify import StoredEntry
+from meterr.ledger.verify import Difference, StoredEntry
+from meterr.ledger.verify_leases import StoredLease
 
 Connection = AsyncConnection[Any]
 Row = dict[str, Any]
@@ -148,6 +149,35 @@ async def repeated_ids(conn: Connection, tenant: str, ids: Sequence[str]) -> lis
     return [row["id"] for row in rows]
 
 
+async def next_hour(conn: Connection, tenant: str, first: datetime) -> datetime | None:
+    """Return the first hour from ``first`` on of which the tenant has entries or sums."""
+    rows = await _rows(conn, "next_hour", {"tenant": tenant, "from": first})
+    hour: datetime | None = rows[0]["hour"]
+    return hour
+
+
+async def compare_hour(conn: Connection, tenant: str, hour: datetime) -> Difference | None:
+    """Compare an hour's sums with its entries; None when they agree or need not."""
+    rows = await _rows(conn, "compare_hour", {"tenant": tenant, "hour": hour})
+    return _difference(rows)
+
+
+async def compare_day(conn: Connection, tenant: str, day: datetime) -> Difference | None:
+    """Compare a day's sums with those of its hours; None when they agree."""
+    rows = await _rows(conn, "compare_day", {"tenant": tenant, "day": day})
+    return _difference(rows)
+
+
+async def leases_to_verify(conn: Connection, tenant: str) -> list[StoredLease]:
+    """Return the living budget leases whose every entry is still there."""
+    rows = await _rows(conn, "leases_to_verify", {"tenant": tenant})
+    return [StoredLease(**row) for row in rows]
+
+
+def _difference(rows: Sequence[Row]) -> Difference | None:
+    return Difference(**rows[0]) if rows else None
+
+
 async def _rows(conn: Connection, name: str, parameters: Mapping[str, Any]) -> list[Row]:
     async with conn.cursor(row_factory=dict_row) as cursor:
         await cursor.execute(_SQL[name], parameters)
@@ -252,6 +282,7 @@ def _stored_entry(row: Row) -> StoredEntry:
         usage=_usage(row),
         cost_usd=cost_usd,
         unpartitioned=row["unpartitioned"],
+        leases=tuple(row["leases"] or ()),
     )
 
 

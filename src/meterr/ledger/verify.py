@@ -14,6 +14,7 @@ from meterr.core.principal import UnknownPrice
 from meterr.ledger.cost import Pricer
 from meterr.ledger.model import PRICED_CLASSES, Price, State, Usage
 from meterr.ledger.rates import is_unaltered
+from meterr.ledger.verify_leases import LeaseSums
 
 # Enough to start looking; the counts are always complete.
 NAMED_PER_FAULT = 20
@@ -38,6 +39,10 @@ class Fault(StrEnum):
     TENANT_UNKNOWN = "tenant-unknown"  # entries of a tenant that does not exist
     KEY_UNKNOWN = "key-unknown"  # the tenant has no such key
     UNPARTITIONED = "unpartitioned"  # it lies in the default partition
+    ROLLUP_DIFFERS = "rollup-differs"  # an hour's sums are not those of its entries
+    DAY_DIFFERS = "day-differs"  # a day's sums are not those of its hours
+    LEASE_DIFFERS = "lease-differs"  # a budget's lease spent something else than its entries cost
+    POOL_DIFFERS = "pool-differs"  # a budget's window spent less than its leases
     PARTIAL = "partial"  # the bill holds work that the usage cannot say: the cost is a lower bound
     UNPRICED = "unpriced"  # no cost, though the tenant's calls need a price, and no reason given
 
@@ -61,13 +66,28 @@ class StoredEntry(msgspec.Struct, frozen=True):
     usage: Usage | None
     cost_usd: Decimal | None
     unpartitioned: bool
+    leases: tuple[int, ...] = ()
+
+
+class Difference(msgspec.Struct, frozen=True):
+    """What sums should say, and what they say; equal figures here differ in how they are split."""
+
+    raw_calls: Decimal | None
+    raw_cost_usd: Decimal | None
+    calls: Decimal | None
+    cost_usd: Decimal | None
+
+    def __str__(self) -> str:
+        told = f"{self.calls or 0} calls, {_told(self.cost_usd)}"
+        return f"{told}; should be {self.raw_calls or 0} calls, {_told(self.raw_cost_usd)}"
 
 
 class Finding(msgspec.Struct, frozen=True):
     """
     One fault by name.
 
-    ``entry`` is the entry's id, or the price id for an altered price, or "" for an unknown tenant.
+    ``entry`` is the entry's id, or the price id for an altered price, the hour or day (UTC) of
+    sums, the lease or limit of a budget, or "" for an unknown tenant.
     """
 
     fault: Fault
@@ -81,6 +101,7 @@ class LedgerReport(msgspec.Struct, frozen=True):
 
     tenants: int
     entries: int
+    hours: int  # with entries or sums; those that are not due were compared
     price_versions: int
     cost_usd: Decimal
     counts: Mapping[Fault, int]
@@ -101,6 +122,7 @@ class Verification:
         self._tenant_known = False
         self._price_needed = False
         self.entries = 0
+        self.hours = 0
         self._cost_usd = Decimal(0)
         self._counts: dict[Fault, int] = {}
         self._named: list[Finding] = []
@@ -138,11 +160,32 @@ class Verification:
         for entry_id in entry_ids:
             self._note(Finding(Fault.ID_REPEATED, tenant, entry_id, "more than one entry"))
 
+    def compared(self, tenant: str, hour: datetime, difference: Difference | None) -> None:
+        """Note what the comparison of an hour's sums with its entries found."""
+        self.hours += 1
+        if difference is not None:
+            name = f"{hour:%Y-%m-%dT%H:%MZ}"
+            self._note(Finding(Fault.ROLLUP_DIFFERS, tenant, name, str(difference)))
+
+    def compared_day(self, tenant: str, day: datetime, difference: Difference | None) -> None:
+        """Note what the comparison of a day's sums with those of its hours found."""
+        if difference is not None:
+            name = day.date().isoformat()
+            self._note(Finding(Fault.DAY_DIFFERS, tenant, name, str(difference)))
+
+    def drawn(self, tenant: str, sums: LeaseSums) -> None:
+        """Note what budgets say otherwise than the entries drawn from them."""
+        for name, detail in sums.lease_differences():
+            self._note(Finding(Fault.LEASE_DIFFERS, tenant, name, detail))
+        for name, detail in sums.pool_differences():
+            self._note(Finding(Fault.POOL_DIFFERS, tenant, name, detail))
+
     def report(self) -> LedgerReport:
         """Return what was seen so far."""
         return LedgerReport(
             tenants=self._tenants,
             entries=self.entries,
+            hours=self.hours,
             price_versions=len(self._prices),
             cost_usd=self._cost_usd,
             counts=dict(self._counts),
