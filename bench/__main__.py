@@ -14,6 +14,7 @@ from pathlib import Path
 
 from bench import draining, lifetime, report
 from bench.contenders import Contender, direct, nginx
+from bench.history import history
 from bench.machine import choose_cores, facts
 from bench.measure import STRANGERS_MAX, Bench, compare, measure, say
 from bench.meterr_process import meterr, open_folder
@@ -25,7 +26,9 @@ from bench.scenarios import scenarios
 from bench.tools import BenchError, Mock, Traffic
 
 COMPARED = ("throughput", "connections", "sse", "paced", "calm")
-ALONE = ("ready", "rss", "drain", "keepup", "revocation", "micro")
+ALONE = ("ready", "rss", "drain", "keepup", "revocation", "micro", "usage")
+# Takes minutes and gigabytes: only when it is asked for by name, or with --full.
+LARGE = frozenset({"usage"})
 # What the bars compare with the peers; the rest would only take hours.
 WITH_PEERS = frozenset({"throughput", "sse", "calm"})
 WARMING_CALLS = 40
@@ -44,6 +47,12 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
         "--full", action="store_true", help="about fifteen minutes: longer, more rounds"
     )
     parser.add_argument("--only", action="append", choices=(*COMPARED, *ALONE), help="repeatable")
+    parser.add_argument(
+        "--rows",
+        type=int,
+        default=10_000_000,
+        help="ledger entries of usage (default: %(default)s)",
+    )
     parser.add_argument("--peers", action="store_true", help="LiteLLM's and Portkey's gateways too")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write every figure there")
     parser.add_argument("--write", action="store_true", help="append to bench/RESULTS.md")
@@ -53,6 +62,8 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
 def run(options: argparse.Namespace, outcome: Outcome) -> None:
     """Measure everything that was asked for."""
     wanted = set(options.only or (*COMPARED, *ALONE))
+    if not (options.only or options.full):
+        wanted -= LARGE
     cores = choose_cores()
     if cores.load is None:
         say("Fewer than two cores, or no taskset: nothing is pinned, ratios mean little.")
@@ -78,6 +89,8 @@ def run(options: argparse.Namespace, outcome: Outcome) -> None:
                 taking = [each for each in compared if _takes_part(name, each)]
                 outcome.runs[name] = compare(bench, scenario, taking)
         outcome.ledger = draining.ledger(bench)
+        if "usage" in wanted:  # last: a ledger of gigabytes would be beside everything else
+            outcome.history = history(bench.meterr.dsn, rows=options.rows)
         if bench.faults:
             raise BenchError("; ".join(bench.faults))
 

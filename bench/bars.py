@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import median
 
 from bench.outcome import Outcome
@@ -26,7 +26,13 @@ class Verdict:
 
 def verdicts(outcome: Outcome) -> list[Verdict]:
     """Return every bar, measured or not."""
-    return [*_throughput(outcome), *_many(outcome), *_latency(outcome), *_lasting(outcome)]
+    return [
+        *_throughput(outcome),
+        *_many(outcome),
+        *_latency(outcome),
+        *_lasting(outcome),
+        *_history(outcome),
+    ]
 
 
 def _ratio(
@@ -108,3 +114,17 @@ def _one(what: str, bar: str, value: float | None, unit: str, most: float) -> Ve
     if value is None:
         return Verdict(what, bar, NOT_MEASURED, None)
     return Verdict(what, bar, f"{value:.2f} {unit}", value <= most)
+
+
+def _history(outcome: Outcome) -> Iterator[Verdict]:
+    found = outcome.history
+    rows = f"{found.rows / 1e6:g} million" if found else "10 million"
+    for what, bar, value, most in (
+        (f"`usage --by model,key --from 30d` of {rows} entries, p95", "< 300 ms",
+         found.usage_p95_ms if found else None, 300),
+        (f"dropping a day of {rows} entries", "< 200 ms", found.drop_ms if found else None, 200),
+    ):  # fmt: skip
+        verdict = _one(what, bar, value, "ms", most)
+        # A smaller ledger than the bar names shows nothing.
+        enough = found is not None and found.rows >= 10_000_000
+        yield verdict if enough or found is None else replace(verdict, passed=None)

@@ -6,6 +6,7 @@ from typing import Any
 
 from bench.contenders import Contender
 from bench.draining import DrainRate, KeepingUp, Ledger
+from bench.history import History
 from bench.lifetime import Memory, Readiness
 from bench.measure import Run, of
 from bench.micro import Step
@@ -26,6 +27,7 @@ class Outcome:
     keeping_up: KeepingUp | None = None
     ledger: Ledger | None = None
     revocation: Revocation | None = None
+    history: History | None = None
     micro: list[Step] = field(default_factory=list)
 
     def values(self, scenario: str, contender: str, what: str) -> list[float]:
@@ -61,7 +63,9 @@ class Outcome:
             "runs": {name: [asdict(run) for run in runs] for name, runs in self.runs.items()},
             **{
                 name: asdict(part) if (part := getattr(self, name)) else None
-                for name in ("readiness", "memory", "drain", "keeping_up", "ledger", "revocation")
+                for name in (
+                    "readiness", "memory", "drain", "keeping_up", "ledger", "revocation", "history"
+                )  # fmt: skip
             },
             "micro": [asdict(step) for step in self.micro],
         }

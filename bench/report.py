@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from bench.bars import verdicts
+from bench.history import History
 from bench.measure import STRANGERS_MAX
 from bench.outcome import Outcome
 from bench.tools import HERE
@@ -108,12 +109,25 @@ def _details(outcome: Outcome) -> str:
     if outcome.readiness:
         ready = outcome.readiness
         lines.append(f"A warm `meterr up`, database included: {ready.warm_up_s:.2f} s.")
+    if outcome.history:
+        lines.append(_told(outcome.history))
     if outcome.ledger:
         found = outcome.ledger
         lines.append(
             f"{found.asked:,} calls counted by the mock, {found.entries:,} ledger entries."
         )
     return "\n\n".join(lines)
+
+
+def _told(found: History) -> str:
+    return (
+        f"A ledger of {found.rows:,} entries over 30 days, copied in {found.copied_s:,.0f} s; "
+        f"{found.hours:,} hours of tenants rolled up in {found.rolled_up_s:,.0f} s. "
+        f"`usage --by model,key --from 30d` of the tenant with half of them, {found.groups:,} "
+        f"groups: p50 {found.usage_p50_ms:.0f} ms, p95 {found.usage_p95_ms:.0f} ms, and "
+        f"{found.raw_ms:,.0f} ms before anything was rolled up. Dropping a day of "
+        f"{found.dropped_rows:,} entries: {found.drop_ms:.0f} ms."
+    )
 
 
 def _micro(outcome: Outcome) -> str:
