@@ -31,6 +31,7 @@ SELECT price_id, provider, model, match, source, context, rates::text
 -- Each instant of the period is told by one of three: the lines of its day, where no edge cuts the
 -- day and none of its hours is due; else the lines of its hour, where no edge cuts that and it is not
 -- due; else the raw rows. One statement, so by one snapshot: exact while the writer is at work.
+-- OFFSET 0 keeps the planner to one walk of an index for each day and each stretch of hours.
 -- One statement also for every grouping: a dimension that is not asked for is NULL in every row and
 -- groups nothing. Days and hours of the answer are places between edges made once from the zone.
 WITH raw_hour AS MATERIALIZED (
@@ -39,6 +40,11 @@ WITH raw_hour AS MATERIALIZED (
   SELECT hour FROM meterr.rollup_due
    WHERE tenant_id = %(tenant)s AND hour > %(since)s::timestamptz - interval '1 hour'
      AND hour < %(until)s
+), raw_stretch AS MATERIALIZED (
+  SELECT min(hour) AS starts_at, max(hour) + interval '1 hour' AS ends_at
+    FROM (SELECT hour, hour - row_number() OVER (ORDER BY hour) * interval '1 hour' AS stretch
+            FROM raw_hour) numbered
+   GROUP BY stretch
 ), split_day AS MATERIALIZED (
   SELECT unnest(%(cut_days)s::timestamptz[]) AS day
   UNION
@@ -54,25 +60,39 @@ WITH raw_hour AS MATERIALIZED (
      AND day <= %(until)s::timestamptz - interval '1 day'
      AND day NOT IN (SELECT day FROM split_day)
   UNION ALL
-  SELECT hour AS at, key_id, model, answered_model, provider, upstream, surface, state, outcome,
-         calls, refused, interrupted, failed, unpriced, estimated, partial, cost_usd, input,
-         cache_read, cache_write_5m, cache_write_30m, cache_write_1h, cache_write_12h,
-         input_audio, input_image, output, output_audio, output_image, reasoning, web_search,
-         web_fetch
-    FROM meterr.usage_hour
-   WHERE tenant_id = %(tenant)s AND hour >= %(since)s
-     AND hour <= %(until)s::timestamptz - interval '1 hour'
-     AND hour NOT IN (SELECT hour FROM raw_hour)
-     AND date_bin('1 day', hour, 'epoch') IN (SELECT day FROM split_day)
+  SELECT at, key_id, model, answered_model, provider, upstream, surface, state, outcome, calls,
+         refused, interrupted, failed, unpriced, estimated, partial, cost_usd, input, cache_read,
+         cache_write_5m, cache_write_30m, cache_write_1h, cache_write_12h, input_audio,
+         input_image, output, output_audio, output_image, reasoning, web_search, web_fetch
+    FROM split_day
+    CROSS JOIN LATERAL (
+      SELECT hour AS at, key_id, model, answered_model, provider, upstream, surface, state,
+             outcome, calls, refused, interrupted, failed, unpriced, estimated, partial,
+             cost_usd, input, cache_read, cache_write_5m, cache_write_30m, cache_write_1h,
+             cache_write_12h, input_audio, input_image, output, output_audio, output_image,
+             reasoning, web_search, web_fetch
+        FROM meterr.usage_hour
+       WHERE tenant_id = %(tenant)s AND hour >= %(since)s
+         AND hour <= %(until)s::timestamptz - interval '1 hour'
+         AND hour >= day AND hour < day + interval '1 day'
+         AND hour NOT IN (SELECT hour FROM raw_hour)
+      OFFSET 0) line
   UNION ALL
   SELECT at, key_id, model, answered_model, provider, upstream, surface, state, outcome, calls,
          refused, interrupted, failed, unpriced, estimated, partial, cost_usd, input, cache_read,
          cache_write_5m, cache_write_30m, cache_write_1h, cache_write_12h, input_audio,
          input_image, output, output_audio, output_image, reasoning, web_search, web_fetch
-    FROM raw_hour
-    JOIN meterr.entry_figures
-      ON tenant_id = %(tenant)s AND at >= hour AND at < hour + interval '1 hour'
-     AND at >= %(since)s AND at < %(until)s
+    FROM raw_stretch
+    CROSS JOIN LATERAL (
+      SELECT at, key_id, model, answered_model, provider, upstream, surface, state, outcome,
+             calls, refused, interrupted, failed, unpriced, estimated, partial, cost_usd, input,
+             cache_read, cache_write_5m, cache_write_30m, cache_write_1h, cache_write_12h,
+             input_audio, input_image, output, output_audio, output_image, reasoning, web_search,
+             web_fetch
+        FROM meterr.entry_figures
+       WHERE tenant_id = %(tenant)s AND at >= %(since)s AND at < %(until)s
+         AND at >= starts_at AND at < ends_at
+      OFFSET 0) entry
 )
 SELECT CASE WHEN %(by_period)s THEN width_bucket(at, %(edges)s::timestamptz[]) END AS period,
        CASE WHEN %(by_key)s THEN key_id::text END AS key,
