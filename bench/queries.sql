@@ -29,5 +29,8 @@ SELECT tenant_id, hour
        generate_series(%(day)s::timestamptz, %(day)s::timestamptz + interval '23 hours',
                        interval '1 hour') AS hour;
 
+-- name: due_hours
+SELECT count(DISTINCT hour) FROM meterr.rollup_due WHERE hour < now() - interval '2 hours';
+
 -- name: drop_day
 SELECT meterr.drop_ledger_day(%(before)s::date);
