@@ -619,6 +619,8 @@ as $$
 declare
   whose uuid;
   first timestamptz;
+  low timestamptz;
+  high timestamptz;
   rolled integer;
 begin
   if not pg_try_advisory_xact_lock(hashtextextended('meterr.rollups', 0)) then
@@ -632,10 +634,13 @@ begin
   if not found then
     return 0;
   end if;
+  select min(d.hour), max(d.hour) + interval '1 hour' into low, high
+    from meterr.rollup_due d
+   where d.tenant_id = whose and d.hour >= first and d.hour < first + interval '1 day'
+     and d.hour <= ended_by - interval '1 hour';
   with taken as (
     delete from meterr.rollup_due d
-     where d.tenant_id = whose and d.hour >= first and d.hour < first + interval '1 day'
-       and d.hour <= ended_by - interval '1 hour'
+     where d.tenant_id = whose and d.hour >= low and d.hour < high
     returning d.hour
   ), due as (
     select distinct hour from taken
@@ -646,16 +651,16 @@ begin
       calls, refused, interrupted, failed, unpriced, estimated, partial, cost_usd, input,
       cache_read, cache_write_5m, cache_write_30m, cache_write_1h, cache_write_12h, input_audio,
       input_image, output, output_audio, output_image, reasoning, web_search, web_fetch)
-    select whose, due.hour, f.key_id, f.model, f.answered_model, f.provider, f.upstream, f.surface, f.state, f.outcome,
+    select whose, date_bin('1 hour', f.at, 'epoch'), f.key_id, f.model, f.answered_model, f.provider, f.upstream, f.surface, f.state, f.outcome,
            sum(f.calls), sum(f.refused), sum(f.interrupted), sum(f.failed), sum(f.unpriced),
            sum(f.estimated), sum(f.partial), sum(f.cost_usd), sum(f.input), sum(f.cache_read),
            sum(f.cache_write_5m), sum(f.cache_write_30m), sum(f.cache_write_1h),
            sum(f.cache_write_12h), sum(f.input_audio), sum(f.input_image), sum(f.output),
            sum(f.output_audio), sum(f.output_image), sum(f.reasoning), sum(f.web_search),
            sum(f.web_fetch)
-      from due
-      join meterr.entry_figures f
-        on f.tenant_id = whose and f.at >= due.hour and f.at < due.hour + interval '1 hour'
+      from meterr.entry_figures f
+     where f.tenant_id = whose and f.at >= low and f.at < high
+       and date_bin('1 hour', f.at, 'epoch') in (select hour from due)
      group by 1, 2, 3, 4, 5, 6, 7, 8, 9, 10
      order by 1, 2, 3, 4, 5, 6, 7, 8, 9, 10
   )
