@@ -27,6 +27,11 @@ VALUES (%(name)s, %(provider)s, %(openai_base_url)s, %(anthropic_base_url)s)
 SELECT price_id, provider, model, match, source, context, rates::text
   FROM meterr.price_version;
 
+-- name: prepare_sums
+-- For this transaction: groups of a month fit in memory, and nobody compiles a statement for a second
+-- that runs for a tenth of one, as PostgreSQL does where it counts with every partition.
+SELECT set_config('work_mem', '64MB', true), set_config('jit', 'off', true);
+
 -- name: sum_usage
 -- Each instant of the period is told by one of three: the lines of its day, where no edge cuts the
 -- day and none of its hours is due; else the lines of its hour, where no edge cuts that and it is not

@@ -57,6 +57,7 @@ async def usage(
     edges = _edges(by, period)
     cuts = cuts_of(period, edges)
     async with db.tenant_transaction(tenant) as conn:
+        await store.prepare_sums(conn)
         rows = await store.sum_usage(
             conn,
             tenant,

@@ -62,6 +62,11 @@ async def list_price_versions(conn: Connection) -> list[Price]:
     return [_price(row) for row in await _rows(conn, "list_price_versions", {})]
 
 
+async def prepare_sums(conn: Connection) -> None:
+    """Make this transaction fit for sums over many rows."""
+    await conn.execute(_SQL["prepare_sums"])
+
+
 async def sum_usage(
     conn: Connection,
     tenant: str,

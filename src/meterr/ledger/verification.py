@@ -72,6 +72,7 @@ async def _verify_tenant(
 async def _compare_sums(
     conn: Connection, tenant: str, verification: Verification, on_hours: Callable[[int], None]
 ) -> None:
+    await store.prepare_sums(conn)
     day = None
     hour = await store.next_hour(conn, tenant, datetime(1, 1, 1, tzinfo=UTC))
     while hour is not None:

@@ -620,6 +620,8 @@ create function meterr.roll_up(ended_by timestamptz) returns integer
   language plpgsql security definer
   set search_path = pg_catalog, pg_temp
   set timezone = 'UTC'
+  set jit = off
+  set work_mem = '64MB'
 as $$
 declare
   whose uuid;
