@@ -93,6 +93,18 @@ class TestSums:
         assert [(Fault.DAY_DIFFERS, "2026-10-26")] == await faults(db)
 
 
+async def test_everything_is_compared_as_of_one_moment(db: Database, house: House) -> None:
+    """P7: calls, rounds and drops go on meanwhile; none of them looks like a difference."""
+    statement = "SELECT count(*), (SELECT count(*) FROM meterr.rollup_due) FROM meterr.ledger_entry"
+    async with db.tenant_transaction(TENANT, one_snapshot=True) as connection:
+        before = await (await connection.execute(statement)).fetchone()
+        insert(house.dsn, [entry(TENANT, START_MS + 7 * HOUR_MS, 7, **FREE)])
+        await house.go_round(START + timedelta(days=2))
+        assert before == await (await connection.execute(statement)).fetchone()
+    async with db.tenant_transaction(TENANT) as connection:
+        assert (5, 0) == await (await connection.execute(statement)).fetchone()
+
+
 @pytest.fixture
 def lease(house: House) -> int:
     """A budget of this month from which one process drew, and one entry that names its lease."""
