@@ -64,8 +64,14 @@ class Outcome:
             **{
                 name: asdict(part) if (part := getattr(self, name)) else None
                 for name in (
-                    "readiness", "memory", "drain", "keeping_up", "ledger", "revocation", "history"
-                )  # fmt: skip
+                    "readiness",
+                    "memory",
+                    "drain",
+                    "keeping_up",
+                    "ledger",
+                    "revocation",
+                    "history",
+                )
             },
             "micro": [asdict(step) for step in self.micro],
         }
