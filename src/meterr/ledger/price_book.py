@@ -9,7 +9,7 @@ from genai_prices.data import providers as bundled_providers
 from genai_prices.types import Provider
 
 from meterr.ledger.model import Price
-from meterr.ledger.price_context import context_of
+from meterr.ledger.price_context import STANDARD, context_of
 from meterr.ledger.price_override import NAME_CHARS_MAX, PriceOverride, override_at, price_of
 from meterr.ledger.price_source import (
     FOREVER_MS,
@@ -17,6 +17,7 @@ from meterr.ledger.price_source import (
     find_model,
     rates_at,
     steady_span,
+    window_of,
 )
 from meterr.ledger.rates import price_with_id
 
@@ -54,6 +55,7 @@ class PriceBook:
         self._name = name
         self._overrides = _by_target(overrides)
         self._resolutions: OrderedDict[tuple[str, str, str], _Resolution] = OrderedDict()
+        self._windows: dict[tuple[str, str], int | None] = {}
         # One object per version, however many names lead to it; versions are finite.
         self._versions: dict[str, Price] = {}
 
@@ -91,6 +93,18 @@ class PriceBook:
         if len(self._resolutions) > RESOLUTIONS_MAX:
             self._resolutions.popitem(last=False)
         return resolution.price
+
+    def context_window(self, provider: str, model: str) -> int | None:
+        """
+        Return an upper bound of the model's context window in tokens, or None when nobody says.
+        """
+        key = (provider, model)
+        if key not in self._windows:
+            if len(self._windows) >= RESOLUTIONS_MAX:
+                self._windows.clear()
+            found = self._find(_Target(provider, model.lower(), STANDARD))
+            self._windows[key] = None if found is None else window_of(found)
+        return self._windows[key]
 
     def models(self, provider: str) -> tuple[str, ...]:
         """Return the ids of the provider's models that the source does not call deprecated."""

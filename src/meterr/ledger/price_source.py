@@ -15,6 +15,7 @@ from meterr.ledger.rates import usd_text
 
 Constraint = source.StartDateConstraint | source.TimeOfDateConstraint
 FOREVER_MS = 1 << 62
+_LONG_WINDOW = 1_000_000
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MS = timedelta(milliseconds=1)
 
@@ -133,6 +134,30 @@ def _rate(value: Decimal | source.TieredPrices) -> Rate | None:
             return None
         tiers.append(Tier(step.start, step_usd))
     return Rate(usd, tuple(tiers)) if usd is not None else None
+
+
+def window_of(found: FoundModel) -> int | None:
+    """
+    Return a context window in tokens that the model's own is not larger than, or None.
+
+    The source rounds (it has 1,000,000 for 1,047,576), hence a sixteenth more; and where its price
+    tiers begin at or beyond the window that it states, the model has a longer one too.
+    """
+    window = found.info.context_window
+    if not window:
+        return None
+    prices = found.info.prices
+    lists = [each.prices for each in prices] if isinstance(prices, list) else [prices]
+    tiers = (
+        tier.start
+        for terms in lists
+        for value in vars(terms).values()
+        if isinstance(value, source.TieredPrices)
+        for tier in value.tiers
+    )
+    if any(start >= window for start in tiers):
+        window = max(window, _LONG_WINDOW)
+    return window + window // 16
 
 
 def steady_span(info: source.ModelInfo, at_unix_ms: int) -> tuple[int, int]:

@@ -72,7 +72,7 @@ def refuse_ambiguity(body: bytes, request: msgspec.Struct, tokens: Tokens) -> No
     """
     lowered = body.lower()
     given = tuple(map(is_not, msgspec.structs.astuple(request), repeat(msgspec.UNSET)))
-    if tuple(map(lowered.count, tokens.values())) == given and not _disguised(body):
+    if tuple(map(lowered.count, tokens.values())) == given and not disguised(body):
         return
     present = set(compress(tokens, given))
     containers = _CONTAINERS.decode(body)
@@ -125,7 +125,8 @@ def _unexplained(lowered: bytes, names: Tokens, present: set[str], values: bytes
     return None
 
 
-def _disguised(body: bytes) -> bool:
+def disguised(body: bytes) -> bool:
+    """Return whether ``body`` spells a letter with an escape, or has a sign that folds to one."""
     if _BACKSLASH not in body and body.isascii():
         return False
     return _DISGUISE.search(body) is not None
