@@ -15,6 +15,7 @@ from meterr.app.health import Health
 from meterr.app.http_server import serve
 from meterr.app.price_overrides import PriceKeeper
 from meterr.app.turns import Seat, Turns
+from meterr.app.upstream_limits import UpstreamLimits
 from meterr.app.upstreams import meanings, open_endpoints, router
 from meterr.core.clock import SystemClock
 from meterr.core.db import Database, Role
@@ -23,6 +24,7 @@ from meterr.core.ids import IdFactory
 from meterr.core.settings import Settings
 from meterr.core.telemetry import Level, LibraryHandler, Telemetry
 from meterr.ledger.journal import Durability, Limits
+from meterr.ledger.limits import Limiter, OnOutage
 
 JOURNAL_FOLDER = "journal"
 PEPPER_FILE = "pepper"
@@ -89,7 +91,12 @@ async def open_door(settings: Settings, dsn: str, telemetry: Telemetry) -> Async
             clock,
             on_outage=identity.Outage(settings.keys_without_database),
         )
-        await stack.enter_async_context(_running(keeper.run(), authenticator.run()))
+        db_limits = await stack.enter_async_context(Database.open(dsn, Role.APP))
+        limiter = Limiter(db_limits, journal.path.name, clock, on_outage=OnOutage.REFUSE)
+        upstream_limits = UpstreamLimits(db_app, settings.upstreams, telemetry)
+        await stack.enter_async_context(
+            _running(keeper.run(), authenticator.run(), limiter.run(), upstream_limits.run())
+        )
         # Callers wait in the socket's queue meanwhile: better than a 503 for each after a restart.
         await keeper.tried_once(_PRICES_WAIT_S)
         endpoints = await stack.enter_async_context(
@@ -98,6 +105,7 @@ async def open_door(settings: Settings, dsn: str, telemetry: Telemetry) -> Async
         routes = router(settings.upstreams)
         admission = gateway.Admission(routes, prices, prices_loaded=keeper.loaded.is_set)
         books = gateway.Books(journal, prices, monotonic=clock.monotonic)
+        holding = gateway.Holding(limiter, prices, upstream_limits=upstream_limits.limits)
         surfaces = {
             surface: gateway.MeteredSurface(
                 surface,
@@ -105,6 +113,7 @@ async def open_door(settings: Settings, dsn: str, telemetry: Telemetry) -> Async
                 admission=admission,
                 endpoints=endpoints,
                 books=books,
+                holding=holding,
                 limits=gateway.Limits(settings.server, settings.gateway),
             )
             for surface in gateway.SURFACES

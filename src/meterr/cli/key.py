@@ -1,7 +1,9 @@
 """``meterr key``: API keys of a tenant."""
 
+from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -23,7 +25,19 @@ from meterr.core.principal import Scope
 from meterr.core.settings import Settings
 from meterr.identity.model import KeyRecord, NewKey
 
-_COLUMNS = ("name", "key_id", "key", "state", "scopes", "models", "expires_at", "created_at")
+_COLUMNS = (
+    "name",
+    "key_id",
+    "key",
+    "state",
+    "scopes",
+    "models",
+    "expires_at",
+    "created_at",
+    "owner",
+    "output_tokens_default",
+    "send_output_default",
+)
 _tenant_option = click.option(
     "--tenant", default=DEFAULT_TENANT, show_default=True, help="Tenant, by name."
 )
@@ -41,6 +55,16 @@ def command() -> None:
 @click.option("--scope", "scopes", multiple=True, help="chat, embeddings, models [default: all].")
 @click.option("--model", "models", multiple=True, help="Allowed model or pattern [default: any].")
 @click.option("--expires-in", type=Span(), help="Life of the key, e.g. 90d [default: no end].")
+@click.option("--owner", default="", help="Who answers for it; budgets may hold all their keys.")
+@click.option(
+    "--output-tokens-default",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Most output tokens of calls that set no bound themselves, for budgets [default: none].",
+)
+@click.option(
+    "--send-output-default", is_flag=True, help="Send that bound to the provider with such calls."
+)
 @click.option("--test", "is_test", is_flag=True, help="Make a test key (sk-meterr_test_...).")
 @click.option("--json", "as_json", is_flag=True, help="Write JSON.")
 def create(
@@ -51,6 +75,9 @@ def create(
     scopes: tuple[str, ...],
     models: tuple[str, ...],
     expires_in: timedelta | None,
+    owner: str,
+    output_tokens_default: int | None,
+    send_output_default: bool,
     is_test: bool,
     as_json: bool,
 ) -> None:
@@ -61,7 +88,15 @@ def create(
     """
     settings = configuration(config_file, data_dir).settings
     environment = identity.Environment.TEST if is_test else identity.Environment.LIVE
-    created = run(_create(settings, tenant, name, scopes, models, expires_in, environment))
+    terms = {
+        "name": name,
+        "scopes": scopes or [scope.value for scope in Scope],
+        "models": models or None,
+        "owner": owner,
+        "output_tokens_default": output_tokens_default,
+        "send_output_default": send_output_default,
+    }
+    created = run(_create(settings, tenant, expires_in, environment, terms))
     secret = created.secret.presented.decode()
     if as_json:
         item = {**_item(created.record, tenant), "secret": secret}
@@ -98,11 +133,9 @@ def revoke(config_file: Path | None, data_dir: Path | None, tenant: str, key_id:
 async def _create(
     settings: Settings,
     tenant_name: str,
-    name: str,
-    scopes: tuple[str, ...],
-    models: tuple[str, ...],
     expires_in: timedelta | None,
     environment: identity.Environment,
+    terms: Mapping[str, Any],
 ) -> NewKey:
     clock = SystemClock()
     expires_at_ms = None
@@ -116,11 +149,9 @@ async def _create(
             IdFactory(clock),
             clock,
             tenant.tenant_id,
-            name=name,
-            scopes=scopes or [scope.value for scope in Scope],
-            models=models or None,
             expires_at_ms=expires_at_ms,
             environment=environment,
+            **terms,
         )
 
 
@@ -156,4 +187,7 @@ def _item(record: KeyRecord, tenant: str) -> dict[str, object]:
         "expires_at": iso(record.expires_at_ms),
         "created_at": iso(record.created_at_ms),
         "revoked_at": iso(record.revoked_at_ms),
+        "owner": record.owner,
+        "output_tokens_default": record.output_tokens_default,
+        "send_output_default": record.send_output_default,
     }

@@ -141,6 +141,12 @@ class UpstreamSettings(Group):
     credential_file: Path | None = Field(
         None, description="File to take the provider's API key from."
     )
+    concurrency_max: int | None = Field(
+        None,
+        ge=1,
+        description="Most calls that run here at the same time, over all processes and hosts on "
+        "one database; further ones get 429. Default: no limit.",
+    )
     connections_max: int = Field(1024, ge=1, description="Most connections one process opens here.")
     ca_file: Path | None = Field(
         None, description="Certificates to trust instead of the system's, for a private endpoint."

@@ -4,6 +4,7 @@ from meterr.gateway.admission import Admission
 from meterr.gateway.call import Books
 from meterr.gateway.endpoint import Endpoint, credential_block
 from meterr.gateway.handler import Limits, MeteredSurface
+from meterr.gateway.holding import Holding
 from meterr.gateway.models import Models
 from meterr.gateway.routes import exact_routes, render, routes_below
 from meterr.gateway.routing import Router, Upstream
@@ -15,6 +16,7 @@ __all__ = [
     "Books",
     "Endpoint",
     "Family",
+    "Holding",
     "Limits",
     "MeteredSurface",
     "Models",

@@ -12,13 +12,14 @@ from meterr.gateway.errors import PriceUnknown, ScopeMissing, UnsupportedMediaTy
 from meterr.gateway.headers import Known
 from meterr.gateway.metering import RequestFacts
 from meterr.gateway.routing import ModelNotFound, Router, Upstream
-from meterr.gateway.surfaces import Surface
+from meterr.gateway.surfaces import CHAT, Surface
 from meterr.ledger.model import Price
 from meterr.ledger.price_context import STANDARD
 
 _BEARER = b"bearer "
 _PREFIX = b"sk-meterr_"
 _JSON = b"application/json"
+_TIER_LEFT_OPEN = frozenset({"", "auto"})
 _ANY_TIER = frozenset({"", "auto", "default", "standard", "standard_only"})
 """Words for a service tier by which callers ask for nothing dearer than usual."""
 
@@ -33,6 +34,26 @@ class Admitted(NamedTuple):
     price: Price | None
     context: str = STANDARD
     """Which of the model's price lists the caller asked for."""
+
+    @property
+    def output_field(self) -> str:
+        """The field by which this provider's callers bound an answer, "" when there is none."""
+        if self.surface is CHAT and self.upstream.provider == "openai":
+            return "max_completion_tokens"
+        return self.surface.output_field
+
+    @property
+    def output_default(self) -> int | None:
+        """The bound that the key wants sent with a call that sets none itself."""
+        principal = self.principal
+        if not principal.send_output_default or self.facts.max_output_tokens is not None:
+            return None
+        return principal.output_tokens_default if self.output_field else None
+
+
+def leaves_tier_open(admitted: Admitted) -> bool:
+    """Say whether the provider may choose a dearer tier than the caller named."""
+    return admitted.facts.service_tier in _TIER_LEFT_OPEN
 
 
 def presented_key(known: Known) -> bytes:

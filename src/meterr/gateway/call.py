@@ -11,7 +11,9 @@ from meterr.core.money import wire
 from meterr.core.telemetry import RequestLine
 from meterr.gateway.admission import Admitted
 from meterr.gateway.errors import PriceUnknown
+from meterr.gateway.holding import Hold
 from meterr.gateway.metering import Reading
+from meterr.gateway.rate_headers import rate_headers
 from meterr.ledger.journal import Durability
 from meterr.ledger.journal.estimate import estimated
 from meterr.ledger.model import Opened, Price, Progress, Settled, Usage
@@ -62,6 +64,7 @@ class Call:
     __slots__ = (
         "_answer_headers",
         "_books",
+        "_held",
         "_line",
         "_next_progress",
         "_opened_at",
@@ -72,16 +75,24 @@ class Call:
         "entry",
         "first_byte_ms",
         "opened",
+        "rates",
     )
 
     def __init__(
-        self, books: Books, line: RequestLine, admitted: Admitted, request_bytes: int
+        self,
+        books: Books,
+        line: RequestLine,
+        admitted: Admitted,
+        request_bytes: int,
+        held: Hold | None = None,
     ) -> None:
         self._books = books
         self._line = line
         self.call_id = line.request_id
         self.admitted = admitted
-        self.opened = _opened(self.call_id, admitted, request_bytes)
+        self.opened = _opened(self.call_id, admitted, request_bytes, held)
+        self._held = held
+        self.rates = _rates(self.call_id, admitted, held) if held else []
         self.client_gone = False
         self.answer_bytes = 0
         self.first_byte_ms = 0
@@ -91,10 +102,18 @@ class Call:
         self._next_progress = 0.0
 
     def open(self) -> None:
-        """Write the call to the journal; when this returns it survives ``kill -9``."""
+        """
+        Write the call to the journal; when this returns it survives ``kill -9``.
+
+        When it raises, what the call held of its limits has been given back.
+        """
         self._opened_at = self._books.monotonic()
         self._next_progress = self._opened_at + _PROGRESS_EVERY_S
-        self._books.journal.opened(self.opened, self.admitted.price)
+        try:
+            self._books.journal.opened(self.opened, self.admitted.price)
+        except ledger.JournalFull:
+            self._end_hold(None, NOT_BILLED, left=False)
+            raise
 
     def note_client_gone(self) -> None:
         """Note that the caller has left; the provider may work on, and bill."""
@@ -134,6 +153,7 @@ class Call:
         error: MeterrError | None = None,
         final: bool = True,
         answer_chars: int = 0,
+        left: bool = True,
     ) -> None:
         """
         Close the call.
@@ -145,6 +165,7 @@ class Call:
             error: Our error, if one was sent.
             final: Whether the provider said all it had to say; else its counts are a lower bound.
             answer_chars: Characters of answer text seen; an estimate starts from them.
+            left: Whether any of it may have reached the provider; else limits do not count it.
         """
         if self.entry is not None:
             return
@@ -178,7 +199,17 @@ class Call:
             leases=opened.leases,
         )
         self._books.journal.settled(entry, price)
+        self._end_hold(cost, usage, left=left)
         self._note(entry, usage)
+
+    def _end_hold(self, cost: Decimal | None, usage: Usage, *, left: bool) -> None:
+        held, self._held = self._held, None
+        if held is None:
+            return
+        if left:
+            held.settle(cost, usage.prompt_tokens + usage.answer_tokens)
+        else:
+            held.release()
 
     def _pricing_code(self, usage: Usage, cost: Decimal | None) -> str:
         """Say why an entry has no cost although there was something to pay."""
@@ -231,7 +262,7 @@ class Call:
         return int((self._books.monotonic() - self._opened_at) * 1000)
 
 
-def _opened(call_id: str, admitted: Admitted, request_bytes: int) -> Opened:
+def _opened(call_id: str, admitted: Admitted, request_bytes: int, held: Hold | None) -> Opened:
     return Opened(
         id=call_id,
         tenant=admitted.principal.tenant_id,
@@ -243,7 +274,14 @@ def _opened(call_id: str, admitted: Admitted, request_bytes: int) -> Opened:
         price=admitted.price.id if admitted.price else "",
         stream=admitted.facts.stream,
         request_bytes=request_bytes,
+        leases=held.reservation.leases if held else (),
+        input_max=(held.bounds.input_tokens or 0) if held else 0,
+        output_max=(held.bounds.output_tokens or 0) if held else 0,
     )
+
+
+def _rates(call_id: str, admitted: Admitted, held: Hold) -> Headers:
+    return rate_headers(admitted.surface.family, held.reservation.states, unix_ms_of(call_id))
 
 
 def _problem_code(reading: Reading | None) -> str:

@@ -4,7 +4,10 @@ import msgspec
 
 from meterr.core.errors import MeterrError
 from meterr.core.http.asgi import Headers
+from meterr.core.ids import unix_ms_of
+from meterr.gateway.rate_headers import rate_headers
 from meterr.gateway.surfaces import RESPONSES, Family, Surface
+from meterr.ledger.limits import LimitReached
 
 _JSON = (b"content-type", b"application/json")
 
@@ -20,7 +23,13 @@ _OPENAI_TYPES = {
     415: "invalid_request_error",
     429: "rate_limit_error",
 }
-_OPENAI_CODES = {"invalid-key": "invalid_api_key", "model-not-found": "model_not_found"}
+_OPENAI_CODES = {
+    "invalid-key": "invalid_api_key",
+    "model-not-found": "model_not_found",
+    "budget-reached": "insufficient_quota",
+    "rate-limit-reached": "rate_limit_exceeded",
+    "concurrency-reached": "rate_limit_exceeded",
+}
 _ANTHROPIC_TYPES = {
     400: "invalid_request_error",
     401: "authentication_error",
@@ -46,8 +55,15 @@ def headers(family: Family, error: MeterrError, request_id: str) -> Headers:
     """Return the headers of an error answer, ``Retry-After`` included where it belongs."""
     identity = b"request-id" if family is Family.ANTHROPIC else b"x-request-id"
     found = [_JSON, (identity, request_id.encode()), (b"x-meterr-request-id", request_id.encode())]
-    if error.retry_after_s is not None:
-        found.append((b"retry-after", b"%d" % error.retry_after_s))
+    if isinstance(error, LimitReached):
+        found += rate_headers(family, (error.state,), unix_ms_of(request_id))
+    wait_s = error.retry_after_s
+    if wait_s is None and error.status in (429, 503):
+        wait_s = 1  # every refusal for now says when to come back
+    if wait_s is not None:
+        found.append((b"retry-after", b"%d" % wait_s))
+        if family is Family.OPENAI:
+            found.append((b"retry-after-ms", b"%d" % (wait_s * 1000)))
     elif error.status in (400, 401, 402, 403, 404, 413):
         # Both families' SDKs look at this before they repeat a call that cannot succeed.
         found.append((b"x-should-retry", b"false"))

@@ -29,6 +29,14 @@ class PriceUnknown(MeterrError):
     title: ClassVar[str] = "Price unknown"
 
 
+class CallUnbounded(MeterrError):
+    """A hard limit on cost or tokens holds, and nothing bounds what the call can use."""
+
+    code: ClassVar[str] = "call-unbounded"
+    status: ClassVar[int] = 400
+    title: ClassVar[str] = "Call without a bound"
+
+
 class UpstreamUnreachable(MeterrError):
     """No connection to the provider; the call never left."""
 

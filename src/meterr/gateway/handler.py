@@ -23,11 +23,13 @@ from meterr.gateway.admission import (
 from meterr.gateway.call import Books, Call
 from meterr.gateway.endpoint import Endpoint
 from meterr.gateway.headers import Known, acted_on, forwarded
+from meterr.gateway.holding import Holding
 from meterr.gateway.metering import (
     Reading,
     RequestFacts,
     StreamMeter,
     inject_include_usage,
+    inject_output_bound,
     read_request,
 )
 from meterr.gateway.model_name import repeatable
@@ -68,6 +70,7 @@ class MeteredSurface:
         admission: Admission,
         endpoints: Mapping[tuple[str, Family], Endpoint],
         books: Books,
+        holding: Holding,
         limits: Limits,
     ) -> None:
         self._surface = surface
@@ -75,6 +78,7 @@ class MeteredSurface:
         self._admission = admission
         self._endpoints = endpoints
         self._books = books
+        self._holding = holding
         self._limits = limits
 
     async def handle(self, scope: Scope, receive: Receive, send: Send, line: RequestLine) -> None:
@@ -94,14 +98,15 @@ class MeteredSurface:
             admitted = self._admission.admit(
                 principal, self._surface, facts, unix_ms_of(line.request_id)
             )
-            sent = body
-            if _asks_usage_for_the_client(admitted):
-                sent = inject_include_usage(body, facts)
+            sent = _edited(admitted, body)
+            held = None
+            if self._holding.applies(admitted):
+                held = await self._holding.hold(admitted, body, line.request_id)
         except MeterrError as error:
             self._record_refusal(line, principal, facts, error)
             raise
         line.upstream = admitted.upstream.name
-        call = Call(self._books, line, admitted, len(body))
+        call = Call(self._books, line, admitted, len(body), held)
         await self._call(call, Outgoing(scope, known, sent), send)
 
     async def _call(self, call: Call, outgoing: Outgoing, send: Send) -> None:
@@ -111,7 +116,7 @@ class MeteredSurface:
                 await self._books.journal.durable()
             await self._serve(call, outgoing, send)
         except ledger.JournalFull as error:
-            call.settle(None, status=error.status, outcome="refused", error=error)
+            call.settle(None, status=error.status, outcome="refused", error=error, left=False)
             raise
         finally:
             # Whatever came between, also a cancellation: an opened call gets its end.
@@ -137,7 +142,12 @@ class MeteredSurface:
             # What may have reached the provider may be billed: estimated. What did not is free.
             reading = _NOTHING_REPORTED if failure.sent else None
             call.settle(
-                reading, status=error.status, outcome="upstream_error", error=error, final=False
+                reading,
+                status=error.status,
+                outcome="upstream_error",
+                error=error,
+                final=False,
+                left=failure.sent,
             )
             raise error from failure
         except MeterrError as error:
@@ -202,6 +212,15 @@ class MeteredSurface:
                 error=error.code,
             )
         )
+
+
+def _edited(admitted: Admitted, body: bytes) -> bytes:
+    """Return what goes to the provider: the caller's bytes, but for the two edits we declare."""
+    if _asks_usage_for_the_client(admitted):
+        body = inject_include_usage(body, admitted.facts)
+    if (bound := admitted.output_default) is not None:
+        body = inject_output_bound(body, admitted.output_field, bound)
+    return body
 
 
 def _asks_usage_for_the_client(admitted: Admitted) -> bool:

@@ -91,8 +91,15 @@ def forwarded(headers: Headers, known: Known, *, call_id: str, may_gzip: bool) -
     return crossing
 
 
-def returned(headers: Headers) -> Headers:
-    """Return the provider's headers that the caller may see: an allow-list; new ones stay out."""
+def returned(headers: Headers, rates: Headers) -> Headers:
+    """
+    Return the provider's headers that the caller may see: an allow-list; new ones stay out.
+
+    ``rates`` are what is left of limits of our own; when there are any, the provider's, which are
+    those of its contract with us, are kept back.
+    """
+    if rates:
+        return [pair for pair in headers if pair[0] in _RETURNED] + rates
     return [
         pair
         for pair in headers

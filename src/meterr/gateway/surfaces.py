@@ -20,6 +20,7 @@ class Surface:
 
     ``upstream_path`` is appended to the upstream's base URL of the same family. ``name`` is what
     the ledger and the extractors call it. A surface that is not ``billed`` costs nothing.
+    ``output_field`` bounds the tokens of an answer.
     """
 
     name: str
@@ -29,10 +30,16 @@ class Surface:
     scope: Scope
     billed: bool = True
     streams: bool = True
+    output_field: str = ""
 
 
 CHAT = Surface(
-    "openai.chat", Family.OPENAI, "/v1/chat/completions", b"/chat/completions", Scope.CHAT
+    "openai.chat",
+    Family.OPENAI,
+    "/v1/chat/completions",
+    b"/chat/completions",
+    Scope.CHAT,
+    output_field="max_tokens",
 )
 EMBEDDINGS = Surface(
     "openai.embeddings",
@@ -42,9 +49,21 @@ EMBEDDINGS = Surface(
     Scope.EMBEDDINGS,
     streams=False,
 )
-RESPONSES = Surface("openai.responses", Family.OPENAI, "/v1/responses", b"/responses", Scope.CHAT)
+RESPONSES = Surface(
+    "openai.responses",
+    Family.OPENAI,
+    "/v1/responses",
+    b"/responses",
+    Scope.CHAT,
+    output_field="max_output_tokens",
+)
 MESSAGES = Surface(
-    "anthropic.messages", Family.ANTHROPIC, "/v1/messages", b"/v1/messages", Scope.CHAT
+    "anthropic.messages",
+    Family.ANTHROPIC,
+    "/v1/messages",
+    b"/v1/messages",
+    Scope.CHAT,
+    output_field="max_tokens",
 )
 COUNT_TOKENS = Surface(
     "anthropic.count_tokens",

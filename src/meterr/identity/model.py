@@ -71,6 +71,7 @@ class Tenant:
     state: TenantState
     unknown_price: UnknownPrice
     created_at_ms: int
+    time_zone: str = "UTC"
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +89,9 @@ class KeyRecord:
     state: KeyState
     created_at_ms: int
     revoked_at_ms: int | None
+    owner: str = ""
+    output_tokens_default: int | None = None
+    send_output_default: bool = False
 
     @property
     def shown(self) -> str:

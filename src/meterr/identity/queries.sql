@@ -21,17 +21,17 @@ select pg_notify(%(channel)s, %(payload)s);
 -- Tenants and keys, as role meterr_app; tenant_id is also what row-level security compares --------
 
 -- name: insert_tenant
-insert into meterr.tenant (tenant_id, name, unknown_price)
-values (%(tenant_id)s, %(name)s, %(unknown_price)s);
+insert into meterr.tenant (tenant_id, name, unknown_price, time_zone)
+values (%(tenant_id)s, %(name)s, %(unknown_price)s, %(time_zone)s);
 
 -- name: list_tenants
-select tenant_id::text, name, state, unknown_price,
+select tenant_id::text, name, state, unknown_price, time_zone,
        floor(extract(epoch from created_at) * 1000)::bigint as created_at_ms
   from meterr.list_tenants()
  order by created_at, tenant_id;
 
 -- name: find_tenant
-select tenant_id::text, name, state, unknown_price,
+select tenant_id::text, name, state, unknown_price, time_zone,
        floor(extract(epoch from created_at) * 1000)::bigint as created_at_ms
   from meterr.list_tenants()
  where name = %(name)s;
@@ -40,15 +40,19 @@ select tenant_id::text, name, state, unknown_price,
 -- What is null stays as it is.
 update meterr.tenant
    set state = coalesce(%(state)s, state),
-       unknown_price = coalesce(%(unknown_price)s, unknown_price)
+       unknown_price = coalesce(%(unknown_price)s, unknown_price),
+       time_zone = coalesce(%(time_zone)s, time_zone)
  where tenant_id = %(tenant_id)s;
 
 -- name: insert_key
 insert into meterr.api_key
-       (tenant_id, key_id, name, environment, mac, pepper_id, last4, scopes, models, expires_at)
+       (tenant_id, key_id, name, environment, mac, pepper_id, last4, scopes, models, expires_at,
+        owner, output_tokens_default, send_output_default)
 values (%(tenant_id)s, %(key_id)s, %(name)s, %(environment)s, %(mac)s, %(pepper_id)s, %(last4)s,
-        %(scopes)s, %(models)s, %(expires_at)s)
-returning tenant_id::text, key_id::text, name, environment, last4, scopes, models,
+        %(scopes)s, %(models)s, %(expires_at)s, %(owner)s, %(output_tokens_default)s,
+        %(send_output_default)s)
+returning tenant_id::text, key_id::text, name, environment, last4, scopes, models, owner,
+          output_tokens_default, send_output_default,
           case when isfinite(expires_at)
             then floor(extract(epoch from expires_at) * 1000)::bigint end as expires_at_ms, state,
           floor(extract(epoch from created_at) * 1000)::bigint as created_at_ms,
@@ -56,7 +60,8 @@ returning tenant_id::text, key_id::text, name, environment, last4, scopes, model
 
 -- name: list_keys
 -- Newest first: ids are UUIDv7. `after` is the last id of the page before, or null.
-select tenant_id::text, key_id::text, name, environment, last4, scopes, models,
+select tenant_id::text, key_id::text, name, environment, last4, scopes, models, owner,
+       output_tokens_default, send_output_default,
        case when isfinite(expires_at)
             then floor(extract(epoch from expires_at) * 1000)::bigint end as expires_at_ms, state,
        floor(extract(epoch from created_at) * 1000)::bigint as created_at_ms,
@@ -74,7 +79,8 @@ update meterr.api_key set state = 'revoked', revoked_at = now()
  where tenant_id = %(tenant_id)s and key_id = %(key_id)s and state <> 'revoked';
 
 -- name: find_key
-select tenant_id::text, key_id::text, name, environment, last4, scopes, models,
+select tenant_id::text, key_id::text, name, environment, last4, scopes, models, owner,
+       output_tokens_default, send_output_default,
        case when isfinite(expires_at)
             then floor(extract(epoch from expires_at) * 1000)::bigint end as expires_at_ms, state,
        floor(extract(epoch from created_at) * 1000)::bigint as created_at_ms,

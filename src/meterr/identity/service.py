@@ -19,7 +19,10 @@ from meterr.identity.terms import (
     checked_expiry,
     checked_models,
     checked_name,
+    checked_output_default,
+    checked_owner,
     checked_scopes,
+    checked_time_zone,
     is_uuid,
 )
 
@@ -32,20 +35,22 @@ async def create_tenant(
     name: str,
     *,
     unknown_price: UnknownPrice = UnknownPrice.REFUSE,
+    time_zone: str = "UTC",
     existing_ok: bool = False,
 ) -> Tenant:
     """
     Create a tenant called ``name``; with ``existing_ok`` return the one that has the name already.
 
     Raises:
-        Invalid: the name is empty, too long or not printable.
+        Invalid: the name is empty, too long or not printable, or the zone is none.
         NameTaken: the name is in use and ``existing_ok`` is False.
     """
     name = checked_name(name)
+    time_zone = checked_time_zone(time_zone)
     tenant_id = ids.new()
     try:
         async with db.tenant_transaction(tenant_id) as connection:
-            await store.insert_tenant(connection, tenant_id, name, unknown_price)
+            await store.insert_tenant(connection, tenant_id, name, unknown_price, time_zone)
     except psycopg.errors.UniqueViolation:
         if not existing_ok:
             raise NameTaken(f"A tenant called {name!r} exists.", param="name") from None
@@ -74,16 +79,19 @@ async def change_tenant(
     *,
     state: TenantState | None = None,
     unknown_price: UnknownPrice | None = None,
+    time_zone: str | None = None,
 ) -> None:
     """
     Change what is given; every process acts on it as it does on a change of a key.
 
-    A disabled tenant disables all its keys. Raises NotFound when there is no such tenant.
+    A disabled tenant disables all its keys. Windows of budgets that begin from now on begin by the
+    new ``time_zone``. Raises NotFound when there is no such tenant, Invalid for an unknown zone.
     """
     changed = 0
+    zone = None if time_zone is None else checked_time_zone(time_zone)
     if is_uuid(tenant_id):
         async with db.tenant_transaction(tenant_id) as connection:
-            changed = await store.change_tenant(connection, tenant_id, state, unknown_price)
+            changed = await store.change_tenant(connection, tenant_id, state, unknown_price, zone)
     if not changed:
         raise NotFound("There is no such tenant.")
 
@@ -100,13 +108,17 @@ async def create_key(
     environment: Environment = Environment.LIVE,
     models: Iterable[str] | None = None,
     expires_at_ms: int | None = None,
+    owner: str = "",
+    output_tokens_default: int | None = None,
+    send_output_default: bool = False,
     randomness: Callable[[int], bytes] = os.urandom,
 ) -> NewKey:
     """
     Mint a key for a tenant. The answer holds its secret; nothing else ever will.
 
     Raises:
-        Invalid: a name, scope, pattern or expiry that cannot be meant; ``param`` says which.
+        Invalid: a name, scope, pattern, expiry or default that cannot be meant; ``param`` says
+            which.
         NotFound: there is no such tenant.
     """
     secret = mint(environment, randomness)
@@ -124,6 +136,11 @@ async def create_key(
         state=KeyState.ACTIVE,
         created_at_ms=now_ms,
         revoked_at_ms=None,
+        owner=checked_owner(owner),
+        output_tokens_default=checked_output_default(
+            output_tokens_default, sent=send_output_default
+        ),
+        send_output_default=send_output_default,
     )
     if not is_uuid(tenant_id):
         raise NotFound("There is no such tenant.")

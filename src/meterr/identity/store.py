@@ -35,11 +35,20 @@ async def beat(connection: Connection, channel: str, payload: str) -> None:
 
 
 async def insert_tenant(
-    connection: Connection, tenant_id: str, name: str, unknown_price: UnknownPrice
+    connection: Connection,
+    tenant_id: str,
+    name: str,
+    unknown_price: UnknownPrice,
+    time_zone: str,
 ) -> None:
     await connection.execute(
         _SQL["insert_tenant"],
-        {"tenant_id": tenant_id, "name": name, "unknown_price": unknown_price.value},
+        {
+            "tenant_id": tenant_id,
+            "name": name,
+            "unknown_price": unknown_price.value,
+            "time_zone": time_zone,
+        },
     )
 
 
@@ -60,6 +69,7 @@ async def change_tenant(
     tenant_id: str,
     state: TenantState | None,
     unknown_price: UnknownPrice | None,
+    time_zone: str | None,
 ) -> int:
     """Set what is not None; return how many tenants that was: 0 or 1."""
     cursor = await connection.execute(
@@ -68,6 +78,7 @@ async def change_tenant(
             "tenant_id": tenant_id,
             "state": state and state.value,
             "unknown_price": unknown_price and unknown_price.value,
+            "time_zone": time_zone,
         },
     )
     return cursor.rowcount
@@ -93,6 +104,9 @@ async def insert_key(
         "scopes": sorted(scope.value for scope in key.scopes),
         "models": None if key.models is None else list(key.models),
         "expires_at": expires_at,
+        "owner": key.owner,
+        "output_tokens_default": key.output_tokens_default,
+        "send_output_default": key.send_output_default,
     }
     async with connection.cursor(row_factory=kwargs_row(_key_record)) as cursor:
         await cursor.execute(_SQL["insert_key"], values)
@@ -186,9 +200,22 @@ def _limit(stored: _StoredLimit) -> Limit:
 
 
 def _tenant(
-    *, tenant_id: str, name: str, state: str, unknown_price: str, created_at_ms: int
+    *,
+    tenant_id: str,
+    name: str,
+    state: str,
+    unknown_price: str,
+    time_zone: str,
+    created_at_ms: int,
 ) -> Tenant:
-    return Tenant(tenant_id, name, TenantState(state), UnknownPrice(unknown_price), created_at_ms)
+    return Tenant(
+        tenant_id=tenant_id,
+        name=name,
+        state=TenantState(state),
+        unknown_price=UnknownPrice(unknown_price),
+        time_zone=time_zone,
+        created_at_ms=created_at_ms,
+    )
 
 
 def _key_record(
@@ -204,6 +231,9 @@ def _key_record(
     state: str,
     created_at_ms: int,
     revoked_at_ms: int | None,
+    owner: str,
+    output_tokens_default: int | None,
+    send_output_default: bool,
 ) -> KeyRecord:
     return KeyRecord(
         tenant_id=tenant_id,
@@ -217,6 +247,9 @@ def _key_record(
         state=KeyState(state),
         created_at_ms=created_at_ms,
         revoked_at_ms=revoked_at_ms,
+        owner=owner,
+        output_tokens_default=output_tokens_default,
+        send_output_default=send_output_default,
     )
 
 

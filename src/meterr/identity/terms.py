@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from difflib import get_close_matches
 from typing import Final
 from uuid import UUID
+from zoneinfo import available_timezones
 
 from meterr.core.errors import Invalid
 from meterr.core.principal import Scope
@@ -11,15 +12,16 @@ from meterr.identity.authorisation import PATTERN_CHARS_MAX
 
 NAME_CHARS_MAX: Final = 100
 PATTERNS_MAX: Final = 100
+OUTPUT_TOKENS_MAX: Final = 100_000_000
 # 9999-12-31T00:00:00Z, the last day Python can name.
 _EXPIRY_MS_MAX: Final = 253_402_214_400_000
 
 
-def checked_name(name: str) -> str:
+def checked_name(name: str, param: str = "name") -> str:
     """Return ``name`` without surrounding space: 1 to 100 printable characters, else Invalid."""
     trimmed = name.strip()
     if not 1 <= len(trimmed) <= NAME_CHARS_MAX or not trimmed.isprintable():
-        raise Invalid(f"name needs 1 to {NAME_CHARS_MAX} printable characters.", param="name")
+        raise Invalid(f"{param} needs 1 to {NAME_CHARS_MAX} printable characters.", param=param)
     return trimmed
 
 
@@ -53,6 +55,40 @@ def checked_expiry(expires_at_ms: int | None, now_ms: int) -> int | None:
             "expires_at must be in the future and before the year 10000.", param="expires_at"
         )
     return expires_at_ms
+
+
+def checked_owner(owner: str) -> str:
+    """Return who answers for a key, "" for nobody; else as ``checked_name``."""
+    return checked_name(owner, "owner") if owner.strip() else ""
+
+
+def checked_output_default(tokens: int | None, *, sent: bool) -> int | None:
+    """Return the bound of answers whose callers set none, None for none; else Invalid."""
+    if tokens is None and sent:
+        raise Invalid(
+            "send_output_default needs output_tokens_default: there is nothing to send.",
+            param="send_output_default",
+        )
+    if tokens is not None and not 1 <= tokens <= OUTPUT_TOKENS_MAX:
+        raise Invalid(
+            f"output_tokens_default is 1 to {OUTPUT_TOKENS_MAX}.", param="output_tokens_default"
+        )
+    return tokens
+
+
+def checked_time_zone(name: str) -> str:
+    """Return ``name`` if it is an IANA time zone; Invalid names the nearest one."""
+    if name == "UTC":
+        return name  # also on a machine without a time zone database
+    zones = sorted(available_timezones())
+    if name not in zones:
+        close = get_close_matches(name, zones, n=1)
+        hint = f" Did you mean '{close[0]}'?" if close else ""
+        raise Invalid(
+            f"{name[:64]!r} is not an IANA time zone such as Europe/Berlin or UTC.{hint}",
+            param="time_zone",
+        )
+    return name
 
 
 def is_uuid(text: str) -> bool:

@@ -121,6 +121,8 @@ class Opened(msgspec.Struct, tag="opened", tag_field="kind", omit_defaults=True)
     stream: bool = False
     request_bytes: int = 0  # of the body; what an estimate starts from
     leases: tuple[int, ...] = ()  # of budgets that the call was reserved from
+    input_max: int = 0  # tokens it was reserved for; no estimate is above them; 0: no bound
+    output_max: int = 0
 
 
 class Progress(msgspec.Struct, tag="progress", tag_field="kind", omit_defaults=True):

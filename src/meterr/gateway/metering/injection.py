@@ -1,6 +1,7 @@
-"""The one edit that meterr makes to a request: asking a chat stream for its usage."""
+"""The two edits that meterr makes to a request: asking for usage, and bounding the answer."""
 
 import re
+from itertools import islice
 
 import msgspec
 
@@ -16,6 +17,7 @@ _NOT_ASKED = re.compile(rb'("include_usage"[ \t\r\n]*:[ \t\r\n]*)(?:false|null)'
 _PLACES_MAX = 16
 
 _CHAT = msgspec.json.Decoder(ChatRequest)
+_MEMBERS = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
 def inject_include_usage(body: bytes, facts: RequestFacts) -> bytes:
@@ -42,6 +44,28 @@ def inject_include_usage(body: bytes, facts: RequestFacts) -> bytes:
         "Set stream_options.include_usage to true: the body names stream_options too often for "
         "meterr to set it.",
         param="stream_options",
+    )
+
+
+def inject_output_bound(body: bytes, field: str, tokens: int) -> bytes:
+    """
+    Return ``body``, a request that sets no bound on its answer, with ``field`` set to ``tokens``.
+
+    All other bytes stay as they are; a ``field`` that is null is written over. Raises ``Invalid``
+    when the place of that null cannot be told.
+    """
+    name, value = field.encode(), b"%d" % tokens
+    if b'"%b"' % name not in body or field not in _MEMBERS.decode(body):
+        start = body.index(b"{") + 1
+        return body[:start] + b'"%b":%b,' % (name, value) + body[start:]
+    nulls = re.finditer(rb'"%b"[ \t\r\n]*:[ \t\r\n]*(null)' % name, body)
+    for place in islice(nulls, _PLACES_MAX):
+        edited = body[: place.start(1)] + value + body[place.end(1) :]
+        if bytes(_MEMBERS.decode(edited)[field]) == value:
+            return edited
+    raise Invalid(
+        f"Leave {field} out or set it: the body names it too often for meterr to set it.",
+        param=field,
     )
 
 

@@ -29,13 +29,15 @@ def estimated(opened: Opened, progress: Progress | None) -> tuple[Usage, str]:
 
     Prompt tokens are the provider's when it has reported any, else the request's bytes by four.
     Answer tokens are the larger of what it reported and the relayed characters by four, rounded up.
+    A call that was bounded before it left is never charged more than its bounds by a guess.
     """
     reported = (progress and progress.usage) or Usage()
-    answer = _by_four(progress.answer_chars if progress else 0)
+    answer = _within(_by_four(progress.answer_chars if progress else 0), opened.output_max)
     if any(getattr(reported, name) for name in INPUT_CLASSES):
         usage, method = reported, REPORTED_INPUT
     else:
-        usage = msgspec.structs.replace(reported, input=_by_four(opened.request_bytes))
+        prompt = _within(_by_four(opened.request_bytes), opened.input_max)
+        usage = msgspec.structs.replace(reported, input=prompt)
         method = REQUEST_BYTES
     output = max(reported.output, answer)
     return msgspec.structs.replace(usage, output=output), f"{method}+{ANSWER_CHARS}"
@@ -67,6 +69,10 @@ def interrupted(opened: Opened, progress: Progress | None, pricing: Pricing | No
         request_bytes=opened.request_bytes,
         leases=opened.leases,
     )
+
+
+def _within(tokens: int, bound: int) -> int:
+    return min(tokens, bound) if bound else tokens
 
 
 def _by_four(size: int) -> int:

@@ -211,12 +211,12 @@ create view meterr.key_for_authentication with (security_barrier) as
 
 -- For the operator's own commands, which then act as one tenant after the other.
 create function meterr.list_tenants()
-  returns table (tenant_id uuid, name text, state text, unknown_price text,
+  returns table (tenant_id uuid, name text, state text, unknown_price text, time_zone text,
                  created_at timestamptz, version bigint)
   language sql stable security definer
   set search_path = pg_catalog, pg_temp
   begin atomic
-    select t.tenant_id, t.name, t.state, t.unknown_price, t.created_at, t.version
+    select t.tenant_id, t.name, t.state, t.unknown_price, t.time_zone, t.created_at, t.version
       from meterr.tenant t
      order by t.created_at, t.tenant_id;
   end;

@@ -1,0 +1,183 @@
+"""What a call holds of its caller's limits while it runs: asked for before it leaves."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from decimal import Decimal
+from typing import NamedTuple
+
+from meterr import ledger
+from meterr.core.errors import Unavailable
+from meterr.core.ids import unix_ms_of
+from meterr.core.limits import Limit, Measure
+from meterr.gateway.admission import Admitted, leaves_tier_open
+from meterr.gateway.errors import CallUnbounded, PriceUnknown
+from meterr.gateway.metering.bounds import Bounds, bounds_of
+from meterr.identity.authorisation import matches
+from meterr.ledger.limits import Ask, Limiter, Reservation
+from meterr.ledger.model import Price
+from meterr.ledger.price_context import STANDARD
+from meterr.ledger.worst_case import WorstCase, dearest
+
+_WORST_CASES_MAX = 4096
+"""Price versions whose compiled form is kept; a deployment uses some dozens."""
+
+_NOTHING = Bounds(0, 0)
+
+
+class Hold(NamedTuple):
+    """What one call reserved, and the bounds that were reserved for. Ends exactly once."""
+
+    limiter: Limiter
+    reservation: Reservation
+    bounds: Bounds
+
+    def settle(self, usd: Decimal | None, tokens: int) -> None:
+        """Give back what the call did not use; of an unknown cost (None) nothing."""
+        self.limiter.settle(self.reservation, usd, tokens)
+
+    def release(self) -> None:
+        """Give everything back: the call never left."""
+        self.limiter.release(self.reservation)
+
+
+class Holding:
+    """
+    Hold calls to their limits.
+
+    ``upstream_limits`` has the limit of each upstream that has one, None until it is known.
+    """
+
+    def __init__(
+        self,
+        limiter: Limiter,
+        prices: ledger.PriceBook,
+        *,
+        upstream_limits: Mapping[str, Limit | None],
+    ) -> None:
+        self._limiter = limiter
+        self._prices = prices
+        self._upstream_limits = upstream_limits
+        self._worst_cases: dict[str, WorstCase] = {}
+
+    def applies(self, admitted: Admitted) -> bool:
+        """Say whether any limit may hold for a call; False costs next to nothing."""
+        return bool(admitted.principal.limits) or admitted.upstream.name in self._upstream_limits
+
+    async def hold(self, admitted: Admitted, body: bytes, call_id: str) -> Hold | None:
+        """
+        Reserve the most that the call can use; None when no limit holds for it.
+
+        Raises:
+            LimitReached: a hard limit has no room for it now (429), or in its window (402).
+            CallUnbounded: a hard limit on cost or tokens holds, and the call has no bound.
+            PriceUnknown: a hard limit on cost holds, and what the call may use has no price.
+            Unavailable: it cannot be known whether there is room.
+        """
+        limits = self._limits_of(admitted)
+        if not limits:
+            return None
+        at_unix_ms = unix_ms_of(call_id)
+        bounds, ask = self._asked(admitted, limits, body, at_unix_ms)
+        principal = admitted.principal
+        held = self._limiter.reserve_now(principal, limits, ask, at_unix_ms)
+        if held is None:
+            held = await self._limiter.reserve(principal, limits, ask, at_unix_ms)
+        return Hold(self._limiter, held, bounds)
+
+    def _limits_of(self, admitted: Admitted) -> Sequence[Limit]:
+        model = admitted.facts.model
+        found = [
+            limit
+            for limit in admitted.principal.limits
+            if not limit.model or matches(limit.model, model)
+        ]
+        name = admitted.upstream.name
+        if name in self._upstream_limits:
+            upstream_limit = self._upstream_limits[name]
+            if upstream_limit is None:
+                raise Unavailable(
+                    "The provider's limit is not loaded yet. Retry in a moment.", retry_after_s=1
+                )
+            found.append(upstream_limit)
+        return found
+
+    def _asked(
+        self, admitted: Admitted, limits: Sequence[Limit], body: bytes, at_unix_ms: int
+    ) -> tuple[Bounds, Ask]:
+        measures = {limit.measure for limit in limits}
+        if not admitted.surface.billed or measures.isdisjoint((Measure.USD, Measure.TOKENS)):
+            return _NOTHING, Ask(Decimal(0), 0)
+        facts = admitted.facts
+        bounds = bounds_of(
+            admitted.surface.name,
+            body,
+            facts,
+            window=self._prices.context_window(admitted.upstream.provider, facts.model),
+            output_default=admitted.principal.output_tokens_default,
+        )
+        hard = {limit.measure for limit in limits if limit.hard}
+        if bounds.tokens is None and not hard.isdisjoint((Measure.USD, Measure.TOKENS)):
+            raise _unbounded(admitted, bounds)
+        usd = self._usd(admitted, bounds, at_unix_ms) if Measure.USD in measures else Decimal(0)
+        if usd is None and Measure.USD in hard:
+            raise _unpriced(admitted)
+        return bounds, Ask(usd, bounds.tokens or bounds.input_tokens or 0)
+
+    def _usd(self, admitted: Admitted, bounds: Bounds, at_unix_ms: int) -> Decimal | None:
+        """Return the most that the call can cost, under every price list it may be billed by."""
+        most = bounds.most()
+        if most is None:
+            return None
+        return dearest(
+            None if price is None else self._worst_case(price).cost(most)
+            for price in self._prices_of(admitted, at_unix_ms)
+        )
+
+    def _prices_of(self, admitted: Admitted, at_unix_ms: int) -> Iterator[Price | None]:
+        yield admitted.price
+        others = {STANDARD} if admitted.context != STANDARD else set()
+        if leaves_tier_open(admitted):
+            others.add("priority")
+        provider, model = admitted.upstream.provider, admitted.facts.model
+        for context in others:
+            price = self._prices.resolve(provider, model, context, at_unix_ms)
+            if price is not None:
+                yield price
+
+    def _worst_case(self, price: Price) -> WorstCase:
+        found = self._worst_cases.get(price.id)
+        if found is None:
+            if len(self._worst_cases) >= _WORST_CASES_MAX:
+                self._worst_cases.clear()
+            found = self._worst_cases[price.id] = WorstCase(price)
+        return found
+
+
+def _unbounded(admitted: Admitted, bounds: Bounds) -> CallUnbounded:
+    model = admitted.facts.model
+    if bounds.output_tokens is None:
+        field = admitted.output_field or "max_tokens"
+        return CallUnbounded(
+            f"A limit holds for this call, and nothing bounds its answer: set {field}, or give the "
+            "key a default ('meterr key create --output-tokens-default').",
+            param=field,
+        )
+    return CallUnbounded(
+        "A limit holds for this call, and nothing bounds what it makes the provider read from "
+        f"elsewhere, because the context window of '{model}' is not known: send files, earlier "
+        "turns and search results in the request itself."
+    )
+
+
+def _unpriced(admitted: Admitted) -> PriceUnknown:
+    if admitted.price is None:
+        return PriceUnknown(
+            f"A budget holds for this call, and no price is known for the model "
+            f"'{admitted.facts.model}'. Set one with 'meterr price set'.",
+            param="model",
+        )
+    return PriceUnknown(
+        "A budget holds for this call, and what it may use (sound, pictures or a server tool) has "
+        f"no known price for the model '{admitted.facts.model}'. Leave that out, or set the price "
+        "with 'meterr price set'.",
+        param="model",
+    )
