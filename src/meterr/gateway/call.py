@@ -68,6 +68,7 @@ class Call:
         "_line",
         "_next_progress",
         "_opened_at",
+        "_rated",
         "admitted",
         "answer_bytes",
         "call_id",
@@ -75,7 +76,6 @@ class Call:
         "entry",
         "first_byte_ms",
         "opened",
-        "rates",
     )
 
     def __init__(
@@ -92,7 +92,7 @@ class Call:
         self.admitted = admitted
         self.opened = _opened(self.call_id, admitted, request_bytes, held)
         self._held = held
-        self.rates = _rates(self.call_id, admitted, held) if held else []
+        self._rated = held.reservation if held else None
         self.client_gone = False
         self.answer_bytes = 0
         self.first_byte_ms = 0
@@ -127,6 +127,13 @@ class Call:
     def answer_header(self, name: bytes) -> bytes:
         """Return a header of the provider's answer, of several alike the last, or nothing."""
         return self._answer_headers.get(name, b"")
+
+    def rates(self) -> Headers:
+        """Return the headers that say what is now left of the caller's own rates, if any hold."""
+        if self._rated is None:
+            return []
+        at_unix_ms = unix_ms_of(self.call_id) + self._elapsed_ms()
+        return rate_headers(self.admitted.surface.family, self._rated.states, at_unix_ms)
 
     def _provider_request_id(self) -> str:
         found = self._answer_headers
@@ -278,10 +285,6 @@ def _opened(call_id: str, admitted: Admitted, request_bytes: int, held: Hold | N
         input_max=(held.bounds.input_tokens or 0) if held else 0,
         output_max=(held.bounds.output_tokens or 0) if held else 0,
     )
-
-
-def _rates(call_id: str, admitted: Admitted, held: Hold) -> Headers:
-    return rate_headers(admitted.surface.family, held.reservation.states, unix_ms_of(call_id))
 
 
 def _problem_code(reading: Reading | None) -> str:

@@ -5,6 +5,7 @@ import msgspec
 from meterr.core.errors import MeterrError
 from meterr.core.http.asgi import Headers
 from meterr.core.ids import unix_ms_of
+from meterr.gateway.errors import CallTooLarge
 from meterr.gateway.rate_headers import rate_headers
 from meterr.gateway.surfaces import RESPONSES, Family, Surface
 from meterr.ledger.limits import LimitReached
@@ -23,7 +24,9 @@ _OPENAI_TYPES = {
     415: "invalid_request_error",
     429: "rate_limit_error",
 }
+_NOT_CURED_BY_WAITING = frozenset({400, 401, 402, 403, 404, 413})
 _OPENAI_CODES = {
+    "call-too-large": "rate_limit_exceeded",
     "invalid-key": "invalid_api_key",
     "model-not-found": "model_not_found",
     "budget-reached": "insufficient_quota",
@@ -64,7 +67,7 @@ def headers(family: Family, error: MeterrError, request_id: str) -> Headers:
         found.append((b"retry-after", b"%d" % wait_s))
         if family is Family.OPENAI:
             found.append((b"retry-after-ms", b"%d" % (wait_s * 1000)))
-    elif error.status in (400, 401, 402, 403, 404, 413):
+    if error.status in _NOT_CURED_BY_WAITING or isinstance(error, CallTooLarge):
         # Both families' SDKs look at this before they repeat a call that cannot succeed.
         found.append((b"x-should-retry", b"false"))
     return found

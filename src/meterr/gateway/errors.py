@@ -37,6 +37,14 @@ class CallUnbounded(MeterrError):
     title: ClassVar[str] = "Call without a bound"
 
 
+class CallTooLarge(MeterrError):
+    """A call uses more tokens than a limit allows in a whole minute; waiting does not help."""
+
+    code: ClassVar[str] = "call-too-large"
+    status: ClassVar[int] = 429
+    title: ClassVar[str] = "Call larger than its limit"
+
+
 class UpstreamUnreachable(MeterrError):
     """No connection to the provider; the call never left."""
 

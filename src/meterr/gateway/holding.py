@@ -9,9 +9,10 @@ from meterr.core.errors import Unavailable
 from meterr.core.ids import unix_ms_of
 from meterr.core.limits import Limit, Measure
 from meterr.gateway.admission import Admitted, leaves_tier_open
-from meterr.gateway.errors import CallUnbounded, PriceUnknown
+from meterr.gateway.errors import CallTooLarge, CallUnbounded, PriceUnknown
 from meterr.gateway.metering.bounds import Bounds, bounds_of
 from meterr.identity.authorisation import matches
+from meterr.ledger.journal.estimate import BYTES_PER_TOKEN
 from meterr.ledger.limits import Ask, Limiter, Reservation
 from meterr.ledger.model import Price
 from meterr.ledger.price_context import STANDARD
@@ -69,6 +70,7 @@ class Holding:
         Raises:
             LimitReached: a hard limit has no room for it now (429), or in its window (402).
             CallUnbounded: a hard limit on cost or tokens holds, and the call has no bound.
+            CallTooLarge: a hard limit on tokens is less than even an estimate of the call.
             PriceUnknown: a hard limit on cost holds, and what the call may use has no price.
             Unavailable: it cannot be known whether there is room.
         """
@@ -117,6 +119,7 @@ class Holding:
         hard = {limit.measure for limit in limits if limit.hard}
         if bounds.tokens is None and not hard.isdisjoint((Measure.USD, Measure.TOKENS)):
             raise _unbounded(admitted, bounds)
+        _refuse_what_never_fits(limits, bounds, len(body))
         usd = self._usd(admitted, bounds, at_unix_ms) if Measure.USD in measures else Decimal(0)
         if usd is None and Measure.USD in hard:
             raise _unpriced(admitted)
@@ -150,6 +153,26 @@ class Holding:
                 self._worst_cases.clear()
             found = self._worst_cases[price.id] = WorstCase(price)
         return found
+
+
+def _refuse_what_never_fits(limits: Sequence[Limit], bounds: Bounds, request_bytes: int) -> None:
+    """
+    Refuse a call that a rate of tokens could not hold if nothing else ran.
+
+    Judged by an estimate of its prompt: the bound by bytes is several times what most text takes,
+    and a call between the two may have a whole minute for itself.
+    """
+    prompt = min(bounds.input_tokens or 0, request_bytes // BYTES_PER_TOKEN)
+    tokens = prompt + (bounds.output_tokens or 0)
+    for limit in limits:
+        if limit.measure is Measure.TOKENS and limit.hard and tokens > limit.amount:
+            raise CallTooLarge(
+                f"This call is for about {tokens} tokens, its answer's bound included; the limit "
+                f"is {limit.amount:f} a minute. Ask for a shorter answer (max_tokens) or send "
+                "less.",
+                param="max_tokens",
+                retry_after_s=60,
+            )
 
 
 def _unbounded(admitted: Admitted, bounds: Bounds) -> CallUnbounded:

@@ -110,7 +110,7 @@ def _ending(call: Call) -> str:
 
 
 def _headers(call: Call, answer: Answer) -> Headers:
-    headers = returned(answer.headers, call.rates)
+    headers = returned(answer.headers, call.rates())
     headers.append((b"x-meterr-request-id", call.call_id.encode()))
     entry = call.entry
     if entry is not None and entry.cost is not None:
