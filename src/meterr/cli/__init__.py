@@ -18,6 +18,8 @@ _COMMANDS = {
     "db": ("meterr.cli.db", "Bring the database's schema up to this version."),
     "tenant": ("meterr.cli.tenant", "Create, change and list tenants."),
     "key": ("meterr.cli.key", "Create, list and revoke API keys."),
+    "budget": ("meterr.cli.budget", "Set, list and end budgets in US dollars."),
+    "limit": ("meterr.cli.limit", "Limit requests, tokens and concurrency."),
     "price": ("meterr.cli.price", "Set and list your own prices."),
     "usage": ("meterr.cli.usage", "Sum calls, tokens and cost by model, key, day and more."),
     "logs": ("meterr.cli.logs", "List calls, and follow them as they come."),

@@ -34,7 +34,7 @@ def rate_headers(family: Family, states: Iterable[LimitState], at_unix_ms: int) 
 
 
 def _of(family: Family, measure: bytes, state: LimitState, at_unix_ms: int) -> Headers:
-    limit, remaining = b"%d" % state.limit.amount, b"%d" % max(state.remaining, 0)
+    limit, remaining = b"%d" % state.limit.amount, b"%d" % max(int(state.remaining), 0)
     if family is Family.ANTHROPIC:
         name = b"anthropic-ratelimit-" + measure
         return [

@@ -256,4 +256,7 @@ def _need(limit: Limit, ask: Ask) -> int | None:
         if ask.usd is None:
             return None if limit.hard else 0
         return usd_units(ask.usd)
-    return ask.tokens if measure is _TOKENS else 1
+    if measure is _TOKENS:
+        # A bound above the whole rate takes the whole minute; what the call used is settled.
+        return min(ask.tokens, int(limit.amount)) or ask.tokens
+    return 1

@@ -1,0 +1,188 @@
+"""What ``meterr budget`` and ``meterr limit`` share: whose rule it is, and how rules are shown."""
+
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+from typing import Any, NamedTuple, TypeVar
+
+import click
+
+from meterr import identity
+from meterr.cli.context import DEFAULT_TENANT, chosen_tenants, open_database, run
+from meterr.cli.dry_run import replayed, tell
+from meterr.cli.output import Format, choose, note, write_list
+from meterr.cli.times import Span as Age
+from meterr.core.clock import SystemClock
+from meterr.core.ids import IdFactory
+from meterr.core.limits import Holder, Measure
+from meterr.core.money import wire
+from meterr.core.nearest import nearest
+from meterr.core.settings import Settings
+from meterr.ledger.limits import LimitRecord, NewLimit, end_limit, list_limits, set_limit
+
+_COLUMNS = (
+    "tenant",
+    "holder",
+    "subject",
+    "model",
+    "measure",
+    "amount",
+    "per",
+    "hard",
+    "remaining",
+    "starts_at",
+    "ends_at",
+    "limit_id",
+)
+_Command = TypeVar("_Command", bound=Callable[..., Any])
+
+
+class Word(click.ParamType[str]):
+    """One of some words; another is refused with the nearest of them."""
+
+    def __init__(self, name: str, *words: str) -> None:
+        self.name = name
+        self._words = words
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> str:
+        text = str(value)
+        if text not in self._words:
+            self.fail(f"{text!r} is no {self.name}{nearest(text, self._words)}.")
+        return text
+
+    def get_metavar(self, param: click.Parameter, ctx: click.Context) -> str:
+        return f"[{'|'.join(self._words)}]"
+
+
+class Subject(NamedTuple):
+    """Whose rule: the tenant's own, that of all keys of one owner, or that of one key."""
+
+    tenant: str
+    owner: str | None
+    key: str | None
+
+    @property
+    def holder(self) -> Holder:
+        if self.owner is not None and self.key is not None:
+            raise click.UsageError("--owner and --key exclude each other: a rule holds for one.")
+        if self.key is not None:
+            return Holder.KEY
+        return Holder.TENANT if self.owner is None else Holder.OWNER
+
+
+def with_subject(command: _Command) -> _Command:
+    """Add the options that say whose rule it is."""
+    for option in (
+        click.option("--model", default="", help="Only calls of this model or pattern [all]."),
+        click.option("--key", help="All calls of one key, by its id."),
+        click.option("--owner", help="All calls of the keys of one owner together."),
+        click.option(
+            "--tenant",
+            default=DEFAULT_TENANT,
+            show_default=True,
+            help="Tenant, by name: all its calls together, unless --owner or --key is given.",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+def with_rule_options(command: _Command) -> _Command:
+    """Add the options of a command that makes a rule."""
+    for option in (
+        click.option("--json", "as_json", is_flag=True, help="Write JSON; amounts exact."),
+        click.option(
+            "--dry-run",
+            type=Age(),
+            metavar="SPAN",
+            help="Write nothing: replay the last days (7d) and list what would have been refused.",
+        ),
+        click.option("--soft", is_flag=True, help="Refuse nothing; only note what is used."),
+    ):
+        command = option(command)
+    return command
+
+
+def set_rule(
+    settings: Settings,
+    subject: Subject,
+    terms: Mapping[str, Any],
+    *,
+    dry_run: timedelta | None,
+    as_json: bool,
+) -> None:
+    """Put a rule in force, or replay the ledger against it, and write what came of it."""
+    new = NewLimit(holder=subject.holder, subject=subject.owner or subject.key or "", **terms)
+    format_ = choose(as_json=as_json)
+    if dry_run is not None:
+        tell(run(replayed(settings, subject.tenant, new, dry_run)), format_)
+        return
+    record = run(_set(settings, subject.tenant, new))
+    _write([_item(record, subject.tenant)], format_)
+    note("Every gateway process holds calls to it at once.")
+
+
+def list_rules(
+    settings: Settings, tenant: str | None, *, budgets: bool, ended: bool, as_json: bool
+) -> None:
+    """Write the rules of one tenant or of all, with what is left in their present windows."""
+    _write(run(_list(settings, tenant, budgets, ended)), choose(as_json=as_json))
+
+
+def end_rule(settings: Settings, tenant: str, limit_id: str) -> None:
+    """End a rule for good."""
+    run(_end(settings, tenant, limit_id))
+    note(f"Limit {limit_id} is ended.")
+
+
+async def _set(settings: Settings, tenant_name: str, new: NewLimit) -> LimitRecord:
+    async with open_database(settings) as db:
+        tenant = await identity.find_tenant(db, tenant_name)
+        return await set_limit(db, IdFactory(SystemClock()), tenant.tenant_id, new)
+
+
+async def _list(
+    settings: Settings, tenant_name: str | None, budgets: bool, ended: bool
+) -> list[dict[str, object]]:
+    items: list[dict[str, object]] = []
+    async with open_database(settings) as db:
+        for tenant in await chosen_tenants(db, tenant_name):
+            records = await list_limits(db, tenant.tenant_id, ended=ended)
+            items += [
+                _item(record, tenant.name)
+                for record in records
+                if (record.measure is Measure.USD) is budgets
+            ]
+    return items
+
+
+async def _end(settings: Settings, tenant_name: str, limit_id: str) -> None:
+    async with open_database(settings) as db:
+        tenant = await identity.find_tenant(db, tenant_name)
+        await end_limit(db, tenant.tenant_id, limit_id)
+
+
+def _write(items: list[dict[str, object]], format_: Format) -> None:
+    write_list("meterr.limits/1", items, _COLUMNS, format_)
+
+
+def _item(record: LimitRecord, tenant: str) -> dict[str, object]:
+    return {
+        "tenant": tenant,
+        "limit_id": record.limit_id,
+        "holder": record.holder.value,
+        "subject": record.subject,
+        "model": record.model or "*",
+        "measure": record.measure.value,
+        "amount": wire(record.amount),
+        "per": record.span.value,
+        "hard": record.hard,
+        "taken": wire(record.taken),
+        "spent": wire(record.spent) if record.measure is Measure.USD else None,
+        "remaining": wire(max(record.amount - record.taken, record.amount * 0)),
+        "starts_at": None if record.starts_at is None else record.starts_at.isoformat(),
+        "ends_at": None if record.ends_at is None else record.ends_at.isoformat(),
+        "created_at": record.created_at.isoformat(),
+        "ended_at": None if record.ended_at is None else record.ended_at.isoformat(),
+    }
