@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import NamedTuple
 
 from meterr import identity
@@ -13,7 +14,8 @@ from meterr.core.limits import Holder
 from meterr.core.money import shown, wire
 from meterr.core.settings import Settings
 from meterr.identity.authorisation import matches
-from meterr.ledger.limits import NewLimit, checked
+from meterr.ledger.limits import NewLimit
+from meterr.ledger.limits.terms import checked
 from meterr.ledger.replay import Replay, Rule, replay
 from meterr.ledger.report import Entry
 
@@ -35,13 +37,13 @@ async def replayed(
     settings: Settings, tenant_name: str, new: NewLimit, back: timedelta
 ) -> Replayed:
     """Replay the last ``back`` of a tenant's calls against ``new``."""
-    until = datetime.now(UTC)
+    new, until = checked(new), datetime.now(UTC)
     async with open_database(settings) as db:
         tenant = await identity.find_tenant(db, tenant_name)
         rule = Rule(
             measure=new.measure,
             span=new.span,
-            amount=checked(new),
+            amount=Decimal(new.amount),
             time_zone=tenant.time_zone,
             concerns=await _concerns(db, tenant.tenant_id, new),
         )
