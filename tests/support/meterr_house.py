@@ -203,13 +203,14 @@ def open_house(
     *,
     config: str = "",
     upstream_url: str | None = None,
+    openai_settings: str = "",
     unknown_price: UnknownPrice = UnknownPrice.REFUSE,
 ) -> Iterator[House]:
     """
     Start simulator and ``meterr serve`` on a migrated database.
 
     ``config`` is further TOML for meterr.toml, before the upstreams. ``upstream_url`` replaces the
-    simulator as the provider of every model.
+    simulator as the provider of every model. ``openai_settings`` is TOML for that upstream.
     """
     environment = {
         "PATH": os.environ["PATH"],
@@ -228,7 +229,9 @@ def open_house(
         simulator = start(["simulator", "--port", "0", "--call-log", str(call_log)], environment)
         stack.callback(stop, simulator)
         simulator_url = simulator.wait_for(r"(http://[^ ]*\d)")[1]
-        (data_dir / "meterr.toml").write_text(config + _upstreams(upstream_url or simulator_url))
+        (data_dir / "meterr.toml").write_text(
+            config + _upstreams(upstream_url or simulator_url, openai_settings)
+        )
         house = House(
             base_url="",
             simulator_url=simulator_url,
@@ -249,13 +252,14 @@ def open_house(
         yield house
 
 
-def _upstreams(url: str) -> str:
+def _upstreams(url: str, openai_settings: str) -> str:
     return f"""
 [upstreams.openai]
 provider = "openai"
 openai_base_url = "{url}/v1"
 models = ["gpt-*", "o3*", "text-embedding-*", "unpriced-*"]
 credential_env = ["TEST_PROVIDER_KEY"]
+{openai_settings}
 
 [upstreams.anthropic]
 provider = "anthropic"

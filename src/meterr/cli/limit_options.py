@@ -12,7 +12,6 @@ from meterr.cli.dry_run import replayed, tell
 from meterr.cli.output import Format, choose, note, write_list
 from meterr.cli.times import Span as Age
 from meterr.core.clock import SystemClock
-from meterr.core.ids import IdFactory
 from meterr.core.limits import Holder, Measure
 from meterr.core.money import wire
 from meterr.core.nearest import nearest
@@ -139,7 +138,7 @@ def end_rule(settings: Settings, tenant: str, limit_id: str) -> None:
 async def _set(settings: Settings, tenant_name: str, new: NewLimit) -> LimitRecord:
     async with open_database(settings) as db:
         tenant = await identity.find_tenant(db, tenant_name)
-        return await set_limit(db, IdFactory(SystemClock()), tenant.tenant_id, new)
+        return await set_limit(db, tenant.tenant_id, new)
 
 
 async def _list(
@@ -148,7 +147,7 @@ async def _list(
     items: list[dict[str, object]] = []
     async with open_database(settings) as db:
         for tenant in await chosen_tenants(db, tenant_name):
-            records = await list_limits(db, tenant.tenant_id, ended=ended)
+            records = await list_limits(db, SystemClock(), tenant.tenant_id, ended=ended)
             items += [
                 _item(record, tenant.name)
                 for record in records

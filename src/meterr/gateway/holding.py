@@ -12,7 +12,6 @@ from meterr.gateway.admission import Admitted, leaves_tier_open
 from meterr.gateway.errors import CallTooLarge, CallUnbounded, PriceUnknown
 from meterr.gateway.metering.bounds import Bounds, bounds_of
 from meterr.identity.authorisation import matches
-from meterr.ledger.journal.estimate import BYTES_PER_TOKEN
 from meterr.ledger.limits import Ask, Limiter, Reservation
 from meterr.ledger.model import Price
 from meterr.ledger.price_context import STANDARD
@@ -20,6 +19,9 @@ from meterr.ledger.worst_case import WorstCase, dearest
 
 _WORST_CASES_MAX = 4096
 """Price versions whose compiled form is kept; a deployment uses some dozens."""
+
+_BYTES_PER_TOKEN_MAX = 16
+"""No text of some length has so few tokens that one of them takes more bytes, on average."""
 
 _NOTHING = Bounds(0, 0)
 
@@ -70,7 +72,7 @@ class Holding:
         Raises:
             LimitReached: a hard limit has no room for it now (429), or in its window (402).
             CallUnbounded: a hard limit on cost or tokens holds, and the call has no bound.
-            CallTooLarge: a hard limit on tokens is less than even an estimate of the call.
+            CallTooLarge: a hard limit on tokens is less than the call takes in any case.
             PriceUnknown: a hard limit on cost holds, and what the call may use has no price.
             Unavailable: it cannot be known whether there is room.
         """
@@ -159,15 +161,15 @@ def _refuse_what_never_fits(limits: Sequence[Limit], bounds: Bounds, request_byt
     """
     Refuse a call that a rate of tokens could not hold if nothing else ran.
 
-    Judged by an estimate of its prompt: the bound by bytes is several times what most text takes,
-    and a call between the two may have a whole minute for itself.
+    Judged by the least that its prompt takes: the bound by bytes is several times what most text
+    takes, and a call between the two may have a whole minute for itself.
     """
-    prompt = min(bounds.input_tokens or 0, request_bytes // BYTES_PER_TOKEN)
+    prompt = min(bounds.input_tokens or 0, request_bytes // _BYTES_PER_TOKEN_MAX)
     tokens = prompt + (bounds.output_tokens or 0)
     for limit in limits:
         if limit.measure is Measure.TOKENS and limit.hard and tokens > limit.amount:
             raise CallTooLarge(
-                f"This call is for about {tokens} tokens, its answer's bound included; the limit "
+                f"This call is for {tokens} tokens or more, its answer's bound included; the limit "
                 f"is {limit.amount:f} a minute. Ask for a shorter answer (max_tokens) or send "
                 "less.",
                 param="max_tokens",
