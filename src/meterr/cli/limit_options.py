@@ -17,6 +17,7 @@ from meterr.core.money import wire
 from meterr.core.nearest import nearest
 from meterr.core.settings import Settings
 from meterr.ledger.limits import LimitRecord, NewLimit, end_limit, list_limits, set_limit
+from meterr.ledger.limits.terms import checked
 
 _COLUMNS = (
     "tenant",
@@ -112,7 +113,8 @@ def set_rule(
     as_json: bool,
 ) -> None:
     """Put a rule in force, or replay the ledger against it, and write what came of it."""
-    new = NewLimit(holder=subject.holder, subject=subject.owner or subject.key or "", **terms)
+    who = subject.owner or subject.key or ""
+    new = checked(NewLimit(holder=subject.holder, subject=who, **terms))
     format_ = choose(as_json=as_json)
     if dry_run is not None:
         tell(run(replayed(settings, subject.tenant, new, dry_run)), format_)

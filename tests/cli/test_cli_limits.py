@@ -1,0 +1,182 @@
+"""``meterr budget`` and ``meterr limit``: rules set, listed, ended, and tried on the past."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from ledger.ledger_rows import entry, insert, make_partitions
+from support.command_line import CommandLine
+
+_MS = 1000
+
+
+@pytest.fixture(scope="module")
+def tenant(meterr: CommandLine) -> str:
+    """Id of a tenant in Berlin."""
+    made = meterr.ok("tenant", "create", "acme", "--time-zone", "Europe/Berlin", "--json")
+    return str(made.items[0]["tenant_id"])
+
+
+@pytest.fixture(scope="module")
+def keys(meterr: CommandLine, tenant: str) -> dict[str, str]:
+    """Ids of two keys of ada and one of nobody, by name."""
+    assert tenant
+    made = {}
+    for name, more in (("one", ["--owner", "ada"]), ("two", ["--owner", "ada"]), ("three", [])):
+        created = meterr.ok("key", "create", "--tenant", "acme", "--name", name, *more, "--json")
+        made[name] = str(created.items[0]["key_id"])
+    return made
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _calls(dsn: str, tenant: str, keys: dict[str, str]) -> None:
+    """Six calls a second apart, an hour ago, ten dollars and 150 tokens each; one refused."""
+    start = datetime.now(UTC) - timedelta(hours=1)
+    make_partitions(dsn, start.date(), datetime.now(UTC).date())
+    for number, name in enumerate(("one", "two", "three", "one", "two", "one")):
+        at_ms = int(start.timestamp() * _MS) + number * 1000
+        terms = {"key_id": keys[name], "cost_usd": "10", "duration_ms": 1500}
+        row = entry(tenant, at_ms, number, **terms)
+        insert(dsn, [{**row, "model": "gpt-5.4", "input": 100, "output": 50}])
+    refused = {"state": "refused", "status": 429, "usage_known": False, "cost_usd": None}
+    refused |= {"input": 0, "output": 0, "key_id": keys["one"]}
+    insert(dsn, [entry(tenant, int(start.timestamp() * _MS), 70, **refused)])
+
+
+def dry(meterr: CommandLine, *arguments: str) -> dict[str, Any]:
+    found = meterr.ok(*arguments, "--tenant", "acme", "--dry-run", "7d", "--json").json
+    assert isinstance(found, dict)
+    return found
+
+
+def test_a_budget_is_set_changed_listed_and_ended(
+    meterr: CommandLine, keys: dict[str, str]
+) -> None:
+    """Issue 3: per tenant, owner and key, per model; the same budget again changes its amount."""
+    base = ("budget", "set", "--tenant", "acme", "--json", "--per", "month")
+    first = meterr.ok(*base, "250.00", "--owner", "ada", "--model", "gpt-*").items[0]
+    again = meterr.ok(*base, "0.10", "--owner", "ada", "--model", "gpt-*", "--soft").items[0]
+    assert first["limit_id"] == again["limit_id"]
+    assert ("owner", "ada", "gpt-*", "0.1", "month", False) == tuple(
+        again[name] for name in ("holder", "subject", "model", "amount", "per", "hard")
+    )
+    meterr.ok(*base, "5", "--key", keys["one"])
+    listed = meterr.ok("budget", "list", "--tenant", "acme", "--json")
+    assert "meterr.limits/1" == listed.json["schema"]
+    assert {"ada", keys["one"]} == {item["subject"] for item in listed.items}
+    assert {"0.1", "5"} == {item["remaining"] for item in listed.items}
+    assert all(item["starts_at"] < item["ends_at"] for item in listed.items)
+    for item in listed.items:
+        meterr.ok("budget", "end", str(item["limit_id"]), "--tenant", "acme")
+    assert [] == meterr.ok("budget", "list", "--tenant", "acme", "--json").items
+    assert 2 == len(meterr.ok("budget", "list", "--ended", "--json").items)
+    assert 1 == meterr("budget", "end", str(first["limit_id"]), "--tenant", "acme").status
+
+
+def test_limits_and_budgets_are_listed_apart(meterr: CommandLine) -> None:
+    """Each command shows what it sets."""
+    made = meterr.ok("limit", "set", "requests", "60", "--tenant", "acme", "--json").items[0]
+    assert ("requests", "60", "minute") == (made["measure"], made["amount"], made["per"])
+    busy = meterr.ok("limit", "set", "concurrency", "4", "--tenant", "acme", "--json").items[0]
+    assert "call" == busy["per"]
+    assert 2 == len(meterr.ok("limit", "list", "--tenant", "acme").rows)
+    assert [] == meterr.ok("budget", "list", "--tenant", "acme").rows
+    for each in (made, busy):
+        meterr.ok("limit", "end", each["limit_id"], "--tenant", "acme")
+
+
+def test_a_dry_run_of_a_budget_lists_what_would_have_been_refused(
+    meterr: CommandLine, keys: dict[str, str]
+) -> None:
+    """Issue 3: the last days against the new rule: by model and key, the first with time and id."""
+    found = dry(meterr, "budget", "set", "35", "--per", "total")
+    assert (6, 3, 0) == (found["calls"], found["refused"], found["unpriced"])
+    assert "meterr.dry-run/1" == found["schema"]
+    assert {("one", 3, 2, "20"), ("two", 2, 1, "10"), ("three", 1, 0, "0")} == {
+        (each["key"], each["calls"], each["refused"], each["refused_usd"])
+        for each in found["items"]
+    }
+    first = found["first_refused"][0]
+    assert (keys["one"], "10", "gpt-5.4") == (first["key_id"], first["cost_usd"], first["model"])
+    assert first["at"] < found["until"]
+    assert [] == meterr.ok("budget", "list", "--tenant", "acme", "--json").items
+
+
+@pytest.mark.parametrize(
+    ("arguments", "calls", "refused"),
+    [
+        (["budget", "set", "25", "--per", "total", "--owner", "ada"], 5, 3),
+        (["budget", "set", "60", "--per", "month"], 6, 0),
+        (["budget", "set", "0", "--per", "day", "--model", "kimi-*"], 0, 0),
+        (["limit", "set", "requests", "4"], 6, 2),
+        (["limit", "set", "tokens", "450"], 6, 3),
+        (["limit", "set", "concurrency", "1"], 6, 3),
+        (["limit", "set", "concurrency", "2"], 6, 0),
+    ],
+)
+def test_a_dry_run_knows_every_measure_and_holder(
+    meterr: CommandLine, arguments: list[str], calls: int, refused: int
+) -> None:
+    """Issue 3: what left for a provider is replayed in order; a refused call frees its place."""
+    found = dry(meterr, *arguments)
+    assert (calls, refused) == (found["calls"], found["refused"])
+
+
+def test_a_dry_run_is_told_to_a_person_with_the_first_refusals(meterr: CommandLine) -> None:
+    """The table on standard output, the sentence on standard error."""
+    told = meterr.ok("budget", "set", "35", "--per", "total", "--tenant", "acme", "--dry-run", "7d")
+    assert "3 of 6 calls would have been refused; nothing was written." in told.err
+    assert ["acme", "gpt-5.4", "one", "3", "2", "20.000000"] == told.rows[0]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["budget", "set", "-5", "--per", "day"], "No such option"),
+        (["budget", "set", "--per", "day", "--", "-5"], "amount"),
+        (["budget", "set", "NaN", "--per", "day"], "amount"),
+        (["budget", "set", "1e3", "--per", "day"], "amount"),
+        (["budget", "set", "5", "--per", "mounth"], "did you mean month?"),
+        (["budget", "set", "5", "--per", "day", "--modle", "x"], "--model"),
+        (["budget", "set", "5"], "--per"),
+        (["budget", "set", "5", "--per", "day", "--owner", "a", "--key", "b"], "exclude"),
+        (["budget", "set", "5", "--per", "day", "--key", "nobody"], "id of a key"),
+        (["budget", "set", "5", "--per", "day", "--dry-run", "soon"], "span"),
+        (["limit", "set", "request", "5"], "did you mean requests?"),
+        (["limit", "set", "requests", "1.5"], "whole number"),
+        (["limit", "set", "tokens", "5", "--model", "a b"], "spaces"),
+        (["tenant", "create", "x", "--time-zone", "Europe/Berln"], "Did you mean 'Europe/Berlin'?"),
+        (["tenant", "set", "acme", "--time-zone", "Mars/Base"], "IANA"),
+        (["key", "create", "--tenant", "acme", "--name", "k", "--send-output-default"], "nothing"),
+        (["key", "create", "--name", "k", "--output-tokens-default", "0"], "x>=1"),
+    ],
+)
+def test_what_cannot_be_meant_is_refused_with_the_way_out(
+    meterr: CommandLine, arguments: list[str], says: str
+) -> None:
+    """Issue 3: configuration that cannot be misread; nothing is written."""
+    result = meterr(*arguments)
+    assert 2 == result.status, result
+    assert says in result.err
+    assert [] == meterr.ok("budget", "list", "--json", "--tenant", "acme").items
+
+
+def test_a_tenant_shows_its_time_zone_and_a_key_its_owner(meterr: CommandLine) -> None:
+    """What budgets depend on is shown in the lists."""
+    meterr.ok("tenant", "create", "tokyo", "--time-zone", "UTC")
+    meterr.ok("tenant", "set", "tokyo", "--time-zone", "Asia/Tokyo")
+    zones = {
+        each["name"]: each["time_zone"] for each in meterr.ok("tenant", "list", "--json").items
+    }
+    assert {"acme": "Europe/Berlin", "tokyo": "Asia/Tokyo"} == zones
+    made = meterr.ok(
+        "key", "create", "--tenant", "tokyo", "--name", "k", "--owner", "yuki", "--json",
+        "--output-tokens-default", "800", "--send-output-default",
+    ).items[0]  # fmt: skip
+    assert ("yuki", 800, True) == tuple(
+        made[each] for each in ("owner", "output_tokens_default", "send_output_default")
+    )
+    assert made | {"secret": None} == {
+        **meterr.ok("key", "list", "--tenant", "tokyo", "--json").items[0], "secret": None,
+    }  # fmt: skip
