@@ -20,7 +20,7 @@ from meterr.ledger.model import (
     Usage,
 )
 from meterr.ledger.price_context import CONTEXTS
-from meterr.ledger.worst_case import TEXT_CLASSES, Most, WorstCase, dearest
+from meterr.ledger.worst_case import TEXT_CLASSES, Most, WorstCase
 
 PROVIDERS = ("openai", "anthropic", "moonshotai")
 
@@ -144,10 +144,3 @@ def test_a_prompt_that_may_reach_a_tier_is_priced_by_the_dearest_it_can_reach() 
     assert Decimal("0.0001") == worst.cost(Most(100, 0))
     assert Decimal("0.000505") == worst.cost(Most(101, 0))
     assert EXACT.multiply(Decimal(1000), Decimal("0.000005")) == worst.cost(Most(1000, 0))
-
-
-def test_the_dearest_of_several_bounds_is_unknown_when_one_of_them_is() -> None:
-    """P3: a price list that may apply and is not known bounds nothing."""
-    assert Decimal(2) == dearest([Decimal(1), Decimal(2)])
-    assert dearest([Decimal(1), None]) is None
-    assert dearest([]) is None

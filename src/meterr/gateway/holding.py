@@ -1,6 +1,6 @@
 """What a call holds of its caller's limits while it runs: asked for before it leaves."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import NamedTuple
 
@@ -15,7 +15,7 @@ from meterr.identity.authorisation import matches
 from meterr.ledger.limits import Ask, Limiter, Reservation
 from meterr.ledger.model import Price
 from meterr.ledger.price_context import STANDARD
-from meterr.ledger.worst_case import WorstCase, dearest
+from meterr.ledger.worst_case import WorstCase
 
 _WORST_CASES_MAX = 4096
 """Price versions whose compiled form is kept; a deployment uses some dozens."""
@@ -23,7 +23,9 @@ _WORST_CASES_MAX = 4096
 _BYTES_PER_TOKEN_MAX = 16
 """No text of some length has so few tokens that one of them takes more bytes, on average."""
 
+_NEEDS_BOUNDS = (Measure.USD, Measure.TOKENS)
 _NOTHING = Bounds(0, 0)
+_NOTHING_MUCH = Ask(Decimal(0), 0)
 
 
 class Hold(NamedTuple):
@@ -107,9 +109,9 @@ class Holding:
     def _asked(
         self, admitted: Admitted, limits: Sequence[Limit], body: bytes, at_unix_ms: int
     ) -> tuple[Bounds, Ask]:
-        measures = {limit.measure for limit in limits}
-        if not admitted.surface.billed or measures.isdisjoint((Measure.USD, Measure.TOKENS)):
-            return _NOTHING, Ask(Decimal(0), 0)
+        measured = [limit for limit in limits if limit.measure in _NEEDS_BOUNDS]
+        if not measured or not admitted.surface.billed:
+            return _NOTHING, _NOTHING_MUCH
         facts = admitted.facts
         bounds = bounds_of(
             admitted.surface.name,
@@ -118,35 +120,37 @@ class Holding:
             window=self._prices.context_window(admitted.upstream.provider, facts.model),
             output_default=admitted.principal.output_tokens_default,
         )
-        hard = {limit.measure for limit in limits if limit.hard}
-        if bounds.tokens is None and not hard.isdisjoint((Measure.USD, Measure.TOKENS)):
+        tokens = bounds.tokens
+        if tokens is None and any(limit.hard for limit in measured):
             raise _unbounded(admitted, bounds)
-        _refuse_what_never_fits(limits, bounds, len(body))
-        usd = self._usd(admitted, bounds, at_unix_ms) if Measure.USD in measures else Decimal(0)
-        if usd is None and Measure.USD in hard:
-            raise _unpriced(admitted)
-        return bounds, Ask(usd, bounds.tokens or bounds.input_tokens or 0)
+        _refuse_what_never_fits(measured, bounds, len(body))
+        usd: Decimal | None = Decimal(0)
+        budgets = [limit for limit in measured if limit.measure is Measure.USD]
+        if budgets:
+            usd = self._usd(admitted, bounds, at_unix_ms)
+            if usd is None and any(limit.hard for limit in budgets):
+                raise _unpriced(admitted)
+        return bounds, Ask(usd, tokens or bounds.input_tokens or 0)
 
     def _usd(self, admitted: Admitted, bounds: Bounds, at_unix_ms: int) -> Decimal | None:
         """Return the most that the call can cost, under every price list it may be billed by."""
-        most = bounds.most()
-        if most is None:
+        most, asked_for = bounds.most(), admitted.price
+        if most is None or asked_for is None:
             return None
-        return dearest(
-            None if price is None else self._worst_case(price).cost(most)
-            for price in self._prices_of(admitted, at_unix_ms)
+        usd = self._worst_case(asked_for).cost(most)
+        # The tier that answers may be another than the one that was asked for.
+        context = STANDARD
+        if admitted.context == STANDARD:
+            if not leaves_tier_open(admitted):
+                return usd
+            context = "priority"
+        other = self._prices.resolve(
+            admitted.upstream.provider, admitted.facts.model, context, at_unix_ms
         )
-
-    def _prices_of(self, admitted: Admitted, at_unix_ms: int) -> Iterator[Price | None]:
-        yield admitted.price
-        others = {STANDARD} if admitted.context != STANDARD else set()
-        if leaves_tier_open(admitted):
-            others.add("priority")
-        provider, model = admitted.upstream.provider, admitted.facts.model
-        for context in others:
-            price = self._prices.resolve(provider, model, context, at_unix_ms)
-            if price is not None:
-                yield price
+        if usd is None or other is None or other is asked_for:
+            return usd
+        others = self._worst_case(other).cost(most)
+        return None if others is None else max(usd, others)
 
     def _worst_case(self, price: Price) -> WorstCase:
         found = self._worst_cases.get(price.id)

@@ -1,6 +1,6 @@
 """The most a call can cost, from bounds on what it can use. Pure, exact, never below the cost."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable, Mapping
 from decimal import Context, Decimal, Inexact, InvalidOperation, Rounded
 from typing import NamedTuple
 
@@ -36,22 +36,24 @@ class Most(NamedTuple):
     """
     Upper bounds on what a call can use.
 
-    Tokens may be billed in any of ``classes``; server tools are counted in requests. A class of
-    ``classes`` that needs a bound of 0 is not used at all.
+    Tokens may be billed in any of ``classes``; server tools are counted in requests.
     """
 
     input_tokens: int
     output_tokens: int
-    classes: Collection[str] = TEXT_CLASSES
+    classes: frozenset[str] = TEXT_CLASSES
     web_searches: int = 0
     web_fetches: int = 0
 
 
 class _Step(NamedTuple):
-    """The dearest units of each class for prompts above ``above``, or above any lower step."""
+    """The dearest units for prompts above ``above``; None where a class may be used unpriced."""
 
     above: int
-    units: dict[str, int]
+    input: int | None
+    output: int | None
+    web_search: int | None
+    web_fetch: int | None
 
 
 class WorstCase:
@@ -61,14 +63,18 @@ class WorstCase:
     Built once per version and reused. Raises ``ValueError`` for a rate that is no exact decimal.
     """
 
-    __slots__ = ("_steps",)
+    __slots__ = ("_above", "_compiled", "_units")
 
     def __init__(self, price: Price) -> None:
         bounds = {tier.above for rate in price.rates.values() for tier in rate.tiers}
-        self._steps = tuple(
-            _Step(above, {name: _dearest(name, rate, above) for name, rate in price.rates.items()})
-            for above in sorted({-1, *bounds}, reverse=True)
-        )
+        # Highest bound first: the first that the prompt may exceed is the one that counts.
+        self._above = sorted({-1, *bounds}, reverse=True)
+        self._units = {
+            above: {name: _dearest(name, rate, above) for name, rate in price.rates.items()}
+            for above in self._above
+        }
+        # There are few sets of classes: they come from what kinds of things a request holds.
+        self._compiled: dict[frozenset[str], tuple[_Step, ...]] = {}
 
     def cost(self, most: Most) -> Decimal | None:
         """
@@ -77,32 +83,41 @@ class WorstCase:
         Every token is priced as the dearest class it may be billed in, at the dearest tier that a
         prompt of at most that size can reach. None when a class that may be used has no rate.
         """
-        units = next(step.units for step in self._steps if most.input_tokens > step.above)
-        searches, fetches = REQUEST_CLASSES
-        total = 0
-        for count, names in (
-            (most.input_tokens, [name for name in INPUT_CLASSES if name in most.classes]),
-            (most.output_tokens, [name for name in OUTPUT_CLASSES if name in most.classes]),
-            (most.web_searches, [searches]),
-            (most.web_fetches, [fetches]),
+        steps = self._compiled.get(most.classes) or self._steps(most.classes)
+        for step in steps:
+            if most.input_tokens > step.above:
+                break
+        tokens_in, tokens_out, _, searches, fetches = most
+        _, units_in, units_out, units_search, units_fetch = step
+        if (
+            (units_in is None and tokens_in)
+            or (units_out is None and tokens_out)
+            or (units_search is None and searches)
+            or (units_fetch is None and fetches)
         ):
-            if not count:
-                continue
-            found = [units.get(name) for name in names]
-            if None in found:
-                return None
-            total += count * max(each or 0 for each in found)
+            return None
+        total = tokens_in * (units_in or 0) + tokens_out * (units_out or 0)
+        if searches or fetches:
+            total += searches * (units_search or 0) + fetches * (units_fetch or 0)
         return Decimal(total).scaleb(-_USD_DECIMALS, _EXACT)
 
+    def _steps(self, classes: frozenset[str]) -> tuple[_Step, ...]:
+        groups = (
+            [name for name in INPUT_CLASSES if name in classes],
+            [name for name in OUTPUT_CLASSES if name in classes],
+            *([name] for name in REQUEST_CLASSES),
+        )
+        found = tuple(
+            _Step(above, *(_dearest_of(self._units[above], names) for names in groups))
+            for above in self._above
+        )
+        self._compiled[classes] = found
+        return found
 
-def dearest(bounds: Iterable[Decimal | None]) -> Decimal | None:
-    """Return the largest of ``bounds``; None when one of them is unknown, or there is none."""
-    largest: Decimal | None = None
-    for bound in bounds:
-        if bound is None:
-            return None
-        largest = bound if largest is None or bound > largest else largest
-    return largest
+
+def _dearest_of(units: Mapping[str, int], names: Iterable[str]) -> int | None:
+    found = [units.get(name) for name in names]
+    return None if None in found else max((each or 0 for each in found), default=None)
 
 
 def _dearest(name: str, rate: Rate, above: int) -> int:

@@ -44,6 +44,13 @@ _ELSEWHERE = re.compile(
     + rb"|code_execution|web_search|web_fetch|tool_search|image_generation)"
     + rb'(?:_preview)?(?:_[0-9]+)*+"'
 )
+# How every name that is looked for begins, and the fields that bear on the bounds: a body without
+# any of them is text and nothing else. One pattern, from quote to quote: most calls end here.
+_SPECIAL = re.compile(
+    rb'"(?:previous_response_id"|file|mcp|web_|container"|input_|document"|item_reference"|code_'
+    rb'|tool_search|image|computer_|audio"|tools"|thinking"|max_tool_calls"|prediction"'
+    rb'|modalities"|prompt"|conversation")'
+)
 _WEB_SEARCH = re.compile(
     _TYPE + rb'web_search(?:_preview)?(?:_[0-9]+)*+"|"web_search_options"' + _NOT_NULL
 )
@@ -70,11 +77,10 @@ class Bounds(NamedTuple):
 
     def most(self) -> Most | None:
         """Return the bounds for pricing, or None when one is missing."""
-        counts = (self.input_tokens, self.output_tokens, self.web_searches, self.web_fetches)
-        if None in counts:
+        tokens_in, tokens_out, classes, searches, fetches = self
+        if tokens_in is None or tokens_out is None or searches is None or fetches is None:
             return None
-        tokens_in, tokens_out, searches, fetches = (each or 0 for each in counts)
-        return Most(tokens_in, tokens_out, self.classes, searches, fetches)
+        return Most(tokens_in, tokens_out, classes, searches, fetches)
 
     @property
     def tokens(self) -> int | None:
@@ -125,6 +131,10 @@ def bounds_of(
     if surface == "openai.embeddings":
         # Many texts in one call, each with a window of its own: only the bytes bound them all.
         return Bounds(len(body) + TEMPLATE_TOKENS, 0)
+    if not _SPECIAL.search(body) and not disguised(body):
+        tokens = len(body) + TEMPLATE_TOKENS
+        output = _output_tokens(0, facts, None, window, output_default)
+        return Bounds(tokens if window is None or tokens < window else window, output)
     try:
         asked = _ASKED.decode(body)
     except (msgspec.DecodeError, RecursionError):  # tools of a shape that we do not know
