@@ -55,6 +55,12 @@ def test_text_is_at_most_the_context_window() -> None:
     assert bounds(CHAT, said({"type": "text", "text": "x" * 200_000}), window=None).input_tokens
 
 
+def test_a_window_that_the_text_is_far_too_long_for_is_not_believed() -> None:
+    """P3: providers sell longer windows than the price list knows; then the bytes bound it."""
+    assert WINDOW == input_of(CHAT, {"messages": "x" * (4 * WINDOW - 200)})
+    assert (input_of(CHAT, {"messages": "x" * 4 * WINDOW}) or 0) > 4 * WINDOW
+
+
 @pytest.mark.parametrize(
     ("surface", "part"),
     [

@@ -111,7 +111,8 @@ class Call:
         self._next_progress = self._opened_at + _PROGRESS_EVERY_S
         try:
             self._books.journal.opened(self.opened, self.admitted.price)
-        except ledger.JournalFull:
+        # Whatever kept it from being written: the call does not leave, so it holds nothing.
+        except BaseException:
             self._end_hold(None, NOT_BILLED, left=False)
             raise
 

@@ -27,6 +27,8 @@ IMAGE_TOKENS = 50_000
 """Most tokens of one image: 8 tiles of 5,667 and 2,833 on the dearest list (gpt-4o-mini)."""
 SOUND_BYTES_PER_TOKEN = 8
 """Base64 bytes that a token of sound has at least: no codec takes less, at 25 tokens a second."""
+USUAL_BYTES_PER_TOKEN = 4
+"""Of text. Nobody sends more than a window holds: then a longer one is sold than the one known."""
 TOOL_CALL_TOKENS = 8
 """Tokens that a model writes at least to call a server tool: its name and one argument."""
 
@@ -132,9 +134,8 @@ def bounds_of(
         # Many texts in one call, each with a window of its own: only the bytes bound them all.
         return Bounds(len(body) + TEMPLATE_TOKENS, 0)
     if not _SPECIAL.search(body) and not disguised(body):
-        tokens = len(body) + TEMPLATE_TOKENS
         output = _output_tokens(0, facts, None, window, output_default)
-        return Bounds(tokens if window is None or tokens < window else window, output)
+        return Bounds(_within(len(body) + TEMPLATE_TOKENS, window), output)
     try:
         asked = _ASKED.decode(body)
     except (msgspec.DecodeError, RecursionError):  # tools of a shape that we do not know
@@ -181,7 +182,14 @@ def _input_tokens(
         packed_images, packed_sound = _packed(body)
         tokens += images * IMAGE_TOKENS - packed_images
         tokens += -(-packed_sound // SOUND_BYTES_PER_TOKEN) - packed_sound
-    return tokens if window is None else min(tokens, window)
+    return _within(tokens, window)
+
+
+def _within(tokens: int, window: int | None) -> int:
+    """Return at most ``window``, unless so much was sent that the window must be out of date."""
+    if window is None or tokens <= window or tokens > window * USUAL_BYTES_PER_TOKEN:
+        return tokens
+    return window
 
 
 def _is_elsewhere(surface: str, body: bytes, asked: _Asked) -> bool:
