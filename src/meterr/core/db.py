@@ -57,14 +57,21 @@ class Database:
         pool_size_max: int = 4,
         connect_timeout_s: float = 5,
         statement_timeout_s: float = 30,
+        idle_transaction_s: float = 0,
     ) -> AsyncIterator[Self]:
-        """Yield a Database for the block; every connection is closed when it ends."""
+        """
+        Yield a Database for the block; every connection is closed when it ends.
+
+        A transaction that says nothing for ``idle_transaction_s`` (0: for ever) is ended by the
+        server, also when this process is paused or its host is gone.
+        """
         opener = partial(
             connect,
             dsn,
             role,
             connect_timeout_s=connect_timeout_s,
             statement_timeout_s=statement_timeout_s,
+            idle_transaction_s=idle_transaction_s,
         )
         pool = Pool(opener, size_max=pool_size_max, wait_timeout_s=connect_timeout_s)
         try:
@@ -114,6 +121,7 @@ async def connect(
     *,
     connect_timeout_s: float = 5,
     statement_timeout_s: float = 30,
+    idle_transaction_s: float = 0,
     autocommit: bool = False,
 ) -> Connection:
     """
@@ -129,7 +137,7 @@ async def connect(
                 autocommit=autocommit,
                 application_name=f"meterr {role or 'login'}",
                 client_encoding="UTF8",
-                options=_session_options(dsn, role, statement_timeout_s),
+                options=_session_options(dsn, role, statement_timeout_s, idle_transaction_s),
             )
     except (psycopg.Error, OSError, TimeoutError) as error:
         raise outage.of(error) from error
@@ -137,9 +145,12 @@ async def connect(
     return connection
 
 
-def _session_options(dsn: str, role: Role | None, statement_timeout_s: float) -> str:
+def _session_options(
+    dsn: str, role: Role | None, statement_timeout_s: float, idle_transaction_s: float
+) -> str:
     settings = {
         "statement_timeout": f"{int(statement_timeout_s * 1000)}ms",
+        "idle_in_transaction_session_timeout": f"{int(idle_transaction_s * 1000)}ms",
         "TimeZone": "UTC",
         "standard_conforming_strings": "on",
         # The drain deletes what was committed: a commit has to mean it, whatever others set.

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from meterr import identity, ledger
 from meterr.core.errors import MeterrError
-from meterr.core.http.asgi import ON_CLIENT_GONE, Receive, Scope, Send
+from meterr.core.http.asgi import ON_CLIENT_GONE, WHOLE_BODY, Receive, Scope, Send
 from meterr.core.http.body import read_body
 from meterr.core.ids import unix_ms_of
 from meterr.core.principal import Principal
@@ -23,7 +23,7 @@ from meterr.gateway.admission import (
 from meterr.gateway.call import Books, Call
 from meterr.gateway.endpoint import Endpoint
 from meterr.gateway.headers import Known, acted_on, forwarded
-from meterr.gateway.holding import Holding
+from meterr.gateway.holding import Hold, Holding
 from meterr.gateway.metering import (
     Reading,
     RequestFacts,
@@ -85,14 +85,17 @@ class MeteredSurface:
         """Serve one request; ``line`` collects what the canonical log line says about it."""
         known = acted_on(scope["headers"])
         principal = await authenticated(self._authenticator, known, line)
-        server = self._limits.server
         facts = _NOTHING_ASKED
         try:
             require_key_scope(principal, self._surface.scope)
             require_json(known)
-            body = await read_body(
-                scope, receive, bytes_max=server.body_bytes_max, timeout_s=server.body_timeout_s
-            )
+            body = await self._body(scope, receive)
+        except MeterrError as error:
+            self._record_refusal(line, principal, facts, error)
+            raise
+        if WHOLE_BODY not in scope:  # it took its time: the key or its limits may have changed
+            principal = await authenticated(self._authenticator, known, line)
+        try:
             facts = read_request(self._surface.name, body)
             line.model = repeatable(facts.model)
             admitted = self._admission.admit(
@@ -105,9 +108,26 @@ class MeteredSurface:
         except MeterrError as error:
             self._record_refusal(line, principal, facts, error)
             raise
+        if held is not None and held.waited:
+            await self._require_known_still(known, line, held)
         line.upstream = admitted.upstream.name
         call = Call(self._books, line, admitted, len(body), held)
         await self._call(call, Outgoing(scope, known, sent), send)
+
+    async def _body(self, scope: Scope, receive: Receive) -> bytes:
+        server = self._limits.server
+        return await read_body(
+            scope, receive, bytes_max=server.body_bytes_max, timeout_s=server.body_timeout_s
+        )
+
+    async def _require_known_still(self, known: Known, line: RequestLine, held: Hold) -> None:
+        """Refuse a key that was revoked while its call waited for room under a limit."""
+        try:
+            await authenticated(self._authenticator, known, line)
+        # Whatever it is, a cancellation too: what was reserved must come back.
+        except BaseException:
+            held.release()
+            raise
 
     async def _call(self, call: Call, outgoing: Outgoing, send: Send) -> None:
         call.open()

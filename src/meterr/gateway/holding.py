@@ -34,6 +34,8 @@ class Hold(NamedTuple):
     limiter: Limiter
     reservation: Reservation
     bounds: Bounds
+    waited: bool
+    """Whether the database was asked, so that time has passed."""
 
     def settle(self, usd: Decimal | None, tokens: int) -> None:
         """Give back what the call did not use; of an unknown cost (None) nothing."""
@@ -85,9 +87,10 @@ class Holding:
         bounds, ask = self._asked(admitted, limits, body, at_unix_ms)
         principal = admitted.principal
         held = self._limiter.reserve_now(principal, limits, ask, at_unix_ms)
+        waited = held is None
         if held is None:
             held = await self._limiter.reserve(principal, limits, ask, at_unix_ms)
-        return Hold(self._limiter, held, bounds)
+        return Hold(self._limiter, held, bounds, waited)
 
     def _limits_of(self, admitted: Admitted) -> Sequence[Limit]:
         model = admitted.facts.model

@@ -78,7 +78,7 @@ class Account:
     def adopt(self, limit: Limit, zone: str, window: Window) -> None:
         """Hold to the rule as it is now; what was lent under a higher amount goes back."""
         amount = units(limit.measure, limit.amount)
-        if amount < self.amount:
+        if amount < self.amount or (limit.hard and not self.limit.hard):
             self.lease.give_back()
             self.spare = 0
         self.remaining += amount - self.amount
