@@ -148,6 +148,14 @@ def test_keys_of_one_owner_draw_from_one_limit(meterr: Conversation) -> None:
     assert 200 == ask(meterr, meterr.house.new_key(owner="grace")).status
 
 
+def test_a_limit_of_a_model_holds_however_the_name_is_spelled(meterr: Conversation) -> None:
+    """P3, attack: prices and many providers do not care for case; no way around a limit either."""
+    key, key_id = meterr.house.new_key_with_id()
+    set_rule(meterr.house, Measure.REQUESTS, "1", key=key_id, model="GPT-4o-*")
+    found = [ask(meterr, key, model="gpt-4o-mini").status for _ in range(2)]
+    assert [200, 429] == found
+
+
 def test_a_limit_of_a_model_holds_for_that_model(meterr: Conversation) -> None:
     """Issue 3: per model within any of these, by the same patterns that keys have."""
     key, key_id = meterr.house.new_key_with_id()

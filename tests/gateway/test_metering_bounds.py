@@ -94,6 +94,14 @@ def test_text_that_looks_like_an_image_stays_text() -> None:
     assert found > len(DATA_URL) + IMAGE_TOKENS
 
 
+def test_a_body_of_nothing_but_nesting_is_not_walked() -> None:
+    """P3, attack: megabytes of empty lists beside an image would hold up every other call."""
+    image = {"type": "image_url", "image_url": {"url": DATA_URL}}
+    nested = [[] for _ in range(25_000)]
+    found = bounds(CHAT, {**said(image), "nested": nested, "max_tokens": 5}, window=None)
+    assert (found.input_tokens or 0) > IMAGE_TOKENS + len(DATA_URL) + len(json.dumps(nested))
+
+
 def test_sound_is_bounded_by_its_length_and_may_be_billed_as_sound() -> None:
     """P3: no codec takes fewer than 8 bytes for a token of sound."""
     part = {"type": "input_audio", "input_audio": {"data": PACKED, "format": "mp3"}}

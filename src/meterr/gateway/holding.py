@@ -93,11 +93,12 @@ class Holding:
         return Hold(self._limiter, held, bounds, waited)
 
     def _limits_of(self, admitted: Admitted) -> Sequence[Limit]:
-        model = admitted.facts.model
+        # Prices do not care for case, nor do many providers: neither may a way around a limit.
+        model = admitted.facts.model.casefold()
         found = [
             limit
             for limit in admitted.principal.limits
-            if not limit.model or matches(limit.model, model)
+            if not limit.model or matches(limit.model.casefold(), model)
         ]
         name = admitted.upstream.name
         if name in self._upstream_limits:

@@ -31,6 +31,8 @@ USUAL_BYTES_PER_TOKEN = 4
 """Of text. Nobody sends more than a window holds: then a longer one is sold than the one known."""
 TOOL_CALL_TOKENS = 8
 """Tokens that a model writes at least to call a server tool: its name and one argument."""
+_NESTED_MAX = 20_000
+"""Objects and lists of a body that are looked into one by one: the loop stands still meanwhile."""
 
 _WS = rb"[ \t\r\n]*+"
 _TYPE = rb'"type"' + _WS + rb":" + _WS + rb'"'
@@ -208,9 +210,12 @@ def _packed(body: bytes) -> tuple[int, int]:
     """
     Return how many bytes of ``body`` are images and how many are sound, both in base64.
 
-    Only what stands where a provider looks for it counts, so text is never taken for an image.
+    Only what stands where a provider looks for it counts, so text is never taken for an image. In a
+    body that may nest more than ``_NESTED_MAX`` things nothing is looked for: then it counts whole.
     """
     images = sound = 0
+    if body.count(b"{") + body.count(b"[") > _NESTED_MAX:
+        return images, sound
     waiting: list[Any] = [msgspec.json.decode(body)]
     while waiting:
         here = waiting.pop()
