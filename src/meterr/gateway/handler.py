@@ -96,6 +96,7 @@ class MeteredSurface:
         if WHOLE_BODY not in scope:  # it took its time: the key or its limits may have changed
             principal = await authenticated(self._authenticator, known, line)
         try:
+            require_key_scope(principal, self._surface.scope)
             facts = read_request(self._surface.name, body)
             line.model = repeatable(facts.model)
             admitted = self._admission.admit(
