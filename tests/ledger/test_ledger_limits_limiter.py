@@ -238,6 +238,20 @@ class TestChangedRules:
             await house.rule(Measure.USD, "1", Span.MONTH, hard=False)
             assert await key.reserve(replace(hard, hard=False))
 
+    async def test_what_was_lent_while_a_limit_was_soft_is_not_used_once_it_is_hard(
+        self, house: House
+    ) -> None:
+        """P3, attack: a slice from beyond the amount would let calls pass that nothing covers."""
+        cent = Ask(Decimal("0.01"), 100)
+        soft = await house.rule(Measure.USD, "5", Span.MONTH, hard=False)
+        async with caller(house) as key, caller(house) as other:
+            await other.reserve(soft, ask=Ask(Decimal(6), 100))
+            await key.reserve(soft, ask=cent)
+            assert key.now(soft, ask=cent) is not None
+            hard = await house.rule(Measure.USD, "5", Span.MONTH)
+
+            await key.refused(hard, ask=cent)
+
     async def test_an_ended_rule_holds_nobody(self, house: House) -> None:
         """Even a process that has not heard of its end yet."""
         budget = await house.rule(Measure.USD, "1", Span.MONTH)
