@@ -13,7 +13,7 @@ from meterr.gateway.admission import Admitted
 from meterr.gateway.errors import PriceUnknown
 from meterr.gateway.holding import Hold
 from meterr.gateway.metering import Reading
-from meterr.gateway.rate_headers import rate_headers
+from meterr.gateway.rate_headers import SHOWN, rate_headers
 from meterr.ledger.journal import Durability
 from meterr.ledger.journal.estimate import estimated
 from meterr.ledger.model import Opened, Price, Progress, Settled, Usage
@@ -133,8 +133,11 @@ class Call:
         """Return the headers that say what is now left of the caller's own rates, if any hold."""
         if self._rated is None:
             return []
+        states = self._rated.states_of(SHOWN)
+        if not states:
+            return []
         at_unix_ms = unix_ms_of(self.call_id) + self._elapsed_ms()
-        return rate_headers(self.admitted.surface.family, self._rated.states, at_unix_ms)
+        return rate_headers(self.admitted.surface.family, states, at_unix_ms)
 
     def _provider_request_id(self) -> str:
         found = self._answer_headers

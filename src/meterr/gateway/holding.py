@@ -1,17 +1,17 @@
 """What a call holds of its caller's limits while it runs: asked for before it leaves."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from decimal import Decimal
 from typing import NamedTuple
 
 from meterr import ledger
 from meterr.core.errors import Unavailable
 from meterr.core.ids import unix_ms_of
-from meterr.core.limits import Limit, Measure
+from meterr.core.limits import Limit
 from meterr.gateway.admission import Admitted, leaves_tier_open
+from meterr.gateway.applicable import Applicable, applicable
 from meterr.gateway.errors import CallTooLarge, CallUnbounded, PriceUnknown
 from meterr.gateway.metering.bounds import Bounds, bounds_of
-from meterr.identity.authorisation import matches
 from meterr.ledger.limits import Ask, Limiter, Reservation
 from meterr.ledger.model import Price
 from meterr.ledger.price_context import STANDARD
@@ -23,9 +23,12 @@ _WORST_CASES_MAX = 4096
 _BYTES_PER_TOKEN_MAX = 16
 """No text of some length has so few tokens that one of them takes more bytes, on average."""
 
-_NEEDS_BOUNDS = (Measure.USD, Measure.TOKENS)
+_KNOWN_MAX = 4096
+"""Pairs of key and model whose limits are kept at hand."""
+
+_NO_USD = Decimal(0)
 _NOTHING = Bounds(0, 0)
-_NOTHING_MUCH = Ask(Decimal(0), 0)
+_NOTHING_MUCH = Ask(_NO_USD, 0)
 
 
 class Hold(NamedTuple):
@@ -64,6 +67,7 @@ class Holding:
         self._prices = prices
         self._upstream_limits = upstream_limits
         self._worst_cases: dict[str, WorstCase] = {}
+        self._known: dict[tuple[str, str, str], Applicable] = {}
 
     def applies(self, admitted: Admitted) -> bool:
         """Say whether any limit may hold for a call; False costs next to nothing."""
@@ -80,59 +84,60 @@ class Holding:
             PriceUnknown: a hard limit on cost holds, and what the call may use has no price.
             Unavailable: it cannot be known whether there is room.
         """
-        limits = self._limits_of(admitted)
+        rules = self._rules(admitted)
+        limits, principal = rules.limits, rules.principal
         if not limits:
             return None
         at_unix_ms = unix_ms_of(call_id)
-        bounds, ask = self._asked(admitted, limits, body, at_unix_ms)
-        principal = admitted.principal
+        bounds, ask = _NOTHING, _NOTHING_MUCH
+        if rules.measures_tokens and admitted.surface.billed:
+            bounds, ask = self._asked(admitted, rules, body, at_unix_ms)
         held = self._limiter.reserve_now(principal, limits, ask, at_unix_ms)
         waited = held is None
         if held is None:
             held = await self._limiter.reserve(principal, limits, ask, at_unix_ms)
         return Hold(self._limiter, held, bounds, waited)
 
-    def _limits_of(self, admitted: Admitted) -> Sequence[Limit]:
-        # Prices do not care for case, nor do many providers: neither may a way around a limit.
-        model = admitted.facts.model.casefold()
-        found = [
-            limit
-            for limit in admitted.principal.limits
-            if not limit.model or matches(limit.model.casefold(), model)
-        ]
-        name = admitted.upstream.name
-        if name in self._upstream_limits:
-            upstream_limit = self._upstream_limits[name]
-            if upstream_limit is None:
-                raise Unavailable(
-                    "The provider's limit is not loaded yet. Retry in a moment.", retry_after_s=1
-                )
-            found.append(upstream_limit)
+    def _rules(self, admitted: Admitted) -> Applicable:
+        principal, upstream, model = (
+            admitted.principal,
+            admitted.upstream.name,
+            admitted.facts.model,
+        )
+        upstream_limit = self._upstream_limits.get(upstream)
+        if upstream_limit is None and upstream in self._upstream_limits:
+            raise Unavailable(
+                "The provider's limit is not loaded yet. Retry in a moment.", retry_after_s=1
+            )
+        key = (principal.key_id, upstream, model)
+        known = self._known.get(key)
+        if known and known.principal is principal and known.upstream is upstream_limit:
+            return known
+        if len(self._known) >= _KNOWN_MAX:
+            self._known.clear()
+        found = self._known[key] = applicable(principal, upstream_limit, model)
         return found
 
     def _asked(
-        self, admitted: Admitted, limits: Sequence[Limit], body: bytes, at_unix_ms: int
+        self, admitted: Admitted, rules: Applicable, body: bytes, at_unix_ms: int
     ) -> tuple[Bounds, Ask]:
-        measured = [limit for limit in limits if limit.measure in _NEEDS_BOUNDS]
-        if not measured or not admitted.surface.billed:
-            return _NOTHING, _NOTHING_MUCH
         facts = admitted.facts
         bounds = bounds_of(
             admitted.surface.name,
             body,
             facts,
             window=self._prices.context_window(admitted.upstream.provider, facts.model),
-            output_default=admitted.principal.output_tokens_default,
+            output_default=rules.principal.output_tokens_default,
         )
         tokens = bounds.tokens
-        if tokens is None and any(limit.hard for limit in measured):
+        if tokens is None and rules.needs_bounds:
             raise _unbounded(admitted, bounds)
-        _refuse_what_never_fits(measured, bounds, len(body))
-        usd: Decimal | None = Decimal(0)
-        budgets = [limit for limit in measured if limit.measure is Measure.USD]
-        if budgets:
+        if rules.tokens_max is not None:
+            _refuse_what_never_fits(rules.tokens_max, bounds, len(body))
+        usd: Decimal | None = _NO_USD
+        if rules.measures_usd:
             usd = self._usd(admitted, bounds, at_unix_ms)
-            if usd is None and any(limit.hard for limit in budgets):
+            if usd is None and rules.needs_price:
                 raise _unpriced(admitted)
         return bounds, Ask(usd, tokens or bounds.input_tokens or 0)
 
@@ -165,7 +170,7 @@ class Holding:
         return found
 
 
-def _refuse_what_never_fits(limits: Sequence[Limit], bounds: Bounds, request_bytes: int) -> None:
+def _refuse_what_never_fits(tokens_max: int, bounds: Bounds, request_bytes: int) -> None:
     """
     Refuse a call that a rate of tokens could not hold if nothing else ran.
 
@@ -174,15 +179,13 @@ def _refuse_what_never_fits(limits: Sequence[Limit], bounds: Bounds, request_byt
     """
     prompt = min(bounds.input_tokens or 0, request_bytes // _BYTES_PER_TOKEN_MAX)
     tokens = prompt + (bounds.output_tokens or 0)
-    for limit in limits:
-        if limit.measure is Measure.TOKENS and limit.hard and tokens > limit.amount:
-            raise CallTooLarge(
-                f"This call is for {tokens} tokens or more, its answer's bound included; the limit "
-                f"is {limit.amount:f} a minute. Ask for a shorter answer (max_tokens) or send "
-                "less.",
-                param="max_tokens",
-                retry_after_s=60,
-            )
+    if tokens > tokens_max:
+        raise CallTooLarge(
+            f"This call is for {tokens} tokens or more, its answer's bound included; the limit "
+            f"is {tokens_max} a minute. Ask for a shorter answer (max_tokens) or send less.",
+            param="max_tokens",
+            retry_after_s=60,
+        )
 
 
 def _unbounded(admitted: Admitted, bounds: Bounds) -> CallUnbounded:

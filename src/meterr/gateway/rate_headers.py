@@ -1,8 +1,9 @@
 """What is left of a caller's rates, in the headers that its SDK and its back-off read. Pure."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import timedelta
 from math import ceil
+from typing import Final, NamedTuple
 
 from meterr.core.clock import as_datetime
 from meterr.core.http.asgi import Headers
@@ -10,7 +11,14 @@ from meterr.core.limits import Measure
 from meterr.gateway.surfaces import Family
 from meterr.ledger.limits import LimitState
 
-_SHOWN = (Measure.REQUESTS, Measure.TOKENS)
+SHOWN: Final = (Measure.REQUESTS, Measure.TOKENS)
+"""The measures that have headers."""
+
+
+class _Names(NamedTuple):
+    limit: bytes
+    remaining: bytes
+    reset: bytes
 
 
 def rate_headers(family: Family, states: Iterable[LimitState], at_unix_ms: int) -> Headers:
@@ -22,31 +30,19 @@ def rate_headers(family: Family, states: Iterable[LimitState], at_unix_ms: int) 
     """
     tightest: dict[Measure, LimitState] = {}
     for state in states:
-        measure = state.limit.measure
-        if measure in _SHOWN and state.limit.hard:
-            known = tightest.get(measure)
+        limit = state.limit
+        if limit.hard and limit.measure in SHOWN:
+            known = tightest.get(limit.measure)
             if known is None or state.remaining < known.remaining:
-                tightest[measure] = state
+                tightest[limit.measure] = state
     headers: Headers = []
-    for measure, state in tightest.items():
-        headers += _of(family, measure.value.encode(), state, at_unix_ms)
+    names, reset = _FAMILIES[family]
+    for measure, (limit, remaining, resets_in_s) in tightest.items():
+        name = names[measure]
+        headers.append((name.limit, b"%d" % limit.amount))
+        headers.append((name.remaining, b"%d" % max(int(remaining), 0)))
+        headers.append((name.reset, reset(at_unix_ms, resets_in_s)))
     return headers
-
-
-def _of(family: Family, measure: bytes, state: LimitState, at_unix_ms: int) -> Headers:
-    limit, remaining = b"%d" % state.limit.amount, b"%d" % max(int(state.remaining), 0)
-    if family is Family.ANTHROPIC:
-        name = b"anthropic-ratelimit-" + measure
-        return [
-            (name + b"-limit", limit),
-            (name + b"-remaining", remaining),
-            (name + b"-reset", _moment(at_unix_ms, state.resets_in_s)),
-        ]
-    return [
-        (b"x-ratelimit-limit-" + measure, limit),
-        (b"x-ratelimit-remaining-" + measure, remaining),
-        (b"x-ratelimit-reset-" + measure, _duration(state.resets_in_s)),
-    ]
 
 
 def _moment(at_unix_ms: int, in_s: float) -> bytes:
@@ -55,7 +51,7 @@ def _moment(at_unix_ms: int, in_s: float) -> bytes:
     return at.strftime("%Y-%m-%dT%H:%M:%SZ").encode()
 
 
-def _duration(in_s: float) -> bytes:
+def _duration(_: int, in_s: float) -> bytes:
     """Return a span as OpenAI writes it: ``120ms``, ``7s``, ``6m0s``, ``1h0m0s``; rounded up."""
     if in_s < 1:
         return b"%dms" % max(ceil(in_s * 1000), 0)
@@ -64,3 +60,19 @@ def _duration(in_s: float) -> bytes:
     if hours:
         return b"%dh%dm%ds" % (hours, minutes, seconds)
     return b"%dm%ds" % (minutes, seconds) if minutes else b"%ds" % seconds
+
+
+def _names(pattern: str) -> Mapping[Measure, _Names]:
+    return {
+        measure: _Names._make(
+            pattern.format(measure=measure, of=of).encode() for of in _Names._fields
+        )
+        for measure in SHOWN
+    }
+
+
+_Reset = Callable[[int, float], bytes]
+_FAMILIES: Final[Mapping[Family, tuple[Mapping[Measure, _Names], _Reset]]] = {
+    Family.OPENAI: (_names("x-ratelimit-{of}-{measure}"), _duration),
+    Family.ANTHROPIC: (_names("anthropic-ratelimit-{measure}-{of}"), _moment),
+}

@@ -5,7 +5,7 @@ import math
 from typing import Final
 
 from meterr.core.limits import Holder, Limit, Measure, Span
-from meterr.ledger.limits.lease import RATE_SPAN_S, Cooling, Lease, Nature, slice_of, spare_of
+from meterr.ledger.limits.lease import RATE_SPAN_S, Cooling, Lease, slice_of, spare_of
 from meterr.ledger.limits.model import NATURE, NO_TENANT, LimitState, amount_of, units
 from meterr.ledger.limits.store import Lent, Wish
 from meterr.ledger.limits.window import EPOCH, Window
@@ -13,7 +13,6 @@ from meterr.ledger.limits.window import EPOCH, Window
 # The database keeps a lease for 30 s from when it renewed it; ours ends earlier by what clocks may
 # differ in pace.
 _VALID_S: Final = 25.0
-_COOLS: Final = Nature.COOLS
 _IDLE_TICKS: Final = 5
 _FOREVER_MS: Final = 1 << 62
 
@@ -103,8 +102,8 @@ class Account:
         if not lease.take(need, now):
             if hard:
                 return None
-            lease.draw(need)
-        return self, need, lease.cool(need, now) if lease.nature is _COOLS else None
+            lease.draw(need, now)
+        return self, need, lease.newest
 
     def wish(self, process: str, now: float) -> Wish:
         """

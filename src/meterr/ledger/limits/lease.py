@@ -71,6 +71,7 @@ class Lease:
         "in_use",
         "lease_id",
         "nature",
+        "newest",
         "ready",
         "returned",
         "spent",
@@ -86,6 +87,7 @@ class Lease:
         self.spent = 0
         self.cooling = 0
         self._cooling: deque[Cooling] = deque()
+        self.newest: Cooling | None = None  # where what was taken last cools, if it does
 
     @property
     def owed(self) -> int:
@@ -103,27 +105,22 @@ class Lease:
             self.thaw(now)
         if amount > self.ready:
             return False
-        self.ready -= amount
-        if self.nature is not _COOLS:
-            self.in_use += amount
+        self.draw(amount, now)
         return True
 
-    def draw(self, amount: int) -> None:
-        """Reserve ``amount`` whether or not it is ready: the limit is soft."""
+    def draw(self, amount: int, now: float) -> None:
+        """Reserve ``amount`` whether or not it is ready; of a rate it cools from now on."""
         self.ready -= amount
         if self.nature is not _COOLS:
             self.in_use += amount
-
-    def cool(self, amount: int, now: float) -> Cooling:
-        """Let ``amount``, just taken, cool from now on; return what to name when it changes."""
-        last = self._cooling[-1] if self._cooling else None
-        if last is None or now > last.since + _COOL_TOGETHER_S:
-            last = Cooling(now)
+            return
+        last = self.newest
+        if last is None or last.over or now > last.since + _COOL_TOGETHER_S:
+            last = self.newest = Cooling(now)
             self._cooling.append(last)
         last.until = now + RATE_SPAN_S
         last.amount += amount
         self.cooling += amount
-        return last
 
     def settle(self, reserved: int, used: int, cooling: Cooling | None) -> None:
         """

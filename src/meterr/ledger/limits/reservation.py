@@ -1,5 +1,7 @@
 """What one call holds of its limits, from before it leaves until it is settled."""
 
+from collections.abc import Collection
+
 from meterr.core.clock import Clock
 from meterr.core.limits import Measure
 from meterr.ledger.limits.account import Part
@@ -19,14 +21,21 @@ class Reservation:
     @property
     def leases(self) -> tuple[int, ...]:
         """The leases its money comes from, for the journal."""
-        return tuple(
-            account.lease.lease_id
-            for account, _, _ in self.parts
-            if account.measure is Measure.USD and account.lease.lease_id is not None
-        )
+        found: list[int] = []
+        for account, _, _ in self.parts:
+            if account.measure is Measure.USD and (lease_id := account.lease.lease_id) is not None:
+                found.append(lease_id)
+        return tuple(found)
 
     @property
     def states(self) -> tuple[LimitState, ...]:
         """What is left of each limit now, in the order in which they were asked."""
-        now, now_ms = self._clock.monotonic(), self._clock.unix_ms()
-        return tuple(account.state(now, now_ms) for account, _, _ in self.parts)
+        return tuple(self.states_of(tuple(Measure)))
+
+    def states_of(self, measures: Collection[Measure]) -> list[LimitState]:
+        """Return what is left now of those limits that count one of ``measures``."""
+        found: list[LimitState] = []
+        for account, _, _ in self.parts:
+            if account.measure in measures:
+                found.append(account.state(self._clock.monotonic(), self._clock.unix_ms()))
+        return found
