@@ -11,7 +11,7 @@ from meterr.core.limits import Limit
 from meterr.core.principal import Principal
 from meterr.ledger.limits import Ask, Limiter, LimitReached, Reservation
 
-DOLLAR = Ask(Decimal(1), 100)
+DOLLAR = Ask.of(Decimal(1), 100)
 
 
 class Caller:

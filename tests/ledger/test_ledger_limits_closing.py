@@ -13,7 +13,7 @@ from meterr.core.limits import Limit, Measure, Span
 from meterr.ledger.journal import Journal, folder
 from meterr.ledger.limits import Ask, Limiter, OnOutage, Reservation
 
-DOLLAR = Ask(Decimal(1), 0)
+DOLLAR = Ask.of(Decimal(1), 0)
 
 
 @pytest.fixture

@@ -53,7 +53,7 @@ class Processes(RuleBasedStateMachine):
 
     def _call(self, slot: str, need: int) -> bool:
         holds = self.accounts[slot]
-        part = holds.take(need, self.now, hard=True)
+        part = holds.take(need, self.now)
         if part is None:
             return False
         self.calls.append(Call(slot, self.now, need, part[2]))

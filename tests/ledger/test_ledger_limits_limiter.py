@@ -120,7 +120,7 @@ class TestSettling:
             call = await key.reserve(budget)
             key.limiter.settle(call, Decimal("5.5"), 0)
             await until(lambda: house.taken(budget) == Decimal("5.5"))
-            refused = await key.refused(budget, ask=Ask(Decimal("0.000001"), 0))
+            refused = await key.refused(budget, ask=Ask.of(Decimal("0.000001"), 0))
 
         assert (402, "budget-reached") == (refused.status, refused.code)
 
@@ -138,9 +138,9 @@ class TestSettling:
         """A soft one only counts it."""
         hard = await house.rule(Measure.USD, "5", Span.MONTH)
         async with caller(house) as key:
-            refused = await key.refused(hard, ask=Ask(None, 10))
+            refused = await key.refused(hard, ask=Ask.of(None, 10))
             soft = await house.rule(Measure.USD, "5", Span.MONTH, hard=False)
-            passed = await key.reserve(soft, ask=Ask(None, 10))
+            passed = await key.reserve(soft, ask=Ask.of(None, 10))
 
         assert (402, "cost-unbounded", "unbounded") == (
             refused.status,
@@ -242,10 +242,10 @@ class TestChangedRules:
         self, house: House
     ) -> None:
         """P3, attack: a slice from beyond the amount would let calls pass that nothing covers."""
-        cent = Ask(Decimal("0.01"), 100)
+        cent = Ask.of(Decimal("0.01"), 100)
         soft = await house.rule(Measure.USD, "5", Span.MONTH, hard=False)
         async with caller(house) as key, caller(house) as other:
-            await other.reserve(soft, ask=Ask(Decimal(6), 100))
+            await other.reserve(soft, ask=Ask.of(Decimal(6), 100))
             await key.reserve(soft, ask=cent)
             assert key.now(soft, ask=cent) is not None
             hard = await house.rule(Measure.USD, "5", Span.MONTH)

@@ -116,12 +116,12 @@ class TestOutage:
         """The grant was written, its answer never came: asked again, it is all there."""
         budget = await house.rule(Measure.USD, "1", Span.MONTH)
         async with caller(house) as key:
-            await key.reserve(budget, ask=Ask(Decimal("0.25"), 0))
+            await key.reserve(budget, ask=Ask.of(Decimal("0.25"), 0))
             # As a grant looks whose COMMIT was answered by silence.
             house.admin("update meterr.limit_lease set granted = granted + 0.75")
             house.admin("update meterr.limit_pool set taken = taken + 0.75")
-            assert await key.reserve(budget, ask=Ask(Decimal("0.75"), 0))
-            await key.refused(budget, ask=Ask(Decimal("0.01"), 0))
+            assert await key.reserve(budget, ask=Ask.of(Decimal("0.75"), 0))
+            await key.refused(budget, ask=Ask.of(Decimal("0.01"), 0))
 
         assert Decimal(1) == house.taken(budget)
 

@@ -121,7 +121,7 @@ class TestRules:
         rule = await house.rule(Measure.USD, "5", Span.DAY)
         async with house.limiters() as (limiter,), house.database() as db:
             principal = house.principal("Asia/Tokyo")
-            ask = Ask(Decimal("0.5"), 0)
+            ask = Ask.of(Decimal("0.5"), 0)
             await limiter.reserve(principal, [rule], ask, house.clock.unix_ms())
             (listed,) = await list_limits(db, house.clock, house.tenant)
             house.clock.advance(24 * 3600)

@@ -21,7 +21,7 @@ async def calls_until_refused(limiter: Limiter, house: House, budget: Limit, cos
     principal, at, passed = house.principal(), house.clock.unix_ms(), 0
     while True:
         try:
-            call = await limiter.reserve(principal, [budget], Ask(cost, 0), at)
+            call = await limiter.reserve(principal, [budget], Ask.of(cost, 0), at)
         except LimitReached:
             return passed
         limiter.settle(call, cost, 0)
@@ -33,7 +33,7 @@ async def test_what_a_peak_borrowed_goes_back_when_it_is_over(house: House) -> N
     budget = await house.rule(Measure.USD, "5", Span.MONTH)
     principal, at = house.principal(), house.clock.unix_ms()
     async with house.limiters(2) as (peak, other):
-        ask = Ask(Decimal("0.05"), 0)
+        ask = Ask.of(Decimal("0.05"), 0)
         calls = [await peak.reserve(principal, [budget], ask, at) for _ in range(50)]
         assert house.taken(budget) >= Decimal("2.5")
         for call in calls:
@@ -54,7 +54,7 @@ async def test_calls_of_all_processes_reach_nine_tenths_in_any_order(house: Hous
     async with house.limiters(4) as limiters:
         for limiter in limiters:
             # One small call each, and then nothing more of the first three.
-            call = await limiter.reserve(principal, [budget], Ask(Decimal("0.001"), 0), at)
+            call = await limiter.reserve(principal, [budget], Ask.of(Decimal("0.001"), 0), at)
             limiter.settle(call, Decimal("0.001"), 0)
             spent += Decimal("0.001")
         passed = await calls_until_refused(limiters[-1], house, budget, Decimal("0.01"))

@@ -46,7 +46,7 @@ class Fire:
                 self.settle(limiter, reservation, bound)
 
     async def reserve(self, limiter: Limiter, bound: Decimal) -> Reservation | None:
-        ask, at = Ask(bound, 10), self.house.clock.unix_ms()
+        ask, at = Ask.of(bound, 10), self.house.clock.unix_ms()
         reservation = limiter.reserve_now(self.principal, self.limits, ask, at)
         try:
             if reservation is None:
@@ -113,16 +113,16 @@ class TestOneBudgetOfFiveDollars:
         budget = await house.rule(Measure.USD, "5", Span.MONTH)
         principal, at = house.principal(), house.clock.unix_ms()
         async with house.limiters(2) as (dead, living):
-            await dead.reserve(principal, [budget], Ask(Decimal(2), 0), at)
-            kept = await living.reserve(principal, [budget], Ask(Decimal(3), 0), at)
+            await dead.reserve(principal, [budget], Ask.of(Decimal(2), 0), at)
+            kept = await living.reserve(principal, [budget], Ask.of(Decimal(3), 0), at)
             with pytest.raises(LimitReached):
-                await living.reserve(principal, [budget], Ask(Decimal("0.01"), 0), at)
+                await living.reserve(principal, [budget], Ask.of(Decimal("0.01"), 0), at)
             process = house.admin(
                 "select process from meterr.limit_lease where lease_id <> %s", *kept.leases
             )[0]
             assert [(1,)] == house.admin("select meterr.close_process(%s)", *process)
             assert [(0,)] == house.admin("select meterr.close_process(%s)", *process)
-            again = await living.reserve(principal, [budget], Ask(Decimal(2), 0), at)
+            again = await living.reserve(principal, [budget], Ask.of(Decimal(2), 0), at)
 
         assert FIVE == house.taken(budget)
         assert 1 == len(again.leases)
@@ -140,12 +140,12 @@ class TestALostAnswer:
             budget = await house.rule(Measure.USD, "1", Span.MONTH)
             principal, at = house.principal(), house.clock.unix_ms()
             async with house.limiters() as (limiter,):
-                await limiter.reserve(principal, [budget], Ask(Decimal("0.4"), 0), at)
+                await limiter.reserve(principal, [budget], Ask.of(Decimal("0.4"), 0), at)
                 line.cut_at_commit = when
                 with pytest.raises(LimitsUnknown):
-                    await limiter.reserve(principal, [budget], Ask(Decimal("0.6"), 0), at)
+                    await limiter.reserve(principal, [budget], Ask.of(Decimal("0.6"), 0), at)
                 assert Decimal("0.4" if when == "before" else "1") == house.taken(budget)
-                await limiter.reserve(principal, [budget], Ask(Decimal("0.6"), 0), at)
+                await limiter.reserve(principal, [budget], Ask.of(Decimal("0.6"), 0), at)
                 assert Decimal(1) == house.taken(budget)
 
     @pytest.mark.parametrize("when", ["before", "after"])
@@ -159,7 +159,7 @@ class TestALostAnswer:
             budget = await house.rule(Measure.USD, "1", Span.MONTH)
             principal, at = house.principal(), house.clock.unix_ms()
             async with house.limiters(2) as (limiter, other):
-                call = await limiter.reserve(principal, [budget], Ask(Decimal(1), 0), at)
+                call = await limiter.reserve(principal, [budget], Ask.of(Decimal(1), 0), at)
                 line.cut_at_commit = when
                 limiter.settle(call, Decimal("0.25"), 0)
                 await until(lambda: line.cut_at_commit is None)
@@ -167,9 +167,9 @@ class TestALostAnswer:
                 await limiter.look_around()
                 await limiter.settled()
                 assert Decimal("0.25") == house.taken(budget)
-                await other.reserve(principal, [budget], Ask(Decimal("0.75"), 0), at)
+                await other.reserve(principal, [budget], Ask.of(Decimal("0.75"), 0), at)
                 with pytest.raises(LimitReached):
-                    await limiter.reserve(principal, [budget], Ask(Decimal("0.01"), 0), at)
+                    await limiter.reserve(principal, [budget], Ask.of(Decimal("0.01"), 0), at)
 
 
 class TestSixtyRequestsAMinute:
@@ -198,10 +198,10 @@ class TestSixtyRequestsAMinute:
         principal = house.principal()
         async with house.limiters() as (limiter,):
             for _ in range(2):
-                await limiter.reserve(principal, [rate], Ask(None, 0), house.clock.unix_ms())
+                await limiter.reserve(principal, [rate], Ask.of(None, 0), house.clock.unix_ms())
                 house.clock.advance(10)
             with pytest.raises(LimitReached) as refused:
-                await limiter.reserve(principal, [rate], Ask(None, 0), house.clock.unix_ms())
+                await limiter.reserve(principal, [rate], Ask.of(None, 0), house.clock.unix_ms())
 
         assert (429, "rate-limit-reached") == (refused.value.status, refused.value.code)
         assert 40 == refused.value.retry_after_s
@@ -212,7 +212,7 @@ class TestSixtyRequestsAMinute:
         rate = await house.rule(Measure.TOKENS, "100", Span.MINUTE)
         principal = house.principal()
         async with house.limiters(2) as limiters:
-            ask, at = Ask(None, 60), house.clock.unix_ms()
+            ask, at = Ask.of(None, 60), house.clock.unix_ms()
             made = await asyncio.gather(
                 *(each.reserve(principal, [rate], ask, at) for each in (limiters * 3)[:5]),
                 return_exceptions=True,
@@ -227,7 +227,7 @@ class TestConcurrency:
     async def test_permits_move_between_processes_as_calls_end(self, house: House) -> None:
         """Three at once, wherever they run."""
         rule = await house.rule(Measure.CONCURRENCY, "3", Span.CALL)
-        principal, at, ask = house.principal(), house.clock.unix_ms(), Ask(None, 0)
+        principal, at, ask = house.principal(), house.clock.unix_ms(), Ask.of(None, 0)
         async with house.limiters(3) as limiters:
             calls = [await each.reserve(principal, [rule], ask, at) for each in limiters]
             with pytest.raises(LimitReached) as refused:
@@ -247,9 +247,9 @@ async def burst(
     for _ in range(calls):
         at = house.clock.unix_ms()
         try:
-            reservation = limiter.reserve_now(principal, [rate], Ask(None, 0), at)
+            reservation = limiter.reserve_now(principal, [rate], Ask.of(None, 0), at)
             if reservation is None:
-                reservation = await limiter.reserve(principal, [rate], Ask(None, 0), at)
+                reservation = await limiter.reserve(principal, [rate], Ask.of(None, 0), at)
         except LimitReached:
             continue
         passed.append(house.clock.monotonic())

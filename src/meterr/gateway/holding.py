@@ -28,7 +28,7 @@ _KNOWN_MAX = 4096
 
 _NO_USD = Decimal(0)
 _NOTHING = Bounds(0, 0)
-_NOTHING_MUCH = Ask(_NO_USD, 0)
+_NOTHING_MUCH = Ask(0, 0)
 
 
 class Hold(NamedTuple):
@@ -139,7 +139,7 @@ class Holding:
             usd = self._usd(admitted, bounds, at_unix_ms)
             if usd is None and rules.needs_price:
                 raise _unpriced(admitted)
-        return bounds, Ask(usd, tokens or bounds.input_tokens or 0)
+        return bounds, Ask.of(usd, tokens or bounds.input_tokens or 0)
 
     def _usd(self, admitted: Admitted, bounds: Bounds, at_unix_ms: int) -> Decimal | None:
         """Return the most that the call can cost, under every price list it may be billed by."""

@@ -6,7 +6,7 @@ from typing import Final
 
 from meterr.core.limits import Holder, Limit, Measure, Span
 from meterr.ledger.limits.lease import RATE_SPAN_S, Cooling, Lease, slice_of, spare_of
-from meterr.ledger.limits.model import NATURE, NO_TENANT, LimitState, amount_of, units
+from meterr.ledger.limits.model import NATURE, NO_TENANT, PLACE, LimitState, amount_of, units
 from meterr.ledger.limits.store import Lent, Wish
 from meterr.ledger.limits.window import EPOCH, Window
 
@@ -14,7 +14,7 @@ from meterr.ledger.limits.window import EPOCH, Window
 # differ in pace.
 _VALID_S: Final = 25.0
 _IDLE_TICKS: Final = 5
-_FOREVER_MS: Final = 1 << 62
+FOREVER_MS: Final = 1 << 62
 
 
 class Account:
@@ -40,6 +40,7 @@ class Account:
         "moved",
         "needs",
         "parting",
+        "place",
         "planned",
         "remaining",
         "spare",
@@ -54,6 +55,7 @@ class Account:
     def __init__(self, limit: Limit, tenant_id: str, zone: str, window: Window) -> None:
         self.limit = limit
         self.measure = limit.measure
+        self.place = PLACE[limit.measure]
         self.tenant_id = NO_TENANT if limit.holder is Holder.UPSTREAM else tenant_id
         self.zone = zone
         self.starts_at = window.starts_at
@@ -66,7 +68,7 @@ class Account:
         self.spare = 0  # kept ready for calls to come; what is more goes back
         self.told = self.heard = 0  # of what was returned: said to the window, and heard there
         self.parting = False  # nobody has drawn from this for some time, or ever will
-        self.valid_until = math.inf if limit.measure is Measure.USD else -math.inf
+        self.valid_until = -math.inf  # nothing is held yet
         self.needs: list[int] = []
         self.begun = self.answered = 0
         self.flight: asyncio.Task[Exception | None] | None = None
@@ -90,20 +92,24 @@ class Account:
         return (
             self.starts_ms <= at_unix_ms < self.ends_ms
             and (known is limit or (known.amount == limit.amount and known.hard is limit.hard))
-            and (self.zone == zone or self.ends_ms == _FOREVER_MS)
+            and (self.zone == zone or self.ends_ms == FOREVER_MS)
         )
 
-    def take(self, need: int, now: float, *, hard: bool) -> "Part | None":
-        """Reserve ``need``; None when that cannot be known without asking."""
-        lease = self.lease
-        if now >= self.valid_until or lease.lease_id is None:
+    def take(self, need: int, now: float) -> "Part | None":
+        """Reserve ``need`` of what is ready; None when it is not, or may no longer be ours."""
+        if now >= self.valid_until:
             return None
         self.moved = True
-        if not lease.take(need, now):
-            if hard:
-                return None
-            lease.draw(need, now)
-        return self, need, lease.newest
+        lease = self.lease
+        return (self, need, lease.newest) if lease.take(need, now) else None
+
+    def draw(self, need: int, now: float) -> "Part | None":
+        """Reserve ``need`` whether or not it is ready; None when nothing is known of the window."""
+        if now >= self.valid_until:
+            return None
+        self.moved = True
+        self.lease.draw(need, now)
+        return self, need, self.lease.newest
 
     def wish(self, process: str, now: float) -> Wish:
         """
@@ -140,13 +146,13 @@ class Account:
         self.answered = number
         if lent is None:
             self.in_force = False
+            self.valid_until = -math.inf
             return
         self.lease.learn(lent.lease_id, lent.granted)
         self.heard = min(self.told, self.lease.returned)
         self.remaining = lent.remaining
         self.spare = spare_of(self.amount, lent.remaining)
-        if self.measure is not Measure.USD:
-            self.valid_until = asked_at + _VALID_S
+        self.valid_until = math.inf if self.measure is Measure.USD else asked_at + _VALID_S
 
     def renewed(self, leases: set[int], asked_at: float) -> None:
         """Take in which leases were renewed; one that was not is no longer ours."""
@@ -174,8 +180,9 @@ class Account:
 
     def state(self, now: float, now_ms: int) -> LimitState:
         """Return what is left, as far as this process knows."""
-        self.lease.thaw(now)
-        left = max(min(self.remaining + self.lease.surplus, self.amount), 0)
+        lease = self.lease
+        lease.thaw(now)
+        left = max(min(self.remaining + lease.surplus, self.amount), 0)
         return LimitState(self.limit, amount_of(self.measure, left), self._resets_in(now, now_ms))
 
     def _resets_in(self, now: float, now_ms: int) -> float:
@@ -184,12 +191,12 @@ class Account:
             return ours if ours or self.remaining >= self.amount else RATE_SPAN_S
         if self.limit.span is Span.CALL:
             return 0.0
-        return math.inf if self.ends_ms == _FOREVER_MS else max(self.ends_ms - now_ms, 0) / 1000
+        return math.inf if self.ends_ms == FOREVER_MS else max(self.ends_ms - now_ms, 0) / 1000
 
 
 def _unix_ms(window: Window, edge: int) -> int:
     at = window[edge]
-    return _FOREVER_MS if at is None else int((at - EPOCH).total_seconds() * 1000)
+    return FOREVER_MS if at is None else int((at - EPOCH).total_seconds() * 1000)
 
 
 # What one limit gave: of which account, how much, and where that cools. A plain tuple, since each

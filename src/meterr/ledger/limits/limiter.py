@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
 
@@ -13,23 +14,38 @@ from meterr.core.db import Database
 from meterr.core.errors import Invalid, Unavailable
 from meterr.core.limits import Limit, Measure
 from meterr.core.principal import Principal
-from meterr.ledger.limits.account import Account, Part
+from meterr.ledger.limits.account import FOREVER_MS, Account, Part
 from meterr.ledger.limits.errors import LimitsUnknown
 from meterr.ledger.limits.lender import Lender, unknown
-from meterr.ledger.limits.model import Ask, OnOutage, usd_units
+from meterr.ledger.limits.model import Ask, OnOutage
 from meterr.ledger.limits.refusal import refusal, unbounded
 from meterr.ledger.limits.reservation import Reservation
 from meterr.ledger.limits.window import window_at
 
-_USD: Final = Measure.USD
-_TOKENS: Final = Measure.TOKENS
 _TICK_S: Final = 1.0
 _RENEW_TICKS: Final = 8
 _PRUNE_TICKS: Final = 6 * 3600
 _LOOKS_AT_ONCE: Final = 256
 _CLOSE_S: Final = 5.0
+_CLAIMS_MAX: Final = 4096
 # Calls that began before their window ended may still ask; after this, that window is forgotten.
 _WINDOW_KEPT_MS: Final = 24 * 3600 * 1000
+
+
+@dataclass(frozen=True, slots=True)
+class _Claim:
+    """
+    The accounts that serve some limits at present, those that are in force.
+
+    True for ``zone`` and calls from ``starts_ms`` up to ``ends_ms``, in this ``edition``.
+    """
+
+    limits: Sequence[Limit]
+    accounts: tuple[Account, ...]
+    zone: str
+    starts_ms: int
+    ends_ms: int
+    edition: int
 
 
 class Limiter:
@@ -47,41 +63,46 @@ class Limiter:
         self._lender = Lender(db, process, clock)
         self._present: dict[str, Account] = {}  # by limit: the window that was used last
         self._windows: dict[tuple[str, int], Account] = {}  # by limit and start
+        self._edition = 0  # counts changes of ``_present`` and of the rules there
+        self._claims: dict[int, _Claim] = {}  # by the identity of their limits
         self._forgotten_ms = 0  # windows that ended before are no longer known
 
     def reserve_now(
         self, principal: Principal, limits: Sequence[Limit], ask: Ask, at_unix_ms: int
     ) -> Reservation | None:
         """
-        Reserve from what is in memory; None when that cannot say, and ``reserve`` must be awaited.
+        Reserve from what is ready in memory; None when ``reserve`` must be awaited.
 
         ``limits`` are those that hold for this call: the caller matches models and adds upstreams.
+        It never changes them, and brings the same object for calls of the same kind: that is quick.
         """
-        now, zone, present = self._clock.monotonic(), principal.time_zone, self._present
+        claim = self._claims.get(id(limits))
+        if (
+            claim is None
+            or claim.limits is not limits
+            or claim.edition != self._edition
+            or not claim.starts_ms <= at_unix_ms < claim.ends_ms
+            or claim.zone != principal.time_zone
+        ):
+            claim = self._claimed(principal, limits, at_unix_ms)
+            if claim is None:
+                return None
+        now = self._clock.monotonic()
         parts: list[Part] = []
-        for limit in limits:
-            account = present.get(limit.limit_id)
-            if account is None or not account.serves(limit, zone, at_unix_ms):
-                break
-            if not account.in_force:
-                continue
-            need = _need(limit, ask)
-            part = None if need is None else account.take(need, now, hard=limit.hard)
+        for account in claim.accounts:
+            need = ask[account.place]
+            part = None if need is None or need > account.amount else account.take(need, now)
             if part is None:
-                break
+                self._undo(parts)
+                return None
             parts.append(part)
-            if account.lease.ready < 0:
-                self._lender.settle_soon(account)
-        else:
-            return Reservation(parts, self._clock)
-        self._undo(parts)
-        return None
+        return Reservation(parts, self._clock)
 
     async def reserve(
         self, principal: Principal, limits: Sequence[Limit], ask: Ask, at_unix_ms: int
     ) -> Reservation:
         """
-        Reserve, asking the database where memory cannot say; all of ``limits`` or nothing.
+        Reserve, asking the database where memory cannot say; of all limits or of none.
 
         Raises:
             LimitReached: One of its kinds; nothing stays taken.
@@ -110,13 +131,13 @@ class Limiter:
         if reservation.ended:
             return
         reservation.ended = True
+        used = Ask.of(usd, tokens)
         for account, amount, cooling in reservation.parts:
-            measure, used = account.measure, amount
-            if measure is _TOKENS:
-                used = tokens
-            elif measure is _USD and usd is not None:
-                used = usd_units(usd)
-            account.lease.settle(amount, used, cooling)
+            took = used[account.place]
+            if took is None:
+                took = amount
+            if took != amount or cooling is None:
+                account.lease.settle(amount, took, cooling)
             if account.is_unsettled:
                 self._lender.settle_soon(account)
 
@@ -182,7 +203,9 @@ class Limiter:
         try:
             while account.in_force:
                 now = self._clock.monotonic()
-                part = account.take(need, now, hard=limit.hard)
+                part = account.take(need, now)
+                if part is None and not limit.hard:
+                    part = account.draw(need, now)
                 if part is not None:
                     if account.lease.ready < 0:
                         self._lender.settle_soon(account)
@@ -200,17 +223,45 @@ class Limiter:
 
     def _account(self, limit: Limit, principal: Principal, at_unix_ms: int) -> Account:
         """Return the account of the window that holds this time, under the rule as it is now."""
+        zone = principal.time_zone
         try:
-            window = window_at(limit.span, principal.time_zone, as_datetime(at_unix_ms))
+            window = window_at(limit.span, zone, as_datetime(at_unix_ms))
         except Invalid as error:  # the tenant's zone, not the caller's request
             raise unknown(error.detail) from error
-        fresh = Account(limit, principal.tenant_id, principal.time_zone, window)
+        fresh = Account(limit, principal.tenant_id, zone, window)
         if fresh.ends_ms < self._forgotten_ms:
             raise unknown(f"a window that ended at {fresh.ends_ms} was asked for")
         account = self._windows.setdefault((limit.limit_id, fresh.starts_ms), fresh)
-        account.adopt(limit, principal.time_zone, window)
-        self._present[limit.limit_id] = account
+        known = self._present.get(limit.limit_id)
+        if known is not account or not account.serves(limit, zone, at_unix_ms):
+            account.adopt(limit, zone, window)
+            self._present[limit.limit_id] = account
+            self._edition += 1
         return account
+
+    def _claimed(
+        self, principal: Principal, limits: Sequence[Limit], at_unix_ms: int
+    ) -> _Claim | None:
+        """Return which accounts serve ``limits`` at that time; None when not all are known."""
+        found: list[Account] = []
+        for limit in limits:
+            account = self._present.get(limit.limit_id)
+            if account is None or not account.serves(limit, principal.time_zone, at_unix_ms):
+                return None
+            if account.in_force:
+                found.append(account)
+        if len(self._claims) >= _CLAIMS_MAX:
+            self._claims.clear()
+        claim = _Claim(
+            limits,
+            tuple(found),
+            zone=principal.time_zone,
+            starts_ms=max((account.starts_ms for account in found), default=0),
+            ends_ms=min((account.ends_ms for account in found), default=FOREVER_MS),
+            edition=self._edition,
+        )
+        self._claims[id(limits)] = claim
+        return claim
 
     def _undo(self, parts: Sequence[Part]) -> None:
         for account, amount, cooling in parts:
@@ -222,6 +273,7 @@ class Limiter:
         del self._windows[account.limit.limit_id, account.starts_ms]
         if self._present.get(account.limit.limit_id) is account:
             del self._present[account.limit.limit_id]
+            self._edition += 1
         self._forgotten_ms = max(self._forgotten_ms, account.ends_ms + 1)
 
     async def _renew(self) -> None:
@@ -252,11 +304,9 @@ class Limiter:
 def _need(limit: Limit, ask: Ask) -> int | None:
     """Return the units a call needs of a limit; None when nobody can say."""
     measure = limit.measure
-    if measure is _USD:
-        if ask.usd is None:
-            return None if limit.hard else 0
-        return usd_units(ask.usd)
-    if measure is _TOKENS:
+    if measure is Measure.USD:
+        return 0 if ask.usd is None and not limit.hard else ask.usd
+    if measure is Measure.TOKENS:
         # A bound above the whole rate takes the whole minute; what the call used is settled.
         return min(ask.tokens, int(limit.amount)) or ask.tokens
-    return 1
+    return ask.calls

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, Self
 
 import msgspec
 
@@ -31,10 +31,28 @@ class OnOutage(StrEnum):
 
 
 class Ask(NamedTuple):
-    """The most that a call can use. ``usd`` is None when its cost cannot be bounded."""
+    """
+    The most that a call can use, in the units that leases count in, in the order of ``PLACE``.
 
-    usd: Decimal | None
+    ``usd`` is in 10**-18 US dollars, None when the cost cannot be bounded.
+    """
+
+    usd: int | None
     tokens: int
+    calls: int = 1
+
+    @classmethod
+    def of(cls, usd: Decimal | None, tokens: int) -> Self:
+        """Return what a call asks for that costs at most ``usd`` dollars; rounded up."""
+        return cls(None if usd is None else usd_units(usd), tokens)
+
+
+PLACE: Final[Mapping[Measure, int]] = {
+    Measure.USD: 0,
+    Measure.TOKENS: 1,
+    Measure.REQUESTS: 2,
+    Measure.CONCURRENCY: 2,
+}
 
 
 class LimitState(NamedTuple):

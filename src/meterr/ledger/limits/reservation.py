@@ -21,11 +21,13 @@ class Reservation:
     @property
     def leases(self) -> tuple[int, ...]:
         """The leases its money comes from, for the journal."""
-        found: list[int] = []
-        for account, _, _ in self.parts:
-            if account.measure is Measure.USD and (lease_id := account.lease.lease_id) is not None:
-                found.append(lease_id)
-        return tuple(found)
+        return tuple(
+            [
+                account.lease.lease_id or 0
+                for account, _, _ in self.parts
+                if account.measure is Measure.USD
+            ]
+        )
 
     @property
     def states(self) -> tuple[LimitState, ...]:
@@ -34,8 +36,8 @@ class Reservation:
 
     def states_of(self, measures: Collection[Measure]) -> list[LimitState]:
         """Return what is left now of those limits that count one of ``measures``."""
-        found: list[LimitState] = []
-        for account, _, _ in self.parts:
-            if account.measure in measures:
-                found.append(account.state(self._clock.monotonic(), self._clock.unix_ms()))
-        return found
+        concerned = [account for account, _, _ in self.parts if account.measure in measures]
+        if not concerned:
+            return []
+        now, now_ms = self._clock.monotonic(), self._clock.unix_ms()
+        return [account.state(now, now_ms) for account in concerned]
