@@ -15,6 +15,7 @@ from pathlib import Path
 from bench import draining, lifetime, report
 from bench.contenders import Contender, direct, nginx
 from bench.history import history
+from bench.limited import limited
 from bench.machine import choose_cores, facts
 from bench.measure import STRANGERS_MAX, Bench, compare, measure, say
 from bench.meterr_process import meterr, open_folder
@@ -25,7 +26,7 @@ from bench.revocation import revocation
 from bench.scenarios import scenarios
 from bench.tools import BenchError, Mock, Traffic
 
-COMPARED = ("throughput", "connections", "sse", "paced", "calm")
+COMPARED = ("throughput", "limited", "connections", "sse", "paced", "calm")
 ALONE = ("ready", "rss", "drain", "keepup", "revocation", "micro", "usage")
 # Takes minutes and gigabytes: only when it is asked for by name, or with --full.
 LARGE = frozenset({"usage"})
@@ -87,6 +88,8 @@ def run(options: argparse.Namespace, outcome: Outcome) -> None:
         for name, scenario in scenarios(bench, full=options.full).items():
             if name in wanted:
                 taking = [each for each in compared if _takes_part(name, each)]
+                if name == "limited":
+                    taking = [ours, *limited(running)]
                 outcome.runs[name] = compare(bench, scenario, taking)
         outcome.ledger = draining.ledger(bench)
         if "usage" in wanted:  # last: a ledger of gigabytes would be beside everything else

@@ -60,6 +60,9 @@ def _throughput(outcome: Outcome) -> Iterator[Verdict]:
     ):
         found = outcome.pairs("throughput", "meterr", other)
         yield _ratio(f"throughput at 64 connections over {other}", bar, found, least=least)
+    for name, held in (("budget", "a hard budget"), ("limits", "a budget and both rates")):
+        found = outcome.pairs("limited", name, "meterr")
+        yield _ratio(f"throughput under {held} over none", ">= 0.90", found, least=0.90)
     sse = outcome.pairs("sse", "meterr", "nginx")
     yield _ratio("SSE of 50 chunks over nginx", ">= 0.9, aim 1.2", sse, least=0.9)
 

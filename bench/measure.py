@@ -93,7 +93,7 @@ def measure(bench: Bench, contender: Contender, traffic: Traffic) -> Run:
         raise BenchError(
             f"{contender.name}: {load.errors}; the first wrong answer: {load.first_wrong}"
         )
-    if contender.name == "meterr":
+    if pids == bench.meterr.contender().pids():
         bench.meterr.asked += bench.mock.counts().requests - before.requests
     wall = traffic.warm_s + load.seconds
     memory = sum(map(rss_mb, pids))

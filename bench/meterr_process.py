@@ -125,6 +125,19 @@ class Meterr:
         self._adopt(self._await(seen, _started_line))
         return self._running()
 
+    def command(self, *arguments: str) -> str:
+        """Run one of meterr's commands on this deployment and return what it prints."""
+        ended = subprocess.run(
+            [*self._command(), *arguments, *self._options()],
+            capture_output=True,
+            text=True,
+            env=_environment(),
+            check=False,
+        )
+        if ended.returncode:
+            raise BenchError(f"meterr {' '.join(arguments)}: {ended.stderr.strip()}")
+        return ended.stdout
+
     def contender(self) -> Contender:
         """Return the gateway process as it is now."""
         headers = [f"authorization: Bearer {self.key}"]

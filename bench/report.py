@@ -88,13 +88,11 @@ def _details(outcome: Outcome) -> str:
     """Return one line per scenario and contender: medians, and who else was running."""
     head = ["scenario", "contender", "/s", "p50, us", "p99, us", "us CPU each", "busy", "strangers"]
     rows = [head]
-    for scenario in outcome.runs:
-        for each in outcome.contenders:
-            if outcome.value(scenario, each.name, "rps") is None:
-                continue
-            others = max(outcome.values(scenario, each.name, "strangers"))
+    for scenario, runs in outcome.runs.items():
+        for name in dict.fromkeys(run.contender for run in runs):
+            others = max(outcome.values(scenario, name, "strangers"))
             cells = [
-                _number(outcome.value(scenario, each.name, what), digits)
+                _number(outcome.value(scenario, name, what), digits)
                 for what, digits in (
                     ("rps", 0),
                     ("p50_us", 0),
@@ -104,7 +102,7 @@ def _details(outcome: Outcome) -> str:
                 )
             ]
             mark = " (!)" if others > STRANGERS_MAX else ""
-            rows.append([scenario, each.name, *cells, f"{others:.0%}{mark}"])
+            rows.append([scenario, name, *cells, f"{others:.0%}{mark}"])
     lines = [table(rows)] if len(rows) > 1 else []
     if outcome.readiness:
         ready = outcome.readiness

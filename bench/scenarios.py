@@ -17,6 +17,7 @@ def scenarios(bench: Bench, *, full: bool) -> dict[str, Scenario]:
     warm_s = 1.0 if full else 0.5
     found = [
         Scenario("throughput", Traffic(whole, 64, seconds, warm_s), rounds),
+        Scenario("limited", Traffic(whole, 64, seconds, warm_s), rounds),
         Scenario("connections", Traffic(whole, 1000, seconds, 1.0), rounds, delay_ms=20),
         Scenario("sse", Traffic(stream, 64, seconds, warm_s, events=EVENTS), rounds),
         Scenario(
