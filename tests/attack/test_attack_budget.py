@@ -158,8 +158,8 @@ def one_round(house: House, postgres: EmbeddedPostgres, seed: int) -> tuple[Book
     assert samples.count > 0
     assert samples.highest <= AMOUNT, f"seed {seed}"
     assert found.ledger_usd <= AMOUNT, f"seed {seed}"
-    assert found.taken == found.ledger_usd + found.held_by_living, f"seed {seed}"
-    assert found.pool_spent == found.ledger_usd, f"seed {seed}"
+    assert found.taken == found.drawn_usd + found.held_by_living, f"seed {seed}"
+    assert found.pool_spent == found.drawn_usd, f"seed {seed}"
     assert USABLE <= found.ledger_usd, f"seed {seed}: {spenders.errors()}"
     return found, vandal.done
 

@@ -49,6 +49,12 @@ class House:
     def hear(self, notice: Notice, fields: dict[str, str | int]) -> None:
         self.heard.append((notice, fields))
 
+    def admin(self, statement: str, *values: object) -> list[tuple[object, ...]]:
+        """Run a statement as superuser; return its rows."""
+        with psycopg.connect(self.admin_dsn, autocommit=True) as connection:
+            cursor = connection.execute(statement, values)
+            return cursor.fetchall() if cursor.description else []
+
     def ledger(self, *columns: str) -> list[tuple[object, ...]]:
         with psycopg.connect(self.admin_dsn) as connection:
             rows = connection.execute(

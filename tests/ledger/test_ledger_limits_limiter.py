@@ -102,15 +102,6 @@ class TestSettling:
 
         assert [rule.amount for rule in rules] == remaining(call)
 
-    async def test_an_unknown_cost_keeps_its_reservation(self, house: House) -> None:
-        """Unknown is never free."""
-        budget = await house.rule(Measure.USD, "5", Span.MONTH)
-        async with caller(house) as key:
-            call = await key.reserve(budget)
-            key.limiter.settle(call, None, 0)
-
-        assert [Decimal(4)] == remaining(call)
-
     async def test_a_call_that_cost_more_than_was_reserved_is_told_to_the_window(
         self, house: House
     ) -> None:

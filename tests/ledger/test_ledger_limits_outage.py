@@ -92,7 +92,7 @@ class TestOutage:
             await key.reserve(rule)
             await key.refused(rule)
             for call in calls:
-                key.limiter.settle(call, None, 0)
+                key.limiter.settle(call, Decimal(0), 0)
             await key.limiter.look_around()
             await key.limiter.settled()
 

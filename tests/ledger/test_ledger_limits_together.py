@@ -232,7 +232,7 @@ class TestConcurrency:
             calls = [await each.reserve(principal, [rule], ask, at) for each in limiters]
             with pytest.raises(LimitReached) as refused:
                 await limiters[0].reserve(principal, [rule], ask, at)
-            limiters[1].settle(calls[1], None, 0)
+            limiters[1].settle(calls[1], Decimal(0), 0)
             await until(lambda: house.taken(rule) == 2)
             assert await limiters[0].reserve(principal, [rule], ask, at)
 
@@ -253,7 +253,7 @@ async def burst(
         except LimitReached:
             continue
         passed.append(house.clock.monotonic())
-        limiter.settle(reservation, None, 0)
+        limiter.settle(reservation, Decimal(0), 0)
 
 
 async def give_back(limiters: Sequence[Limiter], house: House) -> None:

@@ -204,10 +204,12 @@ def test_money_is_numeric_and_nothing_is_a_float(catalogue) -> None:
              from pg_class c join pg_attribute a on a.attrelid = c.oid and a.attnum > 0
             where c.relnamespace = 'meterr'::regnamespace
               and (a.atttypid in ('real'::regtype, 'double precision'::regtype, 'money'::regtype)
-                   or (a.attname like '%usd%' and c.relname = 'ledger_entry'))"""
+                   or (a.attname like '%usd%' and c.relname = 'ledger_entry'))
+            order by a.attnum"""
     ).fetchall()
 
-    assert [("ledger_entry", "cost_usd", "numeric(38,18)")] == rows
+    money = [("ledger_entry", name, "numeric(38,18)") for name in ("cost_usd", "drawn_usd")]
+    assert money == rows
 
 
 def test_the_ledger_has_one_column_per_token_class(catalogue) -> None:

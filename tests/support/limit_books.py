@@ -30,6 +30,8 @@ _BOOKS = """
              where limit_id = %(limit_id)s and process::text <> all (%(living)s)) as held_by_dead,
            (select coalesce(sum(cost_usd), 0) from meterr.ledger_entry
              where key_id::text = %(key_id)s) as ledger_usd,
+           (select coalesce(sum(coalesce(drawn_usd, cost_usd)), 0) from meterr.ledger_entry
+             where key_id::text = %(key_id)s) as drawn_usd,
            (select count(*) from meterr.ledger_entry
              where key_id::text = %(key_id)s and state <> 'refused') as calls
 """
@@ -46,6 +48,7 @@ class Books:
     held_by_living: Decimal
     held_by_dead: Decimal
     ledger_usd: Decimal
+    drawn_usd: Decimal
     calls: int
 
 

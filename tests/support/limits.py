@@ -1,6 +1,7 @@
 """Rules for the tests of limits: made as an operator makes them, seen beside all walls."""
 
 import asyncio
+from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
@@ -44,8 +45,14 @@ def taken(house: House, rule: LimitRecord) -> Decimal:
 
 
 def spent(house: House, rule: LimitRecord) -> Decimal:
-    """Return what ledger entries cost of a rule's windows."""
+    """Return what ledger entries drew from a rule's windows."""
     return _one(house, _SPENT, rule)
+
+
+def drawn(entry: Mapping[str, Any]) -> Decimal:
+    """Return what an entry drew from each of its budgets."""
+    usd = entry["cost_usd"] if entry["drawn_usd"] is None else entry["drawn_usd"]
+    return Decimal(usd or 0)
 
 
 def events(house: House, rule: LimitRecord) -> list[int]:

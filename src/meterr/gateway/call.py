@@ -14,6 +14,7 @@ from meterr.gateway.errors import PriceUnknown
 from meterr.gateway.holding import Hold
 from meterr.gateway.metering import Reading
 from meterr.gateway.rate_headers import SHOWN, rate_headers
+from meterr.ledger.drawn import Known, beside, drawn
 from meterr.ledger.journal import Durability
 from meterr.ledger.journal.estimate import estimated
 from meterr.ledger.model import Opened, Price, Progress, Settled, Usage
@@ -68,7 +69,6 @@ class Call:
         "_line",
         "_next_progress",
         "_opened_at",
-        "_rated",
         "admitted",
         "answer_bytes",
         "call_id",
@@ -92,7 +92,6 @@ class Call:
         self.admitted = admitted
         self.opened = _opened(self.call_id, admitted, request_bytes, held)
         self._held = held
-        self._rated = held.reservation if held else None
         self.client_gone = False
         self.answer_bytes = 0
         self.first_byte_ms = 0
@@ -113,7 +112,8 @@ class Call:
             self._books.journal.opened(self.opened, self.admitted.price)
         # Whatever kept it from being written: the call does not leave, so it holds nothing.
         except BaseException:
-            self._end_hold(None, NOT_BILLED, left=False)
+            if self._held is not None:
+                self._held.release()
             raise
 
     def note_client_gone(self) -> None:
@@ -131,9 +131,9 @@ class Call:
 
     def rates(self) -> Headers:
         """Return the headers that say what is now left of the caller's own rates, if any hold."""
-        if self._rated is None:
+        if self._held is None:
             return []
-        states = self._rated.states_of(SHOWN)
+        states = self._held.reservation.states_of(SHOWN)
         if not states:
             return []
         at_unix_ms = unix_ms_of(self.call_id) + self._elapsed_ms()
@@ -182,7 +182,8 @@ class Call:
             return
         usage, estimate = self._usage(reading, final, answer_chars)
         price, cost = self._priced(reading, usage)
-        opened = self.opened
+        opened, held = self.opened, self._held
+        usd = drawn(self._known(reading, final), cost, held.usd) if held else Decimal(0)
         self.entry = entry = Settled(
             id=opened.id,
             tenant=opened.tenant,
@@ -208,19 +209,14 @@ class Call:
             duration_ms=self._elapsed_ms(),
             provider_request_id=self._provider_request_id(),
             leases=opened.leases,
+            drawn=beside(cost, usd) if opened.leases else None,
         )
         self._books.journal.settled(entry, price)
-        self._end_hold(cost, usage, left=left)
-        self._note(entry, usage)
-
-    def _end_hold(self, cost: Decimal | None, usage: Usage, *, left: bool) -> None:
-        held, self._held = self._held, None
-        if held is None:
-            return
-        if left:
-            held.settle(cost, usage.prompt_tokens + usage.answer_tokens)
-        else:
+        if held is not None and left:
+            held.settle(usd, usage.prompt_tokens + usage.answer_tokens)
+        elif held is not None:
             held.release()
+        self._note(entry, usage)
 
     def _pricing_code(self, usage: Usage, cost: Decimal | None) -> str:
         """Say why an entry has no cost although there was something to pay."""
@@ -244,6 +240,12 @@ class Call:
             answer_chars = 0  # vectors are no answer tokens, and no embedding model prices them
         so_far = Progress(id=self.call_id, usage=reading.usage, answer_chars=answer_chars)
         return estimated(self.opened, so_far)
+
+    def _known(self, reading: Reading | None, final: bool) -> Known:
+        if reading is None or not self.admitted.surface.billed:
+            return Known.NOTHING_USED
+        whole = final and reading.usage is not None and not reading.problem
+        return Known.REPORTED if whole else Known.IN_PART
 
     def _priced(self, reading: Reading | None, usage: Usage) -> tuple[Price | None, Decimal | None]:
         """
@@ -274,6 +276,7 @@ class Call:
 
 
 def _opened(call_id: str, admitted: Admitted, request_bytes: int, held: Hold | None) -> Opened:
+    leases = held.reservation.leases if held else ()
     return Opened(
         id=call_id,
         tenant=admitted.principal.tenant_id,
@@ -285,7 +288,8 @@ def _opened(call_id: str, admitted: Admitted, request_bytes: int, held: Hold | N
         price=admitted.price.id if admitted.price else "",
         stream=admitted.facts.stream,
         request_bytes=request_bytes,
-        leases=held.reservation.leases if held else (),
+        leases=leases,
+        reserved=wire(held.usd) if held and leases else "",
         input_max=(held.bounds.input_tokens or 0) if held else 0,
         output_max=(held.bounds.output_tokens or 0) if held else 0,
     )

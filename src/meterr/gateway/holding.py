@@ -39,9 +39,11 @@ class Hold(NamedTuple):
     bounds: Bounds
     waited: bool
     """Whether the database was asked, so that time has passed."""
+    usd: Decimal
+    """Reserved from each budget; 0 where soft ones let a call pass that nothing bounds."""
 
-    def settle(self, usd: Decimal | None, tokens: int) -> None:
-        """Give back what the call did not use; of an unknown cost (None) nothing."""
+    def settle(self, usd: Decimal, tokens: int) -> None:
+        """Give back what the call did not draw from its budgets, and not use of its tokens."""
         self.limiter.settle(self.reservation, usd, tokens)
 
     def release(self) -> None:
@@ -89,14 +91,14 @@ class Holding:
         if not limits:
             return None
         at_unix_ms = unix_ms_of(call_id)
-        bounds, ask = _NOTHING, _NOTHING_MUCH
+        bounds, usd, ask = _NOTHING, _NO_USD, _NOTHING_MUCH
         if rules.measures_tokens and admitted.surface.billed:
-            bounds, ask = self._asked(admitted, rules, body, at_unix_ms)
+            bounds, usd, ask = self._asked(admitted, rules, body, at_unix_ms)
         held = self._limiter.reserve_now(principal, limits, ask, at_unix_ms)
         waited = held is None
         if held is None:
             held = await self._limiter.reserve(principal, limits, ask, at_unix_ms)
-        return Hold(self._limiter, held, bounds, waited)
+        return Hold(self._limiter, held, bounds, waited, usd)
 
     def _rules(self, admitted: Admitted) -> Applicable:
         principal, upstream, model = (
@@ -120,7 +122,7 @@ class Holding:
 
     def _asked(
         self, admitted: Admitted, rules: Applicable, body: bytes, at_unix_ms: int
-    ) -> tuple[Bounds, Ask]:
+    ) -> tuple[Bounds, Decimal, Ask]:
         facts = admitted.facts
         bounds = bounds_of(
             admitted.surface.name,
@@ -139,7 +141,7 @@ class Holding:
             usd = self._usd(admitted, bounds, at_unix_ms)
             if usd is None and rules.needs_price:
                 raise _unpriced(admitted)
-        return bounds, Ask.of(usd, tokens or bounds.input_tokens or 0)
+        return bounds, usd or _NO_USD, Ask.of(usd, tokens or bounds.input_tokens or 0)
 
     def _usd(self, admitted: Admitted, bounds: Bounds, at_unix_ms: int) -> Decimal | None:
         """Return the most that the call can cost, under every price list it may be billed by."""

@@ -59,8 +59,14 @@ async def relay_whole(
             raise UpstreamBroken("The provider's error repeats a credential, so it is kept back.")
         call.settle(None, status=answer.status, outcome="upstream_error")
     else:
-        reading, chars = _read(call, body, bytes_max)
-        call.settle(reading, status=answer.status, outcome=_ending(call), answer_chars=chars)
+        reading, chars, final = _read(call, body, bytes_max)
+        call.settle(
+            reading,
+            status=answer.status,
+            outcome=_ending(call),
+            final=final,
+            answer_chars=chars,
+        )
     headers = _headers(call, answer)
     headers.append((b"content-length", b"%d" % len(body)))
     await send({"type": "http.response.start", "status": answer.status, "headers": headers})
@@ -80,19 +86,21 @@ def _refuse_what_the_operator_must_mend(status: int) -> None:
         )
 
 
-def _read(call: Call, body: bytes, bytes_max: int) -> tuple[Reading, int]:
+def _read(call: Call, body: bytes, bytes_max: int) -> tuple[Reading, int, bool]:
+    """Return what a whole body says, its characters, and whether that is the last word."""
     coding = call.answer_header(b"content-encoding").decode("latin-1")
     plain = decoded(body, coding, min(bytes_max, _INFLATED_BYTES_MAX)) if coding else body
     if plain is None:
-        return _UNREADABLE, len(body)
+        return _UNREADABLE, len(body), True
     surface = call.admitted.surface
     # A plain stream never comes here; this one was packed by a provider that was asked not to.
     if coding and surface.streams and _is_event_stream(call):
         meter = StreamMeter(surface.name)
         meter.feed(plain)
         meter.finish()
-        return meter.reading, meter.answer_chars
-    return read_answer(surface.name, plain), len(plain)
+        final = meter.complete or meter.usage_is_final
+        return meter.reading, meter.answer_chars, final
+    return read_answer(surface.name, plain), len(plain), True
 
 
 def is_plain_event_stream(call: Call) -> bool:

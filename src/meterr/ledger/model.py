@@ -121,6 +121,7 @@ class Opened(msgspec.Struct, tag="opened", tag_field="kind", omit_defaults=True)
     stream: bool = False
     request_bytes: int = 0  # of the body; what an estimate starts from
     leases: tuple[int, ...] = ()  # of budgets that the call was reserved from
+    reserved: str = ""  # US dollars, from each of these; "" when there are none
     input_max: int = 0  # tokens it was reserved for; no estimate is above them; 0: no bound
     output_max: int = 0
 
@@ -165,7 +166,8 @@ class Settled(msgspec.Struct, tag="settled", tag_field="kind", omit_defaults=Tru
     first_byte_ms: int = 0  # from the upstream, since the call was opened
     duration_ms: int = 0
     provider_request_id: str = ""
-    leases: tuple[int, ...] = ()  # of budgets that the cost is spent from
+    leases: tuple[int, ...] = ()  # of budgets that it drew from
+    drawn: str | None = None  # US dollars, from each of these; None: as much as its cost
 
 
 class PriceDefined(msgspec.Struct, tag="price", tag_field="kind"):

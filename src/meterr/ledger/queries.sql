@@ -194,7 +194,7 @@ SELECT id::text, at, key_id::text, provider, error,
        price_id, state, usage_known, input, cache_read, cache_write_5m,
        cache_write_30m, cache_write_1h, cache_write_12h, input_audio, input_image, output,
        output_audio, output_image, reasoning, web_search, web_fetch, cost_usd, leases,
-       tableoid = (SELECT partdefid FROM pg_catalog.pg_partitioned_table
+       drawn_usd, tableoid = (SELECT partdefid FROM pg_catalog.pg_partitioned_table
                     WHERE partrelid = 'meterr.ledger_entry'::regclass) AS unpartitioned
   FROM meterr.ledger_entry
  WHERE tenant_id = %(tenant)s;

@@ -288,6 +288,7 @@ def _stored_entry(row: Row) -> StoredEntry:
         cost_usd=cost_usd,
         unpartitioned=row["unpartitioned"],
         leases=tuple(row["leases"] or ()),
+        drawn_usd=row["drawn_usd"],
     )
 
 

@@ -24,7 +24,7 @@ async def verify_ledger(
     Recompute each entry of ``tenants`` from its token vector and price, and compare exactly.
 
     Then compare the sums of every hour that is not due, and of every day, with what they sum up,
-    and what living leases of budgets spent with what the entries that name them cost.
+    and what living leases of budgets spent with what the entries that name them drew.
 
     Entries of tenants that do not exist are found and judged too, whoever was asked for. Reads each
     tenant in one snapshot and streams it: memory does not grow with the ledger. Proves that entries
@@ -54,7 +54,7 @@ async def _verify_tenant(
     async with store.entries_to_verify(conn, tenant) as stored:
         verification.learn_prices(await store.list_price_versions(conn))
         async for entry in stored:
-            sums.add(entry.leases, entry.cost_usd)
+            sums.add(entry.leases, entry.drawn)
             # One id has one time in it. Of two entries with that id at least one is misplaced, so
             # those are the only ids that need looking up.
             if verification.inspect(tenant, entry):

@@ -41,7 +41,7 @@ class Fault(StrEnum):
     UNPARTITIONED = "unpartitioned"  # it lies in the default partition
     ROLLUP_DIFFERS = "rollup-differs"  # an hour's sums are not those of its entries
     DAY_DIFFERS = "day-differs"  # a day's sums are not those of its hours
-    LEASE_DIFFERS = "lease-differs"  # a budget's lease spent something else than its entries cost
+    LEASE_DIFFERS = "lease-differs"  # a budget's lease spent something else than its entries drew
     POOL_DIFFERS = "pool-differs"  # a budget's window spent less than its leases
     PARTIAL = "partial"  # the bill holds work that the usage cannot say: the cost is a lower bound
     UNPRICED = "unpriced"  # no cost, though the tenant's calls need a price, and no reason given
@@ -67,6 +67,12 @@ class StoredEntry(msgspec.Struct, frozen=True):
     cost_usd: Decimal | None
     unpartitioned: bool
     leases: tuple[int, ...] = ()
+    drawn_usd: Decimal | None = None
+
+    @property
+    def drawn(self) -> Decimal | None:
+        """US dollars drawn from each of ``leases``; None: nothing."""
+        return self.cost_usd if self.drawn_usd is None else self.drawn_usd
 
 
 class Difference(msgspec.Struct, frozen=True):

@@ -1,4 +1,4 @@
-"""Whether what budgets were drawn by is what their entries cost. Pure."""
+"""Whether what budgets spent is what their entries drew. Pure."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
@@ -22,7 +22,7 @@ class StoredLease(msgspec.Struct, frozen=True):
 
 class LeaseSums:
     """
-    Sum what entries cost by the leases they name; memory grows with the living leases alone.
+    Sum what entries drew by the leases they name; memory grows with the living leases alone.
 
     A lease whose process is gone is gone too, so a pool may have spent more than its living leases
     did, but never less.
@@ -32,18 +32,18 @@ class LeaseSums:
         self._leases = leases
         self._drawn = {lease.lease_id: Decimal(0) for lease in leases}
 
-    def add(self, leases: Sequence[int], cost_usd: Decimal | None) -> None:
+    def add(self, leases: Sequence[int], usd: Decimal | None) -> None:
         """Take in one entry."""
         for lease in leases:
-            if cost_usd is not None and lease in self._drawn:
-                self._drawn[lease] = EXACT.add(self._drawn[lease], cost_usd)
+            if usd is not None and lease in self._drawn:
+                self._drawn[lease] = EXACT.add(self._drawn[lease], usd)
 
     def lease_differences(self) -> Iterator[tuple[str, str]]:
-        """Yield each lease that spent something else than its entries cost, and the figures."""
+        """Yield each lease that spent something else than its entries drew, and the figures."""
         for lease in self._leases:
             drawn = self._drawn[lease.lease_id]
             if drawn != lease.spent:
-                told = f"spent {wire(lease.spent)} USD, its entries cost {wire(drawn)} USD"
+                told = f"spent {wire(lease.spent)} USD, its entries drew {wire(drawn)} USD"
                 yield f"lease {lease.lease_id}", told
 
     def pool_differences(self) -> Iterator[tuple[str, str]]:

@@ -308,6 +308,7 @@ create table meterr.ledger_entry (
   duration_ms          bigint      not null default 0,
   provider_request_id  text        not null default '',
   leases               bigint[],
+  drawn_usd            numeric(38,18) constraint drawn_is_not_negative check (drawn_usd >= 0),
   primary key (tenant_id, id, at),
   constraint refused_costs_nothing check (state <> 'refused' or cost_usd is null),
   constraint counts_are_not_negative check (
@@ -822,42 +823,51 @@ create policy owner_keeps on meterr.limit_pool to meterr_owner using (true) with
 create policy owner_keeps on meterr.limit_lease to meterr_owner using (true) with check (true);
 create policy owner_keeps on meterr.limit_event to meterr_owner using (true) with check (true);
 
--- Runs once for all rows of an insert into the ledger: what they cost is spent from the leases they
+-- Runs once for all rows of an insert into the ledger: what they drew is spent from the leases they
 -- name, in the same transaction, so no crash comes between. Rows that were there already are not
 -- among them. Whoever moves leases locks their windows first, in order: so nobody waits in a circle.
 create function meterr.spend_leases() returns trigger
   language plpgsql security definer
   set search_path = pg_catalog, pg_temp
 as $$
+declare
+  of_tenant uuid[];
+  from_lease bigint[];
+  usd_drawn numeric[];
 begin
-  if not exists (select from added where leases is not null) then
+  -- One pass over the rows, however many name the same leases; from here on only leases count.
+  select array_agg(d.tenant_id), array_agg(d.lease_id), array_agg(d.usd)
+    into of_tenant, from_lease, usd_drawn
+    from (select g.tenant_id, x.lease_id, sum(g.usd) as usd
+            from (select tenant_id, leases, sum(coalesce(drawn_usd, cost_usd)) as usd
+                    from added where leases is not null
+                   group by tenant_id, leases) g
+           cross join unnest(g.leases) as x (lease_id)
+           where g.usd > 0
+           group by g.tenant_id, x.lease_id) d;
+  if of_tenant is null then
     return null;
   end if;
   perform from meterr.limit_pool p
     where (p.tenant_id, p.limit_id, p.starts_at) in (
       select l.tenant_id, l.limit_id, l.starts_at
-        from added e cross join unnest(e.leases) as x (lease_id)
-        join meterr.limit_lease l on l.tenant_id = e.tenant_id and l.lease_id = x.lease_id)
+        from unnest(of_tenant, from_lease) as d (tenant_id, lease_id)
+        join meterr.limit_lease l on l.tenant_id = d.tenant_id and l.lease_id = d.lease_id)
     order by p.tenant_id, p.limit_id, p.starts_at
       for update;
-  with cost as (
-    select e.tenant_id, x.lease_id, sum(e.cost_usd) as usd
-      from added e cross join unnest(e.leases) as x (lease_id)
-     where e.cost_usd > 0
-     group by e.tenant_id, x.lease_id
-  ), moved as (
-    update meterr.limit_lease l set spent = l.spent + c.usd
-      from cost c
-      join meterr.limit_rule r on r.tenant_id = c.tenant_id
-     where l.tenant_id = c.tenant_id and l.lease_id = c.lease_id
+  with moved as (
+    update meterr.limit_lease l set spent = l.spent + d.usd
+      from unnest(of_tenant, from_lease, usd_drawn) as d (tenant_id, lease_id, usd)
+      join meterr.limit_rule r on r.tenant_id = d.tenant_id
+     where l.tenant_id = d.tenant_id and l.lease_id = d.lease_id
        and r.limit_id = l.limit_id and r.measure = 'usd'
-    returning l.tenant_id, l.limit_id, l.starts_at, c.usd, r.amount
-  ), window_cost as (
+    returning l.tenant_id, l.limit_id, l.starts_at, d.usd, r.amount
+  ), drawn_of_window as (
     select tenant_id, limit_id, starts_at, amount, sum(usd) as usd
       from moved group by tenant_id, limit_id, starts_at, amount
   ), passed as (
     update meterr.limit_pool p set spent = p.spent + w.usd
-      from window_cost w
+      from drawn_of_window w
      where p.tenant_id = w.tenant_id and p.limit_id = w.limit_id and p.starts_at = w.starts_at
     returning p.tenant_id, p.limit_id, p.starts_at, p.spent, w.amount
   )

@@ -144,7 +144,7 @@ class Drain:
             portion = self._waiting[path] = tail.read()
             self._mention_damage(portion)
         await self._commit(path, portion)
-        if portion.last and tail.is_whole and not folder.has_set_aside(self._root, path.name):
+        if portion.last and tail.is_whole and not folder.set_aside(self._root, path.name):
             await self._insertion.close(path.name)  # before the folder goes: or nobody would
         tail.release(portion)
         del self._waiting[path]

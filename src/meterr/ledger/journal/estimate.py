@@ -6,6 +6,7 @@ from typing import Protocol
 import msgspec
 
 from meterr.core.money import wire
+from meterr.ledger.drawn import Known, beside, drawn
 from meterr.ledger.model import INPUT_CLASSES, Opened, Progress, Settled, State, Usage
 
 BYTES_PER_TOKEN = 4  # usual for English text and JSON; other scripts take more tokens per character
@@ -51,6 +52,7 @@ def interrupted(opened: Opened, progress: Progress | None, pricing: Pricing | No
     """
     usage, method = estimated(opened, progress)
     cost = None if pricing is None else pricing.cost(usage)
+    usd = drawn(Known.PROCESS_DIED, cost, Decimal(opened.reserved or 0))
     return Settled(
         id=opened.id,
         tenant=opened.tenant,
@@ -68,6 +70,7 @@ def interrupted(opened: Opened, progress: Progress | None, pricing: Pricing | No
         cost=None if cost is None else wire(cost),
         request_bytes=opened.request_bytes,
         leases=opened.leases,
+        drawn=beside(cost, usd),
     )
 
 

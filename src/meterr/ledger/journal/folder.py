@@ -88,14 +88,20 @@ def segments(path: Path) -> list[Path]:
         return sorted(Path(e.path) for e in entries if _SEGMENT.fullmatch(e.name))
 
 
-def has_set_aside(root: Path, process: str) -> bool:
-    """Tell whether anything of ``process`` could not be read or was refused, now or before."""
-    return any(
-        entry.name.startswith(process)
+def is_cleared_away(root: Path, process: str) -> bool:
+    """Tell whether ``process`` is the name of one whose journal was read to its end."""
+    return _PROCESS.fullmatch(process) is not None and not (root / process).exists()
+
+
+def set_aside(root: Path, process: str) -> list[Path]:
+    """List what of ``process`` could not be read or was refused, now or before."""
+    return [
+        path
         for place in (root / DAMAGED, root / REJECTED)
         if place.exists()
-        for entry in place.iterdir()
-    )
+        for path in place.iterdir()
+        if path.name.startswith(process)
+    ]
 
 
 def segment_path(folder: Path, number: int) -> Path:

@@ -8,7 +8,7 @@ create temporary table if not exists incoming_entry (
   cache_write_30m bigint, cache_write_1h bigint, cache_write_12h bigint, input_audio bigint,
   input_image bigint, output bigint, output_audio bigint, output_image bigint, reasoning bigint,
   web_search bigint, web_fetch bigint, status integer, request_bytes bigint, answer_bytes bigint,
-  first_byte_ms bigint, duration_ms bigint, leases bigint[]
+  first_byte_ms bigint, duration_ms bigint, leases bigint[], drawn_usd numeric
 ) on commit delete rows;
 
 -- name: copy_incoming
@@ -23,14 +23,14 @@ insert into meterr.ledger_entry (
   estimate, provider_request_id, id, price_id, at, cost_usd, stream, usage_known, input,
   cache_read, cache_write_5m, cache_write_30m, cache_write_1h, cache_write_12h, input_audio,
   input_image, output, output_audio, output_image, reasoning, web_search, web_fetch, status,
-  request_bytes, answer_bytes, first_byte_ms, duration_ms, leases)
+  request_bytes, answer_bytes, first_byte_ms, duration_ms, leases, drawn_usd)
 select
   tenant_id, key_id, surface, upstream, provider, model, answered_model, state, outcome, error,
   estimate, provider_request_id, id, price_id,
   timestamptz 'epoch' + at_ms * interval '1 millisecond', cost_usd, stream, usage_known, input,
   cache_read, cache_write_5m, cache_write_30m, cache_write_1h, cache_write_12h, input_audio,
   input_image, output, output_audio, output_image, reasoning, web_search, web_fetch, status,
-  request_bytes, answer_bytes, first_byte_ms, duration_ms, leases
+  request_bytes, answer_bytes, first_byte_ms, duration_ms, leases, drawn_usd
   from pg_temp.incoming_entry
 on conflict do nothing;
 

@@ -31,43 +31,49 @@ async def insert_again(root: Path, insertion: Insertion) -> Inserted:
     Offer everything in ``rejected/`` once more, and take out what went in.
 
     What was cured since (by a newer meterr, or in the database) needs nobody's hand. What is
-    refused again stays as it is, line by line; so may a file that the disk does not let go of.
+    refused again stays as it is, line by line; so may a file that the disk does not let go of. A
+    process that is gone, and of which now all is in, is closed: nobody else would.
 
     Raises:
         DatabaseUnavailable, psycopg.Error: As ``Insertion.insert``; no line is lost.
     """
     done = Inserted()
     for path in sorted((root / folder.REJECTED).glob(f"*{folder.SUFFIX}")):
-        rest = path.with_name(path.name + ".new")
         try:
-            await _insert_file(path, rest, insertion, done)
+            if await _insert_file(path, insertion, done):
+                await _close_if_gone(root, path, insertion)  # before the file goes, which says so
+                path.unlink()
+                folder.sync_directory(path.parent)
         except OSError:  # the drain must run on, to make room; the next start tries again
             continue
-        finally:
-            rest.unlink(missing_ok=True)
     return done
 
 
-async def _insert_file(path: Path, rest: Path, insertion: Insertion, done: Inserted) -> None:
+async def _insert_file(path: Path, insertion: Insertion, done: Inserted) -> bool:
+    """Leave in a file what stays, and tell whether that is nothing."""
     read = stayed = 0
-    with path.open("rb") as lines, rest.open("wb") as kept:
-        while batch := list(islice(lines, _LINES_AT_ONCE)):
-            refused = await _insert_lines(batch, insertion, done)
-            kept.writelines(refused)
-            read += len(batch)
-            stayed += len(refused)
-        kept.flush()
-        os.fsync(kept.fileno())
-    if stayed < read:
-        _put_in_place(path, rest if stayed else None)
+    rest = path.with_name(path.name + ".new")
+    try:
+        with path.open("rb") as lines, rest.open("wb") as kept:
+            while batch := list(islice(lines, _LINES_AT_ONCE)):
+                refused = await _insert_lines(batch, insertion, done)
+                kept.writelines(refused)
+                read += len(batch)
+                stayed += len(refused)
+            kept.flush()
+            os.fsync(kept.fileno())
+        if 0 < stayed < read:
+            rest.replace(path)
+            folder.sync_directory(path.parent)
+    finally:
+        rest.unlink(missing_ok=True)
+    return not stayed
 
 
-def _put_in_place(path: Path, rest: Path | None) -> None:
-    if rest is None:
-        path.unlink()
-    else:
-        rest.replace(path)
-    folder.sync_directory(path.parent)
+async def _close_if_gone(root: Path, path: Path, insertion: Insertion) -> None:
+    process = path.name.removesuffix(folder.SUFFIX)
+    if folder.is_cleared_away(root, process) and folder.set_aside(root, process) == [path]:
+        await insertion.close(process)
 
 
 async def _insert_lines(

@@ -9,7 +9,7 @@ from meterr.ledger.model import Settled, State, Usage
 
 RECORD_CLEANED = "record-cleaned"  # the entry's ``error`` then: what it says is not all that was
 _STATUS_MAX = (1 << 31) - 1
-_COST_USD_END = Decimal(10) ** 20  # numeric(38,18)
+_USD_END = Decimal(10) ** 20  # numeric(38,18)
 
 
 def cleaned(record: Settled) -> Settled:
@@ -21,6 +21,8 @@ def cleaned(record: Settled) -> Settled:
     """
     usage = record.usage if record.usage is None or _is_storable(record.usage) else None
     is_priced = usage is record.usage and record.state is not State.REFUSED
+    cost = record.cost if _is_usd(record.cost) else None
+    drawn = record.drawn if _is_usd(record.drawn) else None
     return msgspec.structs.replace(
         record,
         surface=_plain(record.surface),
@@ -33,7 +35,8 @@ def cleaned(record: Settled) -> Settled:
         estimate=_plain(record.estimate),
         provider_request_id=_plain(record.provider_request_id),
         usage=usage,
-        cost=record.cost if is_priced and _is_cost(record.cost) else None,
+        cost=cost if is_priced else None,
+        drawn=drawn or (cost if record.leases else None),  # a lost cost was drawn all the same
         status=min(max(record.status, 0), _STATUS_MAX),
         request_bytes=bounded(record.request_bytes),
         answer_bytes=bounded(record.answer_bytes),
@@ -51,8 +54,8 @@ def _is_storable(usage: Usage) -> bool:
     return all(count == bounded(count) for count in counts)
 
 
-def _is_cost(cost: str | None) -> bool:
+def _is_usd(amount: str | None) -> bool:
     try:
-        return cost is not None and 0 <= Decimal(cost) < _COST_USD_END
+        return amount is not None and 0 <= Decimal(amount) < _USD_END
     except InvalidOperation:  # no number, or not a number
         return False

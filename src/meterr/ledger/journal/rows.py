@@ -9,7 +9,7 @@ USAGE_COLUMNS = Usage.__struct_fields__
 _counts = attrgetter(*USAGE_COLUMNS)
 _NO_COUNTS = "\t".join("0" for _ in USAGE_COLUMNS)
 _COUNTS = "\t".join("%d" for _ in USAGE_COLUMNS)
-_ROW = "%s\t%s\t%d\t%s\t%s\t%s\t%s\t%d\t%d\t%d\t%d\t%d\t%s\n"
+_ROW = "%s\t%s\t%d\t%s\t%s\t%s\t%s\t%d\t%d\t%d\t%d\t%d\t%s\t%s\n"
 _TEXT_FIELDS = attrgetter(
     "tenant",
     "key",
@@ -35,7 +35,7 @@ COLUMNS = (
     "tenant_id", "key_id", "surface", "upstream", "provider", "model", "answered_model", "state",
     "outcome", "error", "estimate", "provider_request_id", "id", "price_id", "at_ms", "cost_usd",
     "stream", "usage_known", *USAGE_COLUMNS, "status", "request_bytes", "answer_bytes",
-    "first_byte_ms", "duration_ms", "leases",
+    "first_byte_ms", "duration_ms", "leases", "drawn_usd",
 )  # fmt: skip
 
 
@@ -71,6 +71,7 @@ def copy_row(entry: Settled) -> str:
         entry.first_byte_ms,
         entry.duration_ms,
         _array(entry.leases) if entry.leases else _NULL,
+        _nullable(entry.drawn),
     )
 
 

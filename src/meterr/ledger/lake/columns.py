@@ -73,4 +73,10 @@ COLUMNS = (
     Column("first_byte_ms", Kind.COUNT, "Milliseconds until the provider's first byte."),
     Column("duration_ms", Kind.COUNT, "Milliseconds until the end of the answer."),
     Column("provider_request_id", Kind.TEXT, "The provider's own id of the call."),
+    Column(
+        "drawn_usd",
+        Kind.MONEY,
+        "What each budget that held the call was drawn by, in US dollars; none: cost_usd.",
+        optional=True,
+    ),
 )

@@ -33,7 +33,7 @@ COPY (
          usage_known, input, cache_read, cache_write_5m, cache_write_30m, cache_write_1h,
          cache_write_12h, input_audio, input_image, output, output_audio, output_image, reasoning,
          web_search, web_fetch, cost_usd, request_bytes, answer_bytes, first_byte_ms, duration_ms,
-         provider_request_id
+         provider_request_id, drawn_usd
     FROM meterr.ledger_entry
    WHERE tenant_id = %(tenant)s AND at >= %(since)s AND at < %(until)s
      AND (id, at) > (%(after_id)s::uuid,

@@ -17,7 +17,7 @@ from meterr.core.principal import Principal
 from meterr.ledger.limits.account import FOREVER_MS, Account, Part
 from meterr.ledger.limits.errors import LimitsUnknown
 from meterr.ledger.limits.lender import Lender, unknown
-from meterr.ledger.limits.model import Ask, OnOutage
+from meterr.ledger.limits.model import Ask, OnOutage, usd_units
 from meterr.ledger.limits.refusal import refusal, unbounded
 from meterr.ledger.limits.reservation import Reservation
 from meterr.ledger.limits.window import window_at
@@ -121,21 +121,18 @@ class Limiter:
             raise
         return reservation
 
-    def settle(self, reservation: Reservation, usd: Decimal | None, tokens: int) -> None:
+    def settle(self, reservation: Reservation, usd: Decimal, tokens: int) -> None:
         """
-        End a call that cost ``usd`` and used ``tokens``; what it did not use is free again.
+        End a call that draws ``usd`` and used ``tokens``; the rest of both is free again.
 
-        ``usd`` None is an unknown cost: all that was reserved stays spent. A second word on the
-        same reservation changes nothing.
+        A second word on the same reservation changes nothing.
         """
         if reservation.ended:
             return
         reservation.ended = True
-        used = Ask.of(usd, tokens)
+        used = usd_units(usd), tokens, 1  # in the order of PLACE
         for account, amount, cooling in reservation.parts:
             took = used[account.place]
-            if took is None:
-                took = amount
             if took != amount or cooling is None:
                 account.lease.settle(amount, took, cooling)
             if account.is_unsettled:

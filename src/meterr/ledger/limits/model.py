@@ -84,7 +84,7 @@ class LimitRecord(msgspec.Struct, frozen=True):
     """
     A rule as stored, with its present window.
 
-    ``taken`` is what processes have drawn of the window, ``spent`` what ledger entries cost of it
+    ``taken`` is what processes have drawn of the window, ``spent`` what ledger entries drew from it
     (budgets only). ``ends_at`` is None where the window has no end.
     """
 
