@@ -12,11 +12,12 @@ from meterr.core.limits import Measure
 from meterr.ledger.limits import LimitRecord
 from support.conversation import BODIES, CHAT, MESSAGES, RESPONSES, Conversation
 from support.hostile_provider import ABSENT, HostileProvider
-from support.limits import set_rule, spent, taken
+from support.limits import drawn, set_rule, spent, taken
 from support.meterr_house import open_house
 from support.simulator import Answer
 
 LONG = {"text": "word " * 200, "chunks": 20}
+PATHS = {"openai.chat": CHAT, "openai.responses": RESPONSES, "anthropic.messages": MESSAGES}
 BOUND = {CHAT: "max_tokens", RESPONSES: "max_output_tokens", MESSAGES: "max_tokens"}
 ENDINGS: dict[str, dict[str, Any]] = {
     "whole": {},
@@ -28,7 +29,10 @@ ENDINGS: dict[str, dict[str, Any]] = {
     "no usage": {"simulate": {"usage_place": "none"}},
     "absurd usage": {"simulate": {"usage": {"prompt_tokens": -1}}},
     "no JSON": {"simulate": {"malformed": "html"}},
+    "a tier without a price": {"simulate": {"tier": "scale"}},
 }
+KNOWN = ("whole", "streamed", "refused by the provider", "failed at the provider")
+OUTPUT_MAX = 300
 
 
 class Held:
@@ -42,7 +46,8 @@ class Held:
         set_rule(talk.house, Measure.REQUESTS, "10", key=key_id)
 
     def ask(self, path: str, **fields: Any) -> Answer:
-        return self.talk.post(path, {**BODIES[path], BOUND[path]: 300, **fields}, key=self.key)
+        fields = {**BODIES[path], BOUND[path]: OUTPUT_MAX, **fields}
+        return self.talk.post(path, fields, key=self.key)
 
     def requests_left(self) -> int:
         """Make one usual call, which passes; return how many more may follow."""
@@ -50,9 +55,9 @@ class Held:
         assert 200 == answer.status
         return int(answer.headers["x-ratelimit-remaining-requests"])
 
-    def assert_only_what_was_spent_is_taken(self, *entries: dict[str, Any]) -> None:
+    def assert_only_what_was_drawn_is_taken(self, *entries: dict[str, Any]) -> None:
         """Hold that every cent that is not in the ledger can be spent by somebody else."""
-        usd = sum((entry["cost_usd"] for entry in entries), Decimal(0))
+        usd = sum(map(drawn, entries), Decimal(0))
         house = self.talk.house
         house.until(lambda: usd == spent(house, self.budget) == taken(house, self.budget), 15)
 
@@ -62,17 +67,25 @@ class Held:
 def test_a_call_that_left_counts_once_and_gives_back_the_rest(
     meterr: Conversation, ending: str, path: str
 ) -> None:
-    """P3: settled by the entry's own cost; the request counts, the concurrency is free again."""
+    """P3: it draws its exact cost, else all that it may be billed; its request counts once."""
     held = Held(meterr)
     first = held.ask(path, **ENDINGS[ending])
     assert 8 == held.requests_left()
     entry = meterr.entry(first)
-    assert entry["cost_usd"] is not None
     assert entry["leases"]
-    if path == CHAT and ending in ("whole", "refused by the provider", "cut off"):
+    if ending in KNOWN:
+        assert (entry["cost_usd"], None) == (drawn(entry), entry["drawn_usd"])
+    else:
+        assert entry["drawn_usd"] > most_billed(meterr, entry) > (entry["cost_usd"] or 0)
+    if path == CHAT:
         last = meterr.entry(held.ask(CHAT))
-        usual = last["cost_usd"]
-        held.assert_only_what_was_spent_is_taken(entry, last, {"cost_usd": usual})
+        held.assert_only_what_was_drawn_is_taken(entry, last, last)
+
+
+def most_billed(talk: Conversation, entry: dict[str, Any]) -> Decimal:
+    """Return what a provider bills for that prompt and the longest answer, at the usual price."""
+    usual = talk.entry(talk.post(PATHS[entry["surface"]], BODIES[PATHS[entry["surface"]]]))
+    return talk.recomputed({**usual, "output": OUTPUT_MAX})
 
 
 @pytest.mark.parametrize("after", ["arrival", "first bytes"])
@@ -101,13 +114,13 @@ def test_a_call_that_never_left_takes_nothing_at_all(
     assert 9 == held.requests_left()
 
 
-def test_a_call_that_was_never_answered_is_spent_by_estimate(impatient: Conversation) -> None:
-    """P3: it may be billed, so it is not given back; the estimate is within what was reserved."""
+def test_a_call_that_was_never_answered_keeps_its_reservation(impatient: Conversation) -> None:
+    """P3: the provider may have made the longest answer, and bill it."""
     held = Held(impatient)
     answer = held.ask(CHAT, simulate={"never_answer": True})
     assert 504 == answer.status
     entry = impatient.entry(answer)
-    assert entry["cost_usd"] > 0
+    assert entry["drawn_usd"] > most_billed(impatient, entry) > entry["cost_usd"] > 0
     assert 8 == held.requests_left()
 
 
