@@ -112,8 +112,7 @@ class Call:
             self._books.journal.opened(self.opened, self.admitted.price)
         # Whatever kept it from being written: the call does not leave, so it holds nothing.
         except BaseException:
-            if self._held is not None:
-                self._held.release()
+            self._end_hold(Decimal(0), NOT_BILLED, left=False)
             raise
 
     def note_client_gone(self) -> None:
@@ -182,8 +181,8 @@ class Call:
             return
         usage, estimate = self._usage(reading, final, answer_chars)
         price, cost = self._priced(reading, usage)
-        opened, held = self.opened, self._held
-        usd = drawn(self._known(reading, final), cost, held.usd) if held else Decimal(0)
+        usd = self._drawn(reading, final, cost)
+        opened = self.opened
         self.entry = entry = Settled(
             id=opened.id,
             tenant=opened.tenant,
@@ -212,11 +211,16 @@ class Call:
             drawn=beside(cost, usd) if opened.leases else None,
         )
         self._books.journal.settled(entry, price)
-        if held is not None and left:
-            held.settle(usd, usage.prompt_tokens + usage.answer_tokens)
-        elif held is not None:
-            held.release()
+        self._end_hold(usd, usage, left=left)
         self._note(entry, usage)
+
+    def _end_hold(self, usd: Decimal, usage: Usage, *, left: bool) -> None:
+        if self._held is None:
+            return
+        if left:
+            self._held.settle(usd, usage.prompt_tokens + usage.answer_tokens)
+        else:
+            self._held.release()
 
     def _pricing_code(self, usage: Usage, cost: Decimal | None) -> str:
         """Say why an entry has no cost although there was something to pay."""
@@ -241,11 +245,14 @@ class Call:
         so_far = Progress(id=self.call_id, usage=reading.usage, answer_chars=answer_chars)
         return estimated(self.opened, so_far)
 
-    def _known(self, reading: Reading | None, final: bool) -> Known:
+    def _drawn(self, reading: Reading | None, final: bool, cost: Decimal | None) -> Decimal:
+        """Return what the call draws from each of its budgets, if any holds."""
+        known = Known.IN_PART
         if reading is None or not self.admitted.surface.billed:
-            return Known.NOTHING_USED
-        whole = final and reading.usage is not None and not reading.problem
-        return Known.REPORTED if whole else Known.IN_PART
+            known = Known.NOTHING_USED
+        elif final and reading.usage is not None and not reading.problem:
+            known = Known.REPORTED
+        return drawn(known, cost, self._held.usd if self._held else Decimal(0))
 
     def _priced(self, reading: Reading | None, usage: Usage) -> tuple[Price | None, Decimal | None]:
         """
