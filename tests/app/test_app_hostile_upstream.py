@@ -7,7 +7,7 @@ from support.hostile_provider import ABSENT, SCRIPTS, TALKATIVE, HostileProvider
 from support.refusals import assert_refused
 from support.simulator import Answer
 
-ANSWERS = {TALKATIVE, "mid-event", "redirect", "no-content"}
+ANSWERS = {TALKATIVE, "mid-event", "packed-mid-stream", "redirect", "no-content"}
 BROKEN = [script for script in SCRIPTS if script not in ANSWERS]
 
 
@@ -42,6 +42,15 @@ def test_a_stream_that_is_cut_in_an_event_ends_with_an_error_event(
     assert b'"upstream-broken"' in last
     entry = impatient.entry(answer)
     assert ("upstream_cut", 4) == (entry["outcome"], entry["output"])
+
+
+def test_a_packed_stream_that_ends_before_its_end_has_no_final_usage(
+    impatient: Conversation, provider: HostileProvider
+) -> None:
+    """P1: what it reported on the way is a lower bound, packed or not."""
+    entry = impatient.entry(call(impatient, provider, "packed-mid-stream", stream=True))
+    assert ("complete", 1000, 4) == (entry["outcome"], entry["input"], entry["output"])
+    assert "reported-input+answer-chars/4" == entry["estimate"]
 
 
 def test_a_provider_that_is_not_there_is_a_502_and_costs_nothing(

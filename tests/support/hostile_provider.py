@@ -4,6 +4,7 @@ Providers that speak no HTTP, hang up, are not there, or send headers that nobod
 One listener, a script per base path.
 """
 
+import gzip
 import socket
 import socketserver
 import threading
@@ -48,6 +49,15 @@ def _talkative() -> bytes:
     return _HEAD + "".join(f"{n}: {v}\r\n" for n, v in fields.items()).encode() + b"\r\n" + _USAGE
 
 
+_PACKED = gzip.compress(
+    b'data: {"choices":[{"index":0,"delta":{"content":"sixteen letters!"}}],'
+    b'"usage":{"prompt_tokens":1000,"completion_tokens":1}}\n\n'
+)
+_PACKED_HEAD = (
+    b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ncontent-encoding: gzip\r\n"
+    b"connection: close\r\ncontent-length: %d\r\n\r\n" % len(_PACKED)
+)
+
 TALKATIVE = "talkative"
 SCRIPTS: Mapping[str, bytes] = {
     TALKATIVE: _talkative(),
@@ -62,6 +72,7 @@ SCRIPTS: Mapping[str, bytes] = {
     "nothing": b"",
     "mid-chunk": _CHUNKED + b'64\r\n{"id":"x","usage":',
     "mid-event": _EVENTS + b"%x\r\n%b\r\n" % (len(_EVENT), _EVENT) + b"40\r\ndata: {",
+    "packed-mid-stream": _PACKED_HEAD + _PACKED,
     "short": _HEAD + b"content-length: 500\r\n\r\n{}",
     "two-lengths": _HEAD + b"content-length: 2\r\ncontent-length: 3\r\n\r\n{}",
     "both-framings": _HEAD + b"content-length: 2\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n",
@@ -113,6 +124,7 @@ _PRICED = (
     "gpt-5-nano",
     "gpt-4-turbo",
     "gpt-3.5-turbo",
+    "o1",
 )
 _MODELS = dict(zip([*SCRIPTS, ABSENT], _PRICED, strict=True))
 
