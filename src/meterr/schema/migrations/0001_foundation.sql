@@ -853,18 +853,16 @@ begin
   with moved as (
     update meterr.limit_lease l set spent = l.spent + d.usd
       from unnest(of_tenant, from_lease, usd_drawn) as d (tenant_id, lease_id, usd)
-      join meterr.limit_rule r on r.tenant_id = d.tenant_id
      where l.tenant_id = d.tenant_id and l.lease_id = d.lease_id
-       and r.limit_id = l.limit_id and r.measure = 'usd'
-    returning l.tenant_id, l.limit_id, l.starts_at, d.usd, r.amount
-  ), drawn_of_window as (
-    select tenant_id, limit_id, starts_at, amount, sum(usd) as usd
-      from moved group by tenant_id, limit_id, starts_at, amount
+    returning l.tenant_id, l.limit_id, l.starts_at, d.usd
+  ), of_window as (
+    select tenant_id, limit_id, starts_at, sum(usd) as usd
+      from moved group by tenant_id, limit_id, starts_at
   ), passed as (
     update meterr.limit_pool p set spent = p.spent + w.usd
-      from drawn_of_window w
+      from of_window w join meterr.limit_rule r using (tenant_id, limit_id)
      where p.tenant_id = w.tenant_id and p.limit_id = w.limit_id and p.starts_at = w.starts_at
-    returning p.tenant_id, p.limit_id, p.starts_at, p.spent, w.amount
+    returning p.tenant_id, p.limit_id, p.starts_at, p.spent, r.amount
   )
   insert into meterr.limit_event (tenant_id, limit_id, starts_at, percent, spent, amount)
   select tenant_id, limit_id, starts_at, step, spent, amount
