@@ -126,6 +126,7 @@ class Holding:
             admitted.surface.name,
             body,
             facts,
+            provider=admitted.upstream.provider,
             window=self._prices.context_window(admitted.upstream.provider, facts.model),
             output_default=rules.principal.output_tokens_default,
         )
@@ -198,9 +199,10 @@ def _unbounded(admitted: Admitted, bounds: Bounds) -> CallUnbounded:
             param=field,
         )
     return CallUnbounded(
-        "A limit holds for this call, and nothing bounds what it makes the provider read from "
-        f"elsewhere, because the context window of '{model}' is not known: send files, earlier "
-        "turns and search results in the request itself."
+        f"A limit holds for this call, and nothing bounds what '{bounds.cause}' makes the provider "
+        f"read or bill: it goes by prices of its own, or the context window of '{model}' is not "
+        "known. Leave it out, or send what it refers to in the request itself.",
+        param=bounds.cause or None,
     )
 
 

@@ -36,7 +36,9 @@ class Most(NamedTuple):
     """
     Upper bounds on what a call can use.
 
-    Tokens may be billed in any of ``classes``; server tools are counted in requests.
+    Tokens may be billed in any of ``classes``. Where the price has them, other classes of output
+    are possible too, with ``unseen`` other classes of input. Server tools are counted in requests,
+    which cost nothing where they are neither priced nor in ``classes``.
     """
 
     input_tokens: int
@@ -44,6 +46,7 @@ class Most(NamedTuple):
     classes: frozenset[str] = TEXT_CLASSES
     web_searches: int = 0
     web_fetches: int = 0
+    unseen: bool = False
 
 
 class _Step(NamedTuple):
@@ -74,20 +77,21 @@ class WorstCase:
             for above in self._above
         }
         # There are few sets of classes: they come from what kinds of things a request holds.
-        self._compiled: dict[frozenset[str], tuple[_Step, ...]] = {}
+        self._compiled: dict[tuple[frozenset[str], bool], tuple[_Step, ...]] = {}
 
     def cost(self, most: Most) -> Decimal | None:
         """
         Return US dollars that no usage within ``most`` exceeds, or None when that is unknown.
 
         Every token is priced as the dearest class it may be billed in, at the dearest tier that a
-        prompt of at most that size can reach. None when a class that may be used has no rate.
+        prompt of at most that size can reach. None when one of ``most.classes`` may be used and has
+        no rate.
         """
-        steps = self._compiled.get(most.classes) or self._steps(most.classes)
+        steps = self._compiled.get((most.classes, most.unseen)) or self._steps(most)
         for step in steps:
             if most.input_tokens > step.above:
                 break
-        tokens_in, tokens_out, _, searches, fetches = most
+        tokens_in, tokens_out, _, searches, fetches, _ = most
         _, units_in, units_out, units_search, units_fetch = step
         if (
             (units_in is None and tokens_in)
@@ -101,17 +105,19 @@ class WorstCase:
             total += searches * (units_search or 0) + fetches * (units_fetch or 0)
         return Decimal(total).scaleb(-_USD_DECIMALS, _EXACT)
 
-    def _steps(self, classes: frozenset[str]) -> tuple[_Step, ...]:
+    def _steps(self, most: Most) -> tuple[_Step, ...]:
+        priced = self._units[-1].keys()
+        inputs = most.classes | priced if most.unseen else most.classes
         groups = (
-            [name for name in INPUT_CLASSES if name in classes],
-            [name for name in OUTPUT_CLASSES if name in classes],
-            *([name] for name in REQUEST_CLASSES),
+            [name for name in INPUT_CLASSES if name in inputs],
+            [name for name in OUTPUT_CLASSES if name in most.classes | priced],
+            *([name] if name in most.classes | priced else [] for name in REQUEST_CLASSES),
         )
         found = tuple(
             _Step(above, *(_dearest_of(self._units[above], names) for names in groups))
             for above in self._above
         )
-        self._compiled[classes] = found
+        self._compiled[most.classes, most.unseen] = found
         return found
 
 

@@ -1,0 +1,224 @@
+"""
+The closer reading: what a request holds beside text, found in the few places where it may stand.
+
+What is not known to be harmless is not: an unknown field or value may make its provider read from
+elsewhere, and where an unknown type could bring a tool along, run it. A field that occurs twice has
+two readings: a body with one, or one that nests too much to be looked at, may hold anything.
+"""
+
+import json
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Any
+
+import msgspec
+from msgspec import Raw
+
+from meterr.gateway.metering.ambiguity import disguised
+from meterr.gateway.metering.bounds.fields import BOUNDLESS, HARMLESS
+from meterr.gateway.metering.bounds.findings import Findings
+from meterr.gateway.metering.bounds.options import Edits, Reasoning, ThinkingConfig
+from meterr.gateway.metering.bounds.parts import (
+    read_as,
+    read_items,
+    read_messages,
+    read_text_or_parts,
+)
+from meterr.gateway.metering.bounds.tool_list import read_tools
+from meterr.gateway.metering.bounds.tools import AnyTool, Function, count_of
+
+NESTED_MAX = 50_000
+"""Objects and lists of a body that are looked into one by one: the loop stands still meanwhile."""
+
+_NOTHING = frozenset({b"null", b"false", b"[]", b"{}"})
+_MEMBERS = msgspec.json.Decoder(dict[str, Raw])
+_FUNCTIONS = msgspec.json.Decoder(list[Function])
+_NAMES = msgspec.json.Decoder(list[str])
+_LIST = msgspec.json.Decoder(list[Raw])
+_EDITS = msgspec.json.Decoder(Edits)
+_REASONING = msgspec.json.Decoder(Reasoning)
+_THINKING = msgspec.json.Decoder(ThinkingConfig)
+_ANY = msgspec.json.Decoder(Any)
+_CLASS_OF_MODALITY = MappingProxyType(
+    {"text": "output", "audio": "output_audio", "image": "output_image"}
+)
+# What the rules below may find without a bound: fields, tools and values of fields.
+_OTHER_WORDS = (
+    "advisor",
+    "context_management",
+    "image_generation",
+    "inference_geo",
+    "pro",
+    "video",
+)
+
+
+def read_closely(surface: str, body: bytes) -> Findings:
+    """Return what ``body`` holds beside text."""
+    found = Findings(surface)
+    members = _members(body)
+    if members is None:
+        found.note_anything()
+        found.boundless = _may_be_boundless(surface, body)
+        return found
+    if surface == "openai.responses" and "max_tool_calls" in members:
+        limit: Any = read_as(_ANY, members["max_tool_calls"])
+        found.calls_together = count_of(limit)
+    for name, value in members.items():
+        if name in HARMLESS[surface] or bytes(value) == b"null":
+            continue
+        if name not in BOUNDLESS[surface]:
+            _RULES[surface].get(name, _unknown)(found, value)
+        elif bytes(value) not in _NOTHING:
+            found.boundless = True
+        if not found.cause and (found.elsewhere or found.boundless):
+            found.cause = name
+    return found
+
+
+def _members(body: bytes) -> dict[str, Raw] | None:
+    """Return the fields of ``body``; None if one in it occurs twice, or too much is nested."""
+    if len(body) > NESTED_MAX and body.count(b"{") + body.count(b"[") > NESTED_MAX:
+        return None
+    try:
+        json.loads(body, object_pairs_hook=_once)
+        return _MEMBERS.decode(body)
+    except (ValueError, RecursionError):  # a DecodeError is a ValueError
+        return None
+
+
+def _once(pairs: list[tuple[str, Any]]) -> None:
+    """Refuse an object in which a field occurs twice; nothing is kept of the others."""
+    if len(dict(pairs)) != len(pairs):
+        raise ValueError
+
+
+def _may_be_boundless(surface: str, body: bytes) -> bool:
+    """Say whether ``body``, which cannot be read, has a word that may take every bound away."""
+    words = (*BOUNDLESS[surface], *_OTHER_WORDS)
+    return disguised(body) or any(b'"%b' % word.encode() in body for word in words)
+
+
+def _unknown(found: Findings, _: Raw) -> None:
+    found.elsewhere = True
+
+
+def _nothing(_: Findings, __: Raw) -> None:
+    """What this field says was read before all others."""
+
+
+def _explained(found: Findings, _: Raw) -> None:
+    found.explained = True
+
+
+def _functions(found: Findings, value: Raw) -> None:
+    found.explained = True
+    if read_as(_FUNCTIONS, value) is None:
+        found.elsewhere = True
+
+
+def _modalities(found: Findings, value: Raw) -> None:
+    named = read_as(_NAMES, value)
+    if named is None or not _CLASS_OF_MODALITY.keys() >= set(named):
+        found.boundless = True
+    else:
+        found.classes |= {_CLASS_OF_MODALITY[name] for name in named}
+
+
+def _sound(found: Findings, _: Raw) -> None:
+    found.classes.add("output_audio")
+
+
+def _prediction(found: Findings, _: Raw) -> None:
+    found.predicted = True
+
+
+def _search(found: Findings, _: Raw) -> None:
+    found.note_tool(AnyTool("web_search"))
+
+
+def _thinking(found: Findings, value: Raw) -> None:
+    if read_as(_THINKING, value) is None:
+        found.elsewhere = True
+    config: Any = read_as(_ANY, value)
+    budget = config.get("budget_tokens") if isinstance(config, dict) else None
+    count = count_of(budget or 0)
+    if count is None:
+        found.boundless = True
+    else:
+        found.thinking = count
+
+
+def _reasoning(found: Findings, value: Raw) -> None:
+    if read_as(_REASONING, value) is None:
+        found.boundless = True
+
+
+def _edits(found: Findings, value: Raw) -> None:
+    if read_as(_EDITS, value) is None:
+        found.boundless = True
+
+
+def _place(found: Findings, value: Raw) -> None:
+    if bytes(value) != b'"global"':
+        found.boundless = True  # other places have other prices
+
+
+def _prompt(found: Findings, _: Raw) -> None:
+    found.note_anything()  # it names tools, too
+
+
+def _servers(found: Findings, value: Raw) -> None:
+    if bytes(value) not in _NOTHING:
+        found.note_tool(AnyTool("mcp"))
+
+
+def _container(found: Findings, _: Raw) -> None:
+    found.note_tool(AnyTool("code_execution"))
+
+
+def _inputs(found: Findings, value: Raw) -> None:
+    found.elsewhere = True
+    listed = read_as(_LIST, value)
+    found.inputs = len(listed) if listed else 1
+
+
+_RULES: Mapping[str, Mapping[str, Callable[[Findings, Raw], None]]] = MappingProxyType(
+    {
+        "openai.chat": {
+            "messages": read_messages,
+            "tools": read_tools,
+            "functions": _functions,
+            "response_format": _explained,
+            "thinking": _thinking,
+            "modalities": _modalities,
+            "audio": _sound,
+            "prediction": _prediction,
+            "web_search_options": _search,
+        },
+        "openai.responses": {
+            "input": read_items,
+            "instructions": read_text_or_parts,
+            "tools": read_tools,
+            "text": _explained,
+            "reasoning": _reasoning,
+            "max_tool_calls": _nothing,
+            "previous_response_id": _unknown,
+            "conversation": _unknown,
+            "prompt": _prompt,
+        },
+        "anthropic.messages": {
+            "messages": read_messages,
+            "system": read_text_or_parts,
+            "tools": read_tools,
+            "thinking": _thinking,
+            "output_config": _explained,
+            "context_management": _edits,
+            "mcp_servers": _servers,
+            "container": _container,
+            "inference_geo": _place,
+            "thread": _unknown,
+        },
+        "openai.embeddings": {"input": _inputs},
+    }
+)
