@@ -198,10 +198,11 @@ def _unbounded(admitted: Admitted, bounds: Bounds) -> CallUnbounded:
             "key a default ('meterr key create --output-tokens-default').",
             param=field,
         )
+    what = f"'{bounds.cause}'" if bounds.cause else "a field that occurs twice"
     return CallUnbounded(
-        f"A limit holds for this call, and nothing bounds what '{bounds.cause}' makes the provider "
-        f"read or bill: it goes by prices of its own, or the context window of '{model}' is not "
-        "known. Leave it out, or send what it refers to in the request itself.",
+        f"A limit holds for this call, and nothing bounds what {what} makes the provider read or "
+        f"bill: it goes by prices of its own, or the context window of '{model}' is not known. "
+        "Leave it out, or send what it refers to in the request itself.",
         param=bounds.cause or None,
     )
 

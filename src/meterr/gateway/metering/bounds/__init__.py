@@ -86,9 +86,13 @@ def bounds_of(
     output: int | None = 0
     if surface != "openai.embeddings":
         output = answer_tokens(
-            facts, provider, window=window, default=output_default, thinking=text.thinking_tokens
+            facts,
+            provider,
+            window=window,
+            default=output_default,
+            thinking=text.thinking_tokens or 0,
         )
-    explained = TOOLS_TOKENS if text.explained else 0
+    explained = TOOLS_TOKENS if text.is_explained else 0
     return Bounds(len(body) + TEMPLATE_TOKENS + explained, output)
 
 

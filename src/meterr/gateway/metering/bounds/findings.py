@@ -53,7 +53,7 @@ class Findings:
             runs = uses if kind in COUNTED else None
         elif self.calls_together is not None and BUILT_IN.fullmatch(kind):
             uses = runs = 0  # beyond those that all of them have together
-        self.boundless |= AT_OTHER_PRICES.fullmatch(kind) is not None
+        self.boundless |= kind in AT_OTHER_PRICES
         self.elsewhere = self.explained = True
         self.runs.add(runs)
         if not fetches and not NEITHER.fullmatch(kind):

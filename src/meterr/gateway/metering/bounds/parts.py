@@ -22,9 +22,9 @@ from meterr.gateway.metering.bounds.findings import Findings
 from meterr.gateway.metering.bounds.shapes import (
     ChatMessage,
     ChatParts,
-    Item,
     ItemParts,
     Message,
+    NamedItem,
     RedactedThinking,
     Text,
     Thinking,
@@ -84,7 +84,7 @@ _TYPED = msgspec.json.Decoder(_Typed)
 _CONTENT = msgspec.json.Decoder(_Content)
 _LIST = msgspec.json.Decoder(list[Raw])
 _TEXT = msgspec.json.Decoder(str)
-_ITEM = msgspec.json.Decoder(Item[Raw])
+_ITEM = msgspec.json.Decoder(NamedItem[Raw])
 _MESSAGE: Mapping[str, msgspec.json.Decoder[Any]] = MappingProxyType(
     {
         "openai.chat": msgspec.json.Decoder(ChatMessage[Raw]),

@@ -2,8 +2,9 @@
 The quick reading: a request that is text and nothing else, told by one strict decoding.
 
 Most calls are read no further. The shapes are the allow-list: any field, type or value that is not
-in them makes decoding fail, and ``reading`` looks closer. A field that occurs twice needs no care
-here: whichever of the two a provider takes was decoded, too.
+in them makes decoding fail, and ``reading`` looks closer. A field that occurs twice needs little
+care here: whichever of the two a provider takes was decoded, too. So what counts is whether a field
+is there, not what its last value is.
 """
 
 from collections.abc import Mapping
@@ -11,8 +12,9 @@ from types import MappingProxyType
 from typing import Annotated, Any, Literal, cast
 
 import msgspec
-from msgspec import Meta, Raw
+from msgspec import UNSET, Meta, Raw, UnsetType
 
+from meterr.gateway.metering.ambiguity import disguised
 from meterr.gateway.metering.bounds.fields import BOUNDLESS, HARMLESS
 from meterr.gateway.metering.bounds.options import Edits, Reasoning, ThinkingConfig
 from meterr.gateway.metering.bounds.shapes import (
@@ -35,46 +37,41 @@ class Plain(Strict):
     """A request of text."""
 
     @property
-    def explained(self) -> object:
-        """Something that the provider explains to the model, if there is any."""
+    def is_explained(self) -> bool:
+        """Whether there may be something that the provider explains to the model."""
+        return False
+
+    @property
+    def thinking_tokens(self) -> int | None:
+        """The budget for thinking, 0 for none; None where nothing is said of thinking."""
         return None
-
-    @property
-    def thinking_tokens(self) -> int:
-        """The budget for thinking, 0 for none."""
-        return 0
-
-    @property
-    def is_whole(self) -> bool:
-        """Whether everything that it speaks of is in it."""
-        return True
 
 
 class _Chat(Plain):
     messages: list[ChatMessage[ChatParts]]
-    tools: list[ChatTool] | None = None
-    functions: list[Function] | None = None
-    response_format: Raw = NONE
-    thinking: ThinkingConfig | None = None
+    tools: list[ChatTool] | UnsetType = UNSET
+    functions: list[Function] | UnsetType = UNSET
+    response_format: Raw | UnsetType = UNSET
+    thinking: ThinkingConfig | UnsetType = UNSET
     modalities: list[Literal["text"]] | None = None
     audio: None = None
     prediction: None = None
     web_search_options: None = None
 
     @property
-    def explained(self) -> object:
-        return self.tools or self.functions or self.response_format
+    def is_explained(self) -> bool:
+        return not (self.tools is self.functions is self.response_format is UNSET)
 
     @property
-    def thinking_tokens(self) -> int:
-        return (self.thinking and self.thinking.budget_tokens) or 0
+    def thinking_tokens(self) -> int | None:
+        return None if self.thinking is UNSET else self.thinking.budget_tokens or 0
 
 
 class _Responses(Plain):
     input: str | list[Item[ItemParts]] = ""
     instructions: str | None = None
-    tools: list[ItemTool] | None = None
-    text: Raw = NONE
+    tools: list[ItemTool] | UnsetType = UNSET
+    text: Raw | UnsetType = UNSET
     reasoning: Reasoning | None = None
     max_tool_calls: Raw = NONE
     previous_response_id: None = None
@@ -82,20 +79,16 @@ class _Responses(Plain):
     prompt: None = None
 
     @property
-    def explained(self) -> object:
-        return self.tools or self.text
-
-    @property
-    def is_whole(self) -> bool:
-        return isinstance(self.input, str) or all(item.is_whole for item in self.input)
+    def is_explained(self) -> bool:
+        return not (self.tools is self.text is UNSET)
 
 
 class _Messages(Plain):
     messages: list[Message[MessageParts]]
     system: str | list[Text] | None = None
-    tools: list[MessagesTool] | None = None
-    thinking: ThinkingConfig | None = None
-    output_config: Raw = NONE
+    tools: list[MessagesTool] | UnsetType = UNSET
+    thinking: ThinkingConfig | UnsetType = UNSET
+    output_config: Raw | UnsetType = UNSET
     context_management: Edits | None = None
     mcp_servers: _Empty | None = None
     container: None = None
@@ -103,12 +96,12 @@ class _Messages(Plain):
     thread: None = None
 
     @property
-    def explained(self) -> object:
-        return self.tools or self.output_config
+    def is_explained(self) -> bool:
+        return not (self.tools is self.output_config is UNSET)
 
     @property
-    def thinking_tokens(self) -> int:
-        return (self.thinking and self.thinking.budget_tokens) or 0
+    def thinking_tokens(self) -> int | None:
+        return None if self.thinking is UNSET else self.thinking.budget_tokens or 0
 
 
 class _Embeddings(Plain):
@@ -151,4 +144,9 @@ def plain(surface: str, body: bytes) -> Plain | None:
         found = _DECODERS[surface].decode(body)
     except (msgspec.DecodeError, RecursionError):
         return None
-    return found if found.is_whole else None
+    # The one number among the shapes: of two, the larger might be the provider's.
+    if found.thinking_tokens is not None and (
+        body.count(b'"budget_tokens"') > 1 or disguised(body)
+    ):
+        return None
+    return found

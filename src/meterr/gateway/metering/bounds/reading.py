@@ -44,12 +44,8 @@ _CLASS_OF_MODALITY = MappingProxyType(
 )
 # What the rules below may find without a bound: fields, tools and values of fields.
 _OTHER_WORDS = (
-    "advisor",
-    "context_management",
-    "image_generation",
-    "inference_geo",
-    "pro",
-    "video",
+    *("advisor_20260301", "budget_tokens", "context_management", "image_generation"),
+    *("inference_geo", "modalities", "pro"),
 )
 
 
@@ -59,6 +55,7 @@ def read_closely(surface: str, body: bytes) -> Findings:
     members = _members(body)
     if members is None:
         found.note_anything()
+        found.predicted = True
         found.boundless = _may_be_boundless(surface, body)
         return found
     if surface == "openai.responses" and "max_tool_calls" in members:
@@ -68,7 +65,7 @@ def read_closely(surface: str, body: bytes) -> Findings:
         if name in HARMLESS[surface] or bytes(value) == b"null":
             continue
         if name not in BOUNDLESS[surface]:
-            _RULES[surface].get(name, _unknown)(found, value)
+            RULES[surface].get(name, _unknown)(found, value)
         elif bytes(value) not in _NOTHING:
             found.boundless = True
         if not found.cause and (found.elsewhere or found.boundless):
@@ -96,7 +93,7 @@ def _once(pairs: list[tuple[str, Any]]) -> None:
 def _may_be_boundless(surface: str, body: bytes) -> bool:
     """Say whether ``body``, which cannot be read, has a word that may take every bound away."""
     words = (*BOUNDLESS[surface], *_OTHER_WORDS)
-    return disguised(body) or any(b'"%b' % word.encode() in body for word in words)
+    return disguised(body) or any(b'"%b"' % word.encode() in body for word in words)
 
 
 def _unknown(found: Findings, _: Raw) -> None:
@@ -183,7 +180,7 @@ def _inputs(found: Findings, value: Raw) -> None:
     found.inputs = len(listed) if listed else 1
 
 
-_RULES: Mapping[str, Mapping[str, Callable[[Findings, Raw], None]]] = MappingProxyType(
+RULES: Mapping[str, Mapping[str, Callable[[Findings, Raw], None]]] = MappingProxyType(
     {
         "openai.chat": {
             "messages": read_messages,

@@ -91,7 +91,7 @@ class SummaryText(Strict, tag="summary_text"):
 
 
 class Item(Strict, Generic[Part]):
-    """One item of the responses surface's input."""
+    """One item of the responses surface's input, and all of it."""
 
     type: Literal[
         "message",
@@ -108,7 +108,6 @@ class Item(Strict, Generic[Part]):
     input: str | None = None
     encrypted_content: str | None = None
     summary: list[SummaryText] | None = None
-    id: str | None = None
     call_id: str | None = None
     name: str | None = None
     namespace: str | None = None
@@ -116,6 +115,12 @@ class Item(Strict, Generic[Part]):
     phase: str | None = None
     caller: Raw = NONE
     is_async: bool | None = msgspec.field(default=None, name="async")
+
+
+class NamedItem(Item[Part], Generic[Part]):
+    """An item that may be known to the provider by its name."""
+
+    id: str | None = None
 
     @property
     def is_whole(self) -> bool:

@@ -112,7 +112,7 @@ NEITHER = re.compile(
     "|shell|tool_search|tool_search_tool_bm25|tool_search_tool_regex)" + _DATED
 )
 """Tools that the provider runs and that neither search nor fetch."""
-AT_OTHER_PRICES = re.compile("(?:advisor|image_generation)" + _DATED)
+AT_OTHER_PRICES = frozenset({"advisor_20260301", "image_generation"})
 """Tools in which another model works, at prices of its own."""
 
 
