@@ -8,6 +8,7 @@ from bounds_samples import (
     BOUND,
     CHAT,
     DATA_URL,
+    EMBEDDINGS,
     MESSAGES,
     PLACE,
     RESPONSES,
@@ -20,7 +21,7 @@ from bounds_samples import (
 )
 
 from meterr.gateway.metering.bounds import TOOL_CALL_TOKENS, TOOLS_TOKENS
-from meterr.gateway.metering.bounds.reading import NESTED_MAX
+from meterr.gateway.metering.bounds.reading import BRACKETS_MAX, OBJECTS_MAX
 
 
 def items(*found: Any) -> dict[str, Any]:
@@ -204,6 +205,18 @@ def test_a_field_that_takes_the_bounds_away_does_so_also_when_it_occurs_twice(
     assert bounds_of_body(surface, body).input_tokens is None
 
 
+def test_the_field_that_takes_the_bounds_away_is_named_before_others() -> None:
+    """The caller who leaves out what was named gets further, whichever stands first."""
+    for fields in ({"odd": 1, "models": ["m"]}, {"models": ["m"], "odd": 1}):
+        assert "models" == bounds(CHAT, {**fields, "max_tokens": 5}).cause
+
+
+def test_inputs_that_cannot_be_counted_have_no_bound() -> None:
+    """P3: each of them would have a window of its own."""
+    body = b'{"model":"m","input":[{"image":"https://x/y"}],"input":"x"}'
+    assert bounds_of_body(EMBEDDINGS, body).input_tokens is None
+
+
 def test_text_that_occurs_twice_is_text_in_both_readings() -> None:
     """P3: nothing else decodes, and both stand in the body; so this needs no second look."""
     body = b'{"model":"m","messages":[],"messages":[{"role":"user","content":"a","content":"b"}]}'
@@ -220,14 +233,22 @@ def test_a_name_spelled_with_escapes_is_the_name_that_it_spells() -> None:
 
 
 @pytest.mark.parametrize("surface", [CHAT, RESPONSES, MESSAGES])
-def test_a_body_of_nothing_but_nesting_is_not_walked(surface: str) -> None:
+@pytest.mark.parametrize("nested", [[[]] * BRACKETS_MAX, [{}] * (OBJECTS_MAX + 1)])
+def test_a_body_of_nothing_but_nesting_is_not_walked(surface: str, nested: list[Any]) -> None:
     """P3, attack: megabytes of empty lists would hold up every other call."""
     image = {"type": "image_url", "image_url": {"url": DATA_URL}}
-    nested: list[Any] = [[] for _ in range(NESTED_MAX)]
     fields = {**said(surface, image), "nested": nested, BOUND[surface]: 80}
     found = bounds(surface, fields)
     assert (found.input_tokens or 0) > WINDOW + size_of(surface, fields)
     assert bounds(surface, fields, window=None).input_tokens is None
+
+
+def test_results_within_results_are_not_followed() -> None:
+    """P3, attack: each level of them would be another reading of all that is inside."""
+    part: Any = {"type": "image", "source": {"type": "url", "url": "https://x/y"}}
+    for _ in range(3):
+        part = {"type": "tool_result", "tool_use_id": "t", "content": [part]}
+    assert WINDOW < (bounds(MESSAGES, said(MESSAGES, part)).input_tokens or 0) < 2 * WINDOW
 
 
 def test_nesting_deeper_than_any_stack_is_no_reason_to_fall_over() -> None:

@@ -66,15 +66,14 @@ class WorstCase:
     Built once per version and reused. Raises ``ValueError`` for a rate that is no exact decimal.
     """
 
-    __slots__ = ("_above", "_compiled", "_units")
+    __slots__ = ("_compiled", "_units")
 
     def __init__(self, price: Price) -> None:
         bounds = {tier.above for rate in price.rates.values() for tier in rate.tiers}
         # Highest bound first: the first that the prompt may exceed is the one that counts.
-        self._above = sorted({-1, *bounds}, reverse=True)
         self._units = {
             above: {name: _dearest(name, rate, above) for name, rate in price.rates.items()}
-            for above in self._above
+            for above in sorted({-1, *bounds}, reverse=True)
         }
         # There are few sets of classes: they come from what kinds of things a request holds.
         self._compiled: dict[tuple[frozenset[str], bool], tuple[_Step, ...]] = {}
@@ -107,15 +106,16 @@ class WorstCase:
 
     def _steps(self, most: Most) -> tuple[_Step, ...]:
         priced = self._units[-1].keys()
-        inputs = most.classes | priced if most.unseen else most.classes
-        groups = (
-            [name for name in INPUT_CLASSES if name in inputs],
-            [name for name in OUTPUT_CLASSES if name in most.classes | priced],
-            *([name] if name in most.classes | priced else [] for name in REQUEST_CLASSES),
-        )
+        possible = most.classes | priced
+        inputs = possible if most.unseen else most.classes
         found = tuple(
-            _Step(above, *(_dearest_of(self._units[above], names) for names in groups))
-            for above in self._above
+            _Step(
+                above,
+                _dearest_of(units, [name for name in INPUT_CLASSES if name in inputs]),
+                _dearest_of(units, [name for name in OUTPUT_CLASSES if name in possible]),
+                *(units.get(name, None if name in most.classes else 0) for name in REQUEST_CLASSES),
+            )
+            for above, units in self._units.items()
         )
         self._compiled[most.classes, most.unseen] = found
         return found

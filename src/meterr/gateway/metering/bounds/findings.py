@@ -1,6 +1,6 @@
 """What a closer look at one request found. Things are only ever added to it."""
 
-from meterr.gateway.metering.bounds.tools import (
+from meterr.gateway.metering.bounds.tool_shapes import (
     AT_OTHER_PRICES,
     BUILT_IN,
     COUNTED,
@@ -8,9 +8,8 @@ from meterr.gateway.metering.bounds.tools import (
     NEITHER,
     SEARCHES,
     AnyTool,
-    Uses,
-    count_of,
 )
+from meterr.gateway.metering.bounds.uses import Uses, count_of
 from meterr.ledger.worst_case import TEXT_CLASSES
 
 
@@ -37,7 +36,9 @@ class Findings:
 
     def note_anything(self) -> None:
         """Note something that may read from elsewhere, and bring any tool along."""
-        self.note_tool(AnyTool())
+        self.elsewhere = self.explained = True
+        for uses in (self.runs, self.searches, self.fetches):
+            uses.add(None)
 
     def note_tool(self, tool: AnyTool) -> None:
         """Note a tool that the provider runs, or may run."""

@@ -144,25 +144,30 @@ def read_text_or_parts(found: Findings, value: Raw) -> None:
 
 def read_parts(found: Findings, parts: str | list[Raw] | None) -> None:
     """Read the parts of one message."""
-    if not isinstance(parts, list):
-        return
-    for each in parts:
-        match read_as(_PARTS[found.surface], each):
-            case None:
-                _note_unknown(found, each)
-            case ChatImage() | InputImage() | Image() as picture:
-                found.packed += picture.packed
-                found.beside += IMAGE_TOKENS
-                found.classes.add("input_image")
-            case Sound() as sound:
-                found.packed += sound.packed
-                found.beside += -(-sound.packed // SOUND_BYTES_PER_TOKEN)
-                found.classes.add("input_audio")
-            case ChatFile() | InputFile() | Document() as file:
-                found.packed += file.packed
-                found.elsewhere = True
-            case ToolResult() as result:
-                read_parts(found, result.content)
+    for each in parts if isinstance(parts, list) else ():
+        part = read_as(_PARTS[found.surface], each)
+        if isinstance(part, ToolResult):
+            for inner in part.content if isinstance(part.content, list) else ():
+                _note_part(found, read_as(_PARTS[found.surface], inner), inner)
+        else:
+            _note_part(found, part, each)
+
+
+def _note_part(found: Findings, part: object, value: Raw) -> None:
+    match part:
+        case ChatImage() | InputImage() | Image():
+            found.packed += part.packed
+            found.beside += IMAGE_TOKENS
+            found.classes.add("input_image")
+        case Sound():
+            found.packed += part.packed
+            found.beside += -(-part.packed // SOUND_BYTES_PER_TOKEN)
+            found.classes.add("input_audio")
+        case ChatFile() | InputFile() | Document():
+            found.packed += part.packed
+            found.elsewhere = True
+        case None | ToolResult():  # a result has none in it: each level would be read once more
+            _note_unknown(found, value)
 
 
 def _note_unknown(found: Findings, value: Raw, known: frozenset[str] | None = None) -> None:

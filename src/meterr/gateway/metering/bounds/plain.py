@@ -28,7 +28,7 @@ from meterr.gateway.metering.bounds.shapes import (
     Strict,
     Text,
 )
-from meterr.gateway.metering.bounds.tools import ChatTool, Function, ItemTool, MessagesTool
+from meterr.gateway.metering.bounds.tool_shapes import ChatTool, Function, ItemTool, MessagesTool
 
 _Empty = Annotated[list[None], Meta(max_length=0)]
 
@@ -132,8 +132,8 @@ RULED: Mapping[str, frozenset[str]] = MappingProxyType(
 )
 """The fields of each surface that bear on its bounds, each by a rule of its own."""
 
-PLAIN_BYTES_MAX = 8 * 1024 * 1024
-"""More text than any model reads. What makes a body longer is looked for in the closer reading."""
+PLAIN_BYTES_MAX = 4 * 1024 * 1024
+"""More text than a million tokens have: what makes a body longer is found by a closer reading."""
 
 
 def plain(surface: str, body: bytes) -> Plain | None:

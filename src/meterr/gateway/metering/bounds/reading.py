@@ -24,11 +24,15 @@ from meterr.gateway.metering.bounds.parts import (
     read_messages,
     read_text_or_parts,
 )
+from meterr.gateway.metering.bounds.plain import PLAIN_BYTES_MAX
 from meterr.gateway.metering.bounds.tool_list import read_tools
-from meterr.gateway.metering.bounds.tools import AnyTool, Function, count_of
+from meterr.gateway.metering.bounds.tool_shapes import AnyTool, Function
+from meterr.gateway.metering.bounds.uses import count_of
 
-NESTED_MAX = 50_000
-"""Objects and lists of a body that are looked into one by one: the loop stands still meanwhile."""
+OBJECTS_MAX = 20_000
+"""Objects of a body that are looked into one by one: the loop stands still meanwhile."""
+BRACKETS_MAX = 10 * OBJECTS_MAX
+"""Braces and brackets of a body that is looked at, those in its text included: code has many."""
 
 _NOTHING = frozenset({b"null", b"false", b"[]", b"{}"})
 _MEMBERS = msgspec.json.Decoder(dict[str, Raw])
@@ -62,36 +66,50 @@ def read_closely(surface: str, body: bytes) -> Findings:
         limit: Any = read_as(_ANY, members["max_tool_calls"])
         found.calls_together = count_of(limit)
     for name, value in members.items():
-        if name in HARMLESS[surface] or bytes(value) == b"null":
-            continue
-        if name not in BOUNDLESS[surface]:
-            RULES[surface].get(name, _unknown)(found, value)
-        elif bytes(value) not in _NOTHING:
-            found.boundless = True
-        if not found.cause and (found.elsewhere or found.boundless):
-            found.cause = name
+        if name not in HARMLESS[surface] and bytes(value) != b"null":
+            _read_member(found, name, value)
     return found
+
+
+def _read_member(found: Findings, name: str, value: Raw) -> None:
+    was_bounded = not found.boundless
+    if name not in BOUNDLESS[found.surface]:
+        RULES[found.surface].get(name, _unknown)(found, value)
+    elif bytes(value) not in _NOTHING:
+        found.boundless = True
+    if (found.boundless and was_bounded) or (found.elsewhere and not found.cause):
+        found.cause = name
 
 
 def _members(body: bytes) -> dict[str, Raw] | None:
     """Return the fields of ``body``; None if one in it occurs twice, or too much is nested."""
-    if len(body) > NESTED_MAX and body.count(b"{") + body.count(b"[") > NESTED_MAX:
+    if len(body) > BRACKETS_MAX and body.count(b"{") + body.count(b"[") > BRACKETS_MAX:
         return None
     try:
-        json.loads(body, object_pairs_hook=_once)
+        json.loads(body, object_pairs_hook=_Once())
         return _MEMBERS.decode(body)
     except (ValueError, RecursionError):  # a DecodeError is a ValueError
         return None
 
 
-def _once(pairs: list[tuple[str, Any]]) -> None:
-    """Refuse an object in which a field occurs twice; nothing is kept of the others."""
-    if len(dict(pairs)) != len(pairs):
-        raise ValueError
+class _Once:
+    """Refuse an object in which a field occurs twice, and one too many; keep none of them."""
+
+    __slots__ = ("_left",)
+
+    def __init__(self) -> None:
+        self._left = OBJECTS_MAX
+
+    def __call__(self, pairs: list[tuple[str, Any]]) -> None:
+        self._left -= 1
+        if self._left < 0 or len(dict(pairs)) != len(pairs):
+            raise ValueError
 
 
 def _may_be_boundless(surface: str, body: bytes) -> bool:
     """Say whether ``body``, which cannot be read, has a word that may take every bound away."""
+    if len(body) > PLAIN_BYTES_MAX or surface == "openai.embeddings":
+        return True  # too much to be searched; or nobody knows how many inputs
     words = (*BOUNDLESS[surface], *_OTHER_WORDS)
     return disguised(body) or any(b'"%b"' % word.encode() in body for word in words)
 

@@ -9,7 +9,7 @@ from msgspec import Raw
 
 from meterr.gateway.metering.bounds.findings import Findings
 from meterr.gateway.metering.bounds.parts import read_as
-from meterr.gateway.metering.bounds.tools import (
+from meterr.gateway.metering.bounds.tool_shapes import (
     AnyTool,
     ChatTool,
     DefinedTool,

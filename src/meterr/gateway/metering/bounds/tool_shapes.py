@@ -1,7 +1,6 @@
-"""The shapes of tools: those that run at the caller, and which of the others are used how often."""
+"""The shapes of tools that run at the caller, and the types of those that do not."""
 
 import re
-from math import ceil
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -114,37 +113,3 @@ NEITHER = re.compile(
 """Tools that the provider runs and that neither search nor fetch."""
 AT_OTHER_PRICES = frozenset({"advisor_20260301", "image_generation"})
 """Tools in which another model works, at prices of its own."""
-
-
-class Uses:
-    """How often tools of one kind can be used: as often as told, if every one of them is told."""
-
-    __slots__ = ("_known", "_seen", "_told")
-
-    def __init__(self) -> None:
-        self._told = 0
-        self._seen, self._known = False, True
-
-    def add(self, told: int | None) -> None:
-        """Note a tool that can be used ``told`` times, None for a tool without a bound."""
-        self._seen = True
-        if told is None:
-            self._known = False
-        else:
-            self._told += told
-
-    def __bool__(self) -> bool:
-        return self._seen
-
-    def most(self, together: int, room: int | None) -> int | None:
-        """Return the most uses: those told, plus ``together``; ``room`` where one is not told."""
-        if not self._seen:
-            return 0
-        return self._told + together if self._known else room
-
-
-def count_of(value: object) -> int | None:
-    """Read a whole number that is not negative, however it is written; None for anything else."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 2**63:
-        return None
-    return ceil(value)
