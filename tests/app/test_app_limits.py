@@ -24,8 +24,12 @@ OF_60_TOKENS = {"usage": {"prompt_tokens": 20, "completion_tokens": 40, "total_t
 REMAINING = "x-ratelimit-remaining-requests"
 
 
-def ask(talk: Conversation, key: str, path: str = CHAT, **fields: Any) -> Answer:
+def ask(
+    talk: Conversation, key: str, path: str = CHAT, *, simulate: Any = None, **fields: Any
+) -> Answer:
     bound = "max_output_tokens" if path == RESPONSES else "max_tokens"
+    if simulate is not None:  # in a field that providers know: an unknown one reserves the window
+        fields["metadata"] = {"simulate": simulate}
     return talk.post(path, {**BODIES[path], bound: 40, **fields}, key=key)
 
 
@@ -190,6 +194,14 @@ def test_a_call_without_any_bound_is_told_how_to_get_one(meterr: Conversation) -
     file = [{"role": "user", "content": [{"type": "file", "file": {"file_data": "JVBERi0="}}]}]
     read = meterr.post(CHAT, {**body, "max_tokens": 5, "messages": file}, key=key)
     assert (400, "call-unbounded") == (read.status, code(read))
+    assert "'messages'" in read.json()["error"]["message"]
+    for fields in ({"models": ["dearest"]}, {"nobody_knows": 1}):
+        odd = meterr.post(CHAT, {**body, "max_tokens": 5, **fields}, key=key)
+        assert (400, "call-unbounded", *fields) == (
+            odd.status,
+            code(odd),
+            odd.json()["error"]["param"],
+        )
 
 
 def test_a_call_that_may_use_what_has_no_price_is_refused_under_a_budget(

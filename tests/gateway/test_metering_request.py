@@ -51,7 +51,7 @@ def _refused(body: bytes, surface: str = CHAT) -> Invalid:
         (
             CHAT,
             {"max_tokens": 5, "max_completion_tokens": 9, "n": 3},
-            RequestFacts("m", max_output_tokens=9, n=3),
+            RequestFacts("m", max_output_tokens=5, max_completion_tokens=9, n=3),
         ),
         (CHAT, {"service_tier": "flex"}, RequestFacts("m", service_tier="flex")),
         (

@@ -61,8 +61,10 @@ def calls(draw: st.DrawFn, terms: Price) -> tuple[Most, Usage]:
         frozenset(draw(st.sets(st.sampled_from(PRICED_CLASSES)))) | TEXT_CLASSES,
         draw(st.integers(0, 50)) if "web_search" in priced else 0,
         draw(st.integers(0, 50)) if "web_fetch" in priced else 0,
+        draw(st.booleans()),
     )
-    usable = [name for name in PRICED_CLASSES if name in most.classes and name in priced]
+    possible = most.classes | set(PRICED_CLASSES if most.unseen else OUTPUT_CLASSES)
+    usable = [name for name in PRICED_CLASSES if name in possible and name in priced]
     tokens_in = draw(
         shares(most.input_tokens, draw(st.permutations([n for n in usable if n in INPUT_CLASSES])))
     )
@@ -117,23 +119,28 @@ def test_the_book_has_prices_to_hold_this_against() -> None:
     ("most", "usd"),
     [
         (Most(1_000_000, 0), "2"),  # written to the cache
-        (Most(1_000_000, 1_000_000), "12"),
+        (Most(1_000_000, 1_000_000), "22"),  # drawn, though nobody asked for a picture
         (Most(0, 0, web_searches=3), "0.03"),
         (Most(0, 0), "0"),
         (Most(1, 0, TEXT_CLASSES | {"input_image"}), "0.000009"),
         (Most(1, 0, TEXT_CLASSES | {"input_audio"}), None),
         (Most(0, 0, TEXT_CLASSES | {"input_audio"}), "0"),
         (Most(0, 1, TEXT_CLASSES | {"output_audio"}), None),
-        (Most(0, 0, web_fetches=1), None),
+        (Most(0, 0, TEXT_CLASSES | {"web_fetch"}, web_fetches=1), None),
+        (Most(0, 0, web_fetches=1), "0"),
+        (Most(1, 0, unseen=True), "0.000009"),
+        (Most(0, 1), "0.00002"),
+        (Most(0, 1, TEXT_CLASSES | {"output_image"}), "0.00002"),
     ],
 )
 def test_every_token_is_priced_as_the_dearest_it_may_be_billed_as(
     most: Most, usd: str | None
 ) -> None:
-    """P1: exact; and a class that may be used without a known price makes the bound unknown."""
+    """P1: exact; a class that is asked for without a known price makes the bound unknown."""
     cache = dict.fromkeys((name for name in TEXT_CLASSES if name.startswith("cache")), Rate("2"))
     rates = {"input": Rate("1"), **cache, "output": Rate("10"), "input_image": Rate("9")}
-    worst = WorstCase(price({**rates, "web_search": Rate("10")})).cost(most)
+    rates |= {"output_image": Rate("20"), "web_search": Rate("10")}
+    worst = WorstCase(price(rates)).cost(most)
     assert (None if usd is None else Decimal(usd)) == worst
 
 

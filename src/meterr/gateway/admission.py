@@ -11,6 +11,7 @@ from meterr.core.telemetry import RequestLine
 from meterr.gateway.errors import PriceUnknown, ScopeMissing, UnsupportedMediaType
 from meterr.gateway.headers import Known
 from meterr.gateway.metering import RequestFacts
+from meterr.gateway.metering.bounds import told_bound
 from meterr.gateway.routing import ModelNotFound, Router, Upstream
 from meterr.gateway.surfaces import CHAT, Surface
 from meterr.ledger.model import Price
@@ -46,7 +47,9 @@ class Admitted(NamedTuple):
     def output_default(self) -> int | None:
         """The bound that the key wants sent with a call that sets none itself."""
         principal = self.principal
-        if not principal.send_output_default or self.facts.max_output_tokens is not None:
+        if not principal.send_output_default:
+            return None
+        if told_bound(self.facts, self.upstream.provider) is not None:
             return None
         return principal.output_tokens_default if self.output_field else None
 

@@ -12,6 +12,7 @@ from meterr.gateway.admission import Admitted, leaves_tier_open
 from meterr.gateway.applicable import Applicable, applicable
 from meterr.gateway.errors import CallTooLarge, CallUnbounded, PriceUnknown
 from meterr.gateway.metering.bounds import Bounds, bounds_of
+from meterr.gateway.model_name import repeatable
 from meterr.ledger.limits import Ask, Limiter, Reservation
 from meterr.ledger.model import Price
 from meterr.ledger.price_context import STANDARD
@@ -128,6 +129,7 @@ class Holding:
             admitted.surface.name,
             body,
             facts,
+            provider=admitted.upstream.provider,
             window=self._prices.context_window(admitted.upstream.provider, facts.model),
             output_default=rules.principal.output_tokens_default,
         )
@@ -199,10 +201,13 @@ def _unbounded(admitted: Admitted, bounds: Bounds) -> CallUnbounded:
             "key a default ('meterr key create --output-tokens-default').",
             param=field,
         )
+    cause = repeatable(bounds.cause)
+    what = f"'{cause}'" if cause else "a field in it"
     return CallUnbounded(
-        "A limit holds for this call, and nothing bounds what it makes the provider read from "
-        f"elsewhere, because the context window of '{model}' is not known: send files, earlier "
-        "turns and search results in the request itself."
+        f"A limit holds for this call, and nothing bounds what {what} makes the provider read or "
+        f"bill: it goes by prices of its own, or the context window of '{model}' is not known. "
+        "Leave it out, or send what it refers to in the request itself.",
+        param=cause or None,
     )
 
 

@@ -36,7 +36,9 @@ class Most(NamedTuple):
     """
     Upper bounds on what a call can use.
 
-    Tokens may be billed in any of ``classes``; server tools are counted in requests.
+    Tokens may be billed in any of ``classes``. Where the price has them, other classes of output
+    are possible too, with ``unseen`` other classes of input. Server tools are counted in requests,
+    which cost nothing where they are neither priced nor in ``classes``.
     """
 
     input_tokens: int
@@ -44,6 +46,7 @@ class Most(NamedTuple):
     classes: frozenset[str] = TEXT_CLASSES
     web_searches: int = 0
     web_fetches: int = 0
+    unseen: bool = False
 
 
 class _Step(NamedTuple):
@@ -63,31 +66,31 @@ class WorstCase:
     Built once per version and reused. Raises ``ValueError`` for a rate that is no exact decimal.
     """
 
-    __slots__ = ("_above", "_compiled", "_units")
+    __slots__ = ("_compiled", "_units")
 
     def __init__(self, price: Price) -> None:
         bounds = {tier.above for rate in price.rates.values() for tier in rate.tiers}
         # Highest bound first: the first that the prompt may exceed is the one that counts.
-        self._above = sorted({-1, *bounds}, reverse=True)
         self._units = {
             above: {name: _dearest(name, rate, above) for name, rate in price.rates.items()}
-            for above in self._above
+            for above in sorted({-1, *bounds}, reverse=True)
         }
         # There are few sets of classes: they come from what kinds of things a request holds.
-        self._compiled: dict[frozenset[str], tuple[_Step, ...]] = {}
+        self._compiled: dict[tuple[frozenset[str], bool], tuple[_Step, ...]] = {}
 
     def cost(self, most: Most) -> Decimal | None:
         """
         Return US dollars that no usage within ``most`` exceeds, or None when that is unknown.
 
         Every token is priced as the dearest class it may be billed in, at the dearest tier that a
-        prompt of at most that size can reach. None when a class that may be used has no rate.
+        prompt of at most that size can reach. None when one of ``most.classes`` may be used and has
+        no rate.
         """
-        steps = self._compiled.get(most.classes) or self._steps(most.classes)
+        steps = self._compiled.get((most.classes, most.unseen)) or self._steps(most)
         for step in steps:
             if most.input_tokens > step.above:
                 break
-        tokens_in, tokens_out, _, searches, fetches = most
+        tokens_in, tokens_out, _, searches, fetches, _ = most
         _, units_in, units_out, units_search, units_fetch = step
         if (
             (units_in is None and tokens_in)
@@ -101,17 +104,20 @@ class WorstCase:
             total += searches * (units_search or 0) + fetches * (units_fetch or 0)
         return Decimal(total).scaleb(-_USD_DECIMALS, _EXACT)
 
-    def _steps(self, classes: frozenset[str]) -> tuple[_Step, ...]:
-        groups = (
-            [name for name in INPUT_CLASSES if name in classes],
-            [name for name in OUTPUT_CLASSES if name in classes],
-            *([name] for name in REQUEST_CLASSES),
-        )
+    def _steps(self, most: Most) -> tuple[_Step, ...]:
+        priced = self._units[-1].keys()
+        possible = most.classes | priced
+        inputs = possible if most.unseen else most.classes
         found = tuple(
-            _Step(above, *(_dearest_of(self._units[above], names) for names in groups))
-            for above in self._above
+            _Step(
+                above,
+                _dearest_of(units, [name for name in INPUT_CLASSES if name in inputs]),
+                _dearest_of(units, [name for name in OUTPUT_CLASSES if name in possible]),
+                *(units.get(name, None if name in most.classes else 0) for name in REQUEST_CLASSES),
+            )
+            for above, units in self._units.items()
         )
-        self._compiled[classes] = found
+        self._compiled[most.classes, most.unseen] = found
         return found
 
 

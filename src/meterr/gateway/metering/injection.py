@@ -58,8 +58,8 @@ def inject_output_bound(body: bytes, field: str, tokens: int) -> bytes:
     if b'"%b"' % name not in body or field not in _MEMBERS.decode(body):
         start = body.index(b"{") + 1
         return body[:start] + b'"%b":%b,' % (name, value) + body[start:]
-    nulls = re.finditer(rb'"%b"[ \t\r\n]*:[ \t\r\n]*(null)' % name, body)
-    for place in islice(nulls, _PLACES_MAX):
+    unset = re.finditer(rb'"%b"[ \t\r\n]*:[ \t\r\n]*(null|-?0)' % name, body)
+    for place in islice(unset, _PLACES_MAX):
         edited = body[: place.start(1)] + value + body[place.end(1) :]
         if bytes(_MEMBERS.decode(edited)[field]) == value:
             return edited

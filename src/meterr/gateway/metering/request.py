@@ -32,7 +32,9 @@ class RequestFacts(msgspec.Struct, frozen=True):
     """
     What a request asks for, as far as metering cares.
 
-    ``max_output_tokens`` bounds each of the ``n`` answers; None when the caller set no bound.
+    ``max_output_tokens`` is the caller's bound on each of the ``n`` answers in the field of that
+    meaning which every provider of the surface knows, ``max_completion_tokens`` the one that some
+    chat providers know; None where it is not set. ``bounds.told_bound`` says which of them holds.
     ``service_tier`` is the caller's word, "" for none; the answer may name another.
     """
 
@@ -40,6 +42,7 @@ class RequestFacts(msgspec.Struct, frozen=True):
     stream: bool = False
     wants_usage: bool = False
     max_output_tokens: int | None = None
+    max_completion_tokens: int | None = None
     n: int = 1
     service_tier: str = ""
 
@@ -74,7 +77,8 @@ class ChatRequest(Request):
             _model(self.model),
             self.stream is True,
             stream_options_of(self).include_usage is True,
-            _larger(_bound(self.max_tokens), _bound(self.max_completion_tokens)),
+            _bound(self.max_tokens),
+            _bound(self.max_completion_tokens),
             self.n or 1,
             self.service_tier or "",
         )
@@ -203,10 +207,6 @@ def _malformed(body: bytes, error: msgspec.DecodeError) -> str:
 
 def _bound(value: int | msgspec.UnsetType | None) -> int | None:
     return value if isinstance(value, int) else None
-
-
-def _larger(one: int | None, other: int | None) -> int | None:
-    return one if other is None or (one is not None and one > other) else other
 
 
 def _model(name: str | msgspec.UnsetType | None) -> str:

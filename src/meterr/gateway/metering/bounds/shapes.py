@@ -1,0 +1,187 @@
+"""
+The shapes of messages, their parts and items, as each surface writes them.
+
+Strict shapes are the allow-list: what decodes into one holds nothing but what is written here. The
+decoder checks every value against its shape, also that of a field which occurs again and is then
+forgotten, so text that decodes is text in all its readings. ``Raw`` stands for values that are text
+to a provider whatever they hold: schemas, arguments of calls, metadata.
+"""
+
+from typing import Annotated, Generic, Literal, TypeVar
+
+import msgspec
+from msgspec import Raw
+
+NONE = Raw()
+Part = TypeVar("Part")
+
+
+class Strict(msgspec.Struct, forbid_unknown_fields=True, gc=False):
+    """A shape with no other fields than these."""
+
+
+class ChatText(Strict, tag="text"):
+    """Text in a message of the chat surface."""
+
+    text: str
+    cache_control: Raw = NONE
+    prompt_cache_breakpoint: Raw = NONE
+
+
+class Refusal(Strict, tag="refusal"):
+    """An earlier refusal."""
+
+    refusal: str
+
+
+class ChatCall(Strict):
+    """An earlier call of one of the caller's tools."""
+
+    function: Raw = NONE
+    custom: Raw = NONE
+    id: str | None = None
+    type: Literal["function", "custom"] | None = None
+    index: int | None = None
+
+
+class ChatMessage(Strict, Generic[Part]):
+    """One message of the chat surface. Sound of an earlier answer is remembered by its provider."""
+
+    role: Literal["system", "developer", "user", "assistant", "tool", "function"]
+    content: str | list[Part] | None = None
+    name: str | None = None
+    tool_calls: list[ChatCall] | None = None
+    tool_call_id: str | None = None
+    function_call: Raw = NONE
+    refusal: str | None = None
+    reasoning: str | None = None
+    reasoning_content: str | None = None
+    audio: None = None
+    annotations: Annotated[list[None], msgspec.Meta(max_length=0)] | None = None
+    cache_control: Raw = NONE
+    partial: bool | None = None
+    prefix: bool | None = None
+
+
+class InputText(Strict, tag="input_text"):
+    """Text in a message of the responses surface."""
+
+    text: str
+    prompt_cache_breakpoint: Raw = NONE
+
+
+class OutputText(Strict, tag="output_text"):
+    """Text of an earlier answer."""
+
+    text: str
+    annotations: Raw = NONE
+    logprobs: Raw = NONE
+
+
+class ReasoningText(Strict, tag="reasoning_text"):
+    """Reasoning of an earlier answer."""
+
+    text: str
+
+
+class SummaryText(Strict, tag="summary_text"):
+    """A summary of such reasoning."""
+
+    text: str
+
+
+class Item(Strict, Generic[Part]):
+    """One item of the responses surface's input, and all of it."""
+
+    type: Literal[
+        "message",
+        "function_call",
+        "function_call_output",
+        "custom_tool_call",
+        "custom_tool_call_output",
+        "reasoning",
+    ] = "message"
+    role: Literal["system", "developer", "user", "assistant"] | None = None
+    content: str | list[Part] | None = None
+    arguments: str | None = None
+    output: str | list[Part] | None = None
+    input: str | None = None
+    encrypted_content: str | None = None
+    summary: list[SummaryText] | None = None
+    call_id: str | None = None
+    name: str | None = None
+    namespace: str | None = None
+    status: str | None = None
+    phase: str | None = None
+    caller: Raw = NONE
+    is_async: bool | None = msgspec.field(default=None, name="async")
+
+
+class NamedItem(Item[Part], Generic[Part]):
+    """An item that may be known to the provider by its name."""
+
+    id: str | None = None
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether the item is here, and not only the name of one that the provider remembers."""
+        return self.id is None or bool(
+            self.content or self.arguments or self.output or self.input or self.encrypted_content
+        )
+
+
+class Text(Strict, tag="text"):
+    """Text in a message of the messages surface."""
+
+    text: str
+    cache_control: Raw = NONE
+    citations: Raw = NONE
+
+
+class Thinking(Strict, tag="thinking"):
+    """Thinking of an earlier answer."""
+
+    thinking: str
+    signature: str | None = None
+
+
+class RedactedThinking(Strict, tag="redacted_thinking"):
+    """Thinking of an earlier answer, encrypted."""
+
+    data: str
+
+
+class ToolUse(Strict, tag="tool_use"):
+    """An earlier call of one of the caller's tools."""
+
+    id: str
+    name: str
+    input: Raw
+    cache_control: Raw = NONE
+    caller: Raw = NONE
+    toolset_name: str | None = None
+
+
+class ToolResult(Strict, Generic[Part], tag="tool_result"):
+    """What one of the caller's tools said."""
+
+    tool_use_id: str
+    content: str | list[Part] | None = None
+    is_error: bool | None = None
+    cache_control: Raw = NONE
+    toolset_name: str | None = None
+
+
+class Message(Strict, Generic[Part]):
+    """One message of the messages surface."""
+
+    role: Literal["user", "assistant", "system"]
+    content: str | list[Part]
+    clear_at: str | None = None
+    output_config: Raw = NONE
+
+
+ChatParts = ChatText | Refusal
+ItemParts = InputText | OutputText | Refusal | ReasoningText
+MessageParts = Text | Thinking | RedactedThinking | ToolUse | ToolResult[Text]
+"""The parts of each surface that are text and nothing else."""
