@@ -43,15 +43,23 @@ class Row:
 
 @dataclass
 class Pool:
-    """One window; ``exchange`` is meterr.exchange_lease, line by line."""
+    """
+    One window; ``exchange`` is meterr.exchange_lease, line by line.
+
+    ``taken`` begins with what its calls had cost before anybody drew from it.
+    """
 
     rule: Limit
     amount: int
     taken: int = 0
     rows: dict[str, Row] = field(default_factory=dict)
     made: int = 0
+    closed: set[str] = field(default_factory=set)
 
-    def exchange(self, wish: Wish, now: float) -> Lent:
+    def exchange(self, wish: Wish, now: float) -> Lent | None:
+        """Answer; None to a process that is closed."""
+        if wish.process in self.closed:
+            return None
         self._reclaim(wish.process, now)
         row = self.rows.get(wish.process)
         if row is None:
@@ -72,6 +80,7 @@ class Pool:
 
     def close(self, process: str, spent: int, now: float) -> None:
         """meterr.close_process, which knows from the ledger what was spent."""
+        self.closed.add(process)
         row = self.rows.get(process)
         if row is None:
             return

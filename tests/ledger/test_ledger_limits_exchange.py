@@ -2,6 +2,7 @@
 
 import uuid
 from dataclasses import replace
+from typing import NamedTuple
 
 import psycopg
 import pytest
@@ -16,6 +17,7 @@ from meterr.core.sql import load_sql
 from meterr.ledger.limits.model import amount_of, units
 from meterr.ledger.limits.store import Lent, Wish
 from meterr.ledger.limits.window import EPOCH
+from support.rows import insert, row_of
 
 SQL = load_sql("meterr.ledger.limits")
 PROCESSES = [str(uuid.uuid4()) for _ in range(3)]
@@ -30,118 +32,215 @@ def house(database_url: str, admin_dsn: str) -> House:
 
 
 def exchange(connection: psycopg.Connection, wish: Wish) -> Lent | None:
-    fields = wish._asdict()
+    """Exchange once; None when the rule is not in force, or the process is closed."""
+    fields = {**wish._asdict(), "ends_at": "infinity"}
     for name in ("known_granted", "parted_with", "owed", "want", "need", "least_need"):
         fields[name] = amount_of(wish.measure, fields[name])
-    with connection.cursor(row_factory=dict_row) as cursor:
-        row = cursor.execute(SQL["exchange_lease"], fields).fetchone()
+    try:
+        with connection.transaction(), connection.cursor(row_factory=dict_row) as cursor:
+            row = cursor.execute(SQL["exchange_lease"], fields).fetchone()
+    except psycopg.errors.ObjectNotInPrerequisiteState:
+        return None
     if row is None:
         return None
     granted, remaining = units(wish.measure, row["granted"]), units(wish.measure, row["remaining"])
     return Lent(row["lease_id"], granted, remaining)
 
 
-def as_app(connection: psycopg.Connection, tenant: str) -> None:
-    connection.execute("set role meterr_app")
-    connection.execute("select set_config('meterr.tenant_id', %s, false)", (tenant,))
+class Asks(NamedTuple):
+    """A process tells its window what it needs, owes and parts with."""
+
+    process: str
+    needs: list[int]
+    owed: int
+    back: int
+    is_lost: bool
 
 
-needs = st.lists(st.integers(1, 20), max_size=3)
-steps = st.lists(
-    st.tuples(
-        st.sampled_from(PROCESSES),
-        needs,
-        st.integers(0, 3),  # owed
-        st.integers(0, 30),  # parted with since
-        st.booleans(),  # the answer before was lost
-    ),
-    max_size=12,
+class Costs(NamedTuple):
+    """An entry that names the process's lease comes into the ledger."""
+
+    process: str
+    cost: int
+
+
+class Closes(NamedTuple):
+    """The journal of a process has been read, or it was given up."""
+
+    process: str
+
+
+class Late(NamedTuple):
+    """A statement comes (again), whoever said it, and whatever has become of that process."""
+
+    number: int
+
+
+who = st.sampled_from(PROCESSES)
+asks = st.builds(
+    Asks,
+    who,
+    st.lists(st.integers(1, 20), max_size=3),
+    st.integers(0, 3),
+    st.integers(0, 30),
+    st.booleans(),
 )
+others = st.builds(Costs, who, st.integers(0, 20)) | st.builds(Closes, who)
+late = st.builds(Late, st.integers(0, 11))
+steps = st.lists(asks | asks | others | late, max_size=14)
 
 
 @pytest.mark.parametrize("measure", [Measure.USD, Measure.CONCURRENCY])
 def test_postgresql_lends_as_the_oracle_does(house: House, measure: Measure) -> None:
-    """Slices, returns, debts and lost answers: the function and its slow double never differ."""
+    """
+    Slices, returns, debts, lost answers, calls from before, ends, and statements that come late.
+
+    The function and its slow double never differ.
+    """
     spans = {Measure.USD: "total", Measure.CONCURRENCY: "call"}
 
     with psycopg.connect(house.dsn) as connection:
 
         @settings(
-            max_examples=40,
+            max_examples=60,
             deadline=None,
             suppress_health_check=[HealthCheck.function_scoped_fixture],
         )
-        @given(steps, st.booleans())
-        def check(steps: list, hard: bool) -> None:
+        @given(steps, st.booleans(), st.sampled_from([0, 0, 7, 63, 64, 90]))
+        def check(steps: list, hard: bool, before: int) -> None:
             rule = replace(limit(measure, AMOUNT, hard=hard), limit_id=str(uuid.uuid4()))
+            key = str(uuid.uuid4())
             house.admin(
                 "insert into meterr.limit_rule (tenant_id, limit_id, measure, scope, subject,"
-                " span, amount, hard) values (%s, %s, %s, 'owner', %s, %s, %s, %s)",
-                *(house.tenant, rule.limit_id, measure, rule.limit_id, spans[measure]),
-                *(rule.amount, hard),
+                " span, amount, hard) values (%s, %s, %s, 'key', %s, %s, %s, %s)",
+                *(house.tenant, rule.limit_id, measure, key, spans[measure], rule.amount, hard),
             )
-            as_app(connection, house.tenant)
-            compare(connection, Pool(rule, AMOUNT), steps)
+            books = Books(connection, house.tenant, key, measure)
+            books.enter(before, None)
+            connection.execute("set role meterr_app")
+            seeded = before if measure is Measure.USD else 0
+            compare(books, Pool(rule, AMOUNT, taken=seeded), steps)
             connection.rollback()
 
         check()
 
 
-def compare(connection: psycopg.Connection, pool: Pool, steps: list) -> None:
-    known: dict[str, Lent] = {}
-    returned = dict.fromkeys(PROCESSES, 0)
-    names: dict[int, int] = {}
-    for process, waiting, owed, back, lost in steps:
-        before = known.get(process)
-        returned[process] += back if before else 0
+class Books:
+    """The ledger of one key, and the end of processes, in a transaction that is rolled back."""
+
+    def __init__(
+        self, connection: psycopg.Connection, tenant: str, key: str, measure: Measure
+    ) -> None:
+        self.connection, self.tenant, self.key = connection, tenant, key
+        self.measure = measure
+
+    def enter(self, cost: int, lease_id: int | None) -> None:
+        """Enter a call of that cost."""
+        row = row_of("ledger_entry", self.tenant)
+        row |= {"key_id": self.key, "cost_usd": amount_of(Measure.USD, cost)}
+        row |= {"leases": None if lease_id is None else [lease_id]}
+        self.connection.execute("set role meterr_drain")
+        insert(self.connection, "ledger_entry", row)
+        self.connection.execute("set role meterr_app")
+
+    def close(self, process: str) -> None:
+        self.connection.execute("set role meterr_drain")
+        self.connection.execute("select meterr.close_process(%s)", [process])
+        self.connection.execute("set role meterr_app")
+
+
+class Comparison:
+    """What processes say, to PostgreSQL and to the oracle."""
+
+    def __init__(self, books: Books, pool: Pool) -> None:
+        self.books, self.pool = books, pool
+        self.known: dict[str, Lent] = {}
+        self.returned = dict.fromkeys(PROCESSES, 0)
+        self.spent = dict.fromkeys(PROCESSES, 0)
+        self.names: dict[int, int] = {}
+        self.said: list[Wish] = []
+
+    def say(self, wish: Wish) -> Lent | None:
+        said = exchange(self.books.connection, wish)
+        own_name = None if wish.lease_id is None else self.names[wish.lease_id]
+        expected = self.pool.exchange(wish._replace(lease_id=own_name), 0.0)
+        assert (expected is None) == (said is None)
+        if said is None or expected is None:
+            return None
+        self.names[said.lease_id] = expected.lease_id
+        assert (expected.granted, expected.remaining) == (said.granted, said.remaining)
+        return said
+
+    def asks(self, step: Asks) -> None:
+        before = self.known.get(step.process)
+        self.returned[step.process] += step.back if before else 0
         wish = Wish(
-            measure=pool.rule.measure,
-            limit_id=pool.rule.limit_id,
+            measure=self.pool.rule.measure,
+            tenant_id=self.books.tenant,
+            limit_id=self.pool.rule.limit_id,
             starts_at=EPOCH,
-            process=process,
+            ends_at=None,
+            process=step.process,
             lease_id=before.lease_id if before else None,
             known_granted=before.granted if before else 0,
-            parted_with=min(returned[process], before.granted if before else 0),
-            owed=owed,
-            want=max([sum(waiting), 4]) if waiting else 0,
-            need=sum(waiting),
-            least_need=min(waiting, default=0),
+            parted_with=min(self.returned[step.process], before.granted if before else 0),
+            owed=step.owed,
+            want=max([sum(step.needs), 4]) if step.needs else 0,
+            need=sum(step.needs),
+            least_need=min(step.needs, default=0),
         )
-        said = exchange(connection, wish)
-        ours = wish._replace(lease_id=None if before is None else names[before.lease_id])
-        expected = pool.exchange(ours, 0.0)
-        assert said is not None
-        names[said.lease_id] = expected.lease_id
-        assert (expected.granted, expected.remaining) == (said.granted, said.remaining)
-        if not lost:
-            known[process] = said
+        self.said.append(wish)
+        said = self.say(wish)
+        if said is not None and not step.is_lost:
+            self.known[step.process] = said
+
+    def costs(self, step: Costs) -> None:
+        row = self.pool.rows.get(step.process)
+        if row is not None and self.pool.rule.measure is Measure.USD:
+            ours = next(ours for ours, theirs in self.names.items() if theirs == row.lease_id)
+            self.spent[step.process] += step.cost
+            self.books.enter(step.cost, ours)
+
+    def closes(self, step: Closes) -> None:
+        self.books.close(step.process)
+        self.pool.close(step.process, self.spent[step.process], 0.0)
+
+    def late(self, step: Late) -> None:
+        if step.number < len(self.said):
+            self.say(self.said[step.number])
+
+
+def compare(books: Books, pool: Pool, steps: list) -> None:
+    comparison = Comparison(books, pool)
+    for step in steps:
+        match step:
+            case Asks():
+                comparison.asks(step)
+            case Costs():
+                comparison.costs(step)
+            case Closes():
+                comparison.closes(step)
+            case Late():
+                comparison.late(step)
 
 
 class TestRowsOfOthers:
-    def test_a_tenant_draws_only_from_its_own_rules(self, house: House) -> None:
-        """P4: the function runs as the owner, and takes the tenant from the transaction."""
+    def test_a_rule_is_drawn_from_only_under_the_name_of_its_tenant(self, house: House) -> None:
+        """P4: one tenant's calls cannot use up what another has, by whatever limit's id."""
         other = str(uuid.uuid4())
         house.admin("insert into meterr.tenant (tenant_id, name) values (%s, 'other')", other)
-        wanted = wish_for(rule_of(house, "usd", "total"), Measure.USD)
-
-        with psycopg.connect(house.dsn) as connection:
-            as_app(connection, other)
-            assert exchange(connection, wanted) is None
-            as_app(connection, house.tenant)
-            assert exchange(connection, wanted) is not None
-
-    def test_without_a_tenant_nothing_is_drawn(self, house: House) -> None:
-        """Forgetting the tenant shows no row rather than every row."""
-        wanted = wish_for(rule_of(house, "usd", "total"), Measure.USD)
+        wanted = wish_for(house, rule_of(house, "usd", "total"), Measure.USD)
 
         with psycopg.connect(house.dsn) as connection:
             connection.execute("set role meterr_app")
-            assert exchange(connection, wanted) is None
+            assert exchange(connection, wanted._replace(tenant_id=other)) is None
+            assert exchange(connection, wanted) is not None
+        assert [(house.tenant,)] == house.admin("select tenant_id::text from meterr.limit_pool")
 
     @pytest.mark.parametrize("role", ["meterr_auth", "meterr_drain"])
     def test_no_other_role_may_draw(self, house: House, role: str) -> None:
         """Executable by meterr_app only."""
-        wanted = wish_for(rule_of(house, "usd", "total"), Measure.USD)
+        wanted = wish_for(house, rule_of(house, "usd", "total"), Measure.USD)
 
         with psycopg.connect(house.dsn) as connection:
             connection.execute(f"set role {role}")
@@ -153,10 +252,13 @@ class TestExpiry:
     def test_a_dead_process_comes_back_after_its_last_permit_has_cooled(self, house: House) -> None:
         """30 s of lease, 60 s of cooling, 5 s for clocks: not before."""
         rule = rule_of(house, "requests", "minute")
-        dead, living = wish_for(rule, Measure.REQUESTS, 64), wish_for(rule, Measure.REQUESTS, 64)
+        dead, living = (
+            wish_for(house, rule, Measure.REQUESTS, 64),
+            wish_for(house, rule, Measure.REQUESTS, 64),
+        )
 
         with psycopg.connect(house.dsn, autocommit=True) as connection:
-            as_app(connection, house.tenant)
+            connection.execute("set role meterr_app")
             assert exchange(connection, dead) is not None
             expire(house, "64 s")
             assert units_granted(connection, living) == 0
@@ -166,10 +268,13 @@ class TestExpiry:
     def test_a_renewed_lease_is_nobody_elses(self, house: House) -> None:
         """What was renewed is named; what was given away is not."""
         rule = rule_of(house, "requests", "minute")
-        mine, other = wish_for(rule, Measure.REQUESTS, 64), wish_for(rule, Measure.REQUESTS, 64)
+        mine, other = (
+            wish_for(house, rule, Measure.REQUESTS, 64),
+            wish_for(house, rule, Measure.REQUESTS, 64),
+        )
 
         with psycopg.connect(house.dsn, autocommit=True) as connection:
-            as_app(connection, house.tenant)
+            connection.execute("set role meterr_app")
             lent = exchange(connection, mine)
             expire(house, "66 s")
             assert lent is not None
@@ -183,11 +288,11 @@ class TestExpiry:
         """What a dead process held of money comes back only once its journal was read."""
         rule = rule_of(house, "usd", "total")
         with psycopg.connect(house.dsn, autocommit=True) as connection:
-            as_app(connection, house.tenant)
-            dead = wish_for(rule, Measure.USD, 64)
+            connection.execute("set role meterr_app")
+            dead = wish_for(house, rule, Measure.USD, 64)
             assert units_granted(connection, dead) == 64
             expire(house, "1000 days")
-            assert units_granted(connection, wish_for(rule, Measure.USD, 64)) == 0
+            assert units_granted(connection, wish_for(house, rule, Measure.USD, 64)) == 0
             assert [] == renewed(connection, dead.process)
 
 
@@ -223,9 +328,12 @@ def rule_of(house: House, measure: str, span: str) -> str:
     return limit_id
 
 
-def wish_for(limit_id: str, measure: Measure, need: int = 1) -> Wish:
+def wish_for(house: House, limit_id: str, measure: Measure, need: int = 1) -> Wish:
     """What a process that holds nothing yet says."""
-    return Wish(measure, limit_id, EPOCH, str(uuid.uuid4()), None, 0, 0, 0, need, need, need)
+    process = str(uuid.uuid4())
+    return Wish(
+        *(measure, house.tenant, limit_id, EPOCH, None, process, None, 0, 0, 0, need, need, need)
+    )
 
 
 def units_granted(connection: psycopg.Connection, wish: Wish) -> int:

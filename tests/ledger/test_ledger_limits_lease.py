@@ -2,7 +2,13 @@
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+)
 from limit_oracle import Call, Pool, account, limit
 
 from meterr.core.limits import Measure
@@ -35,6 +41,12 @@ class Processes(RuleBasedStateMachine):
         self.closed: list[Call] = []
         for slot in PROCESSES:
             self._born(slot)
+
+    @initialize(cost=st.sampled_from([0, 100, AMOUNT]))
+    def calls_of_before_the_limit(self, cost: int) -> None:
+        if self.measure is Measure.USD:
+            self.pool.taken = cost
+            self.closed.append(Call("before", self.now, cost, None, used=cost))
 
     def _born(self, slot: str) -> None:
         self.lives += 1
@@ -93,9 +105,7 @@ class Processes(RuleBasedStateMachine):
     @rule(data=st.data())
     def delayed_statement_arrives(self, data: st.DataObject) -> None:
         wish = self.late.pop(data.draw(st.integers(0, len(self.late) - 1)))
-        # A session that is gone commits nothing: only of the living can a statement be late.
-        if wish.process in self.names.values():
-            self.pool.exchange(wish, self.now)
+        self.pool.exchange(wish, self.now)
 
     @precondition(lambda self: any(call.used is None for call in self.calls))
     @rule(data=st.data())
@@ -140,6 +150,11 @@ class Processes(RuleBasedStateMachine):
             assert lease.ready >= 0
             assert lease.in_use >= 0
             assert lease.cooling >= 0
+
+    @invariant()
+    def a_closed_process_holds_nothing_that_nobody_would_give_back(self) -> None:
+        if self.measure is not Measure.TOKENS:  # those come back when they have cooled
+            assert not self.pool.closed & self.pool.rows.keys()
 
     @invariant()
     def never_over(self) -> None:

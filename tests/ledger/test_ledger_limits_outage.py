@@ -6,6 +6,7 @@ from dataclasses import replace
 from decimal import Decimal
 
 import pytest
+from cut_line import a_line
 from limit_caller import DOLLAR, caller
 from limit_house import House, until
 
@@ -124,6 +125,20 @@ class TestOutage:
             await key.refused(budget, ask=Ask.of(Decimal("0.01"), 0))
 
         assert Decimal(1) == house.taken(budget)
+
+    async def test_a_process_that_falls_silent_holds_no_window(
+        self, database_url: str, admin_dsn: str
+    ) -> None:
+        """An exchange is one message: paused before or after it, nobody waits for its process."""
+        async with a_line(database_url) as (line, dsn):
+            house = House(dsn, admin_dsn)
+            house.settle_in()
+            budget = await house.rule(Measure.USD, "1", Span.MONTH)
+            async with caller(house) as key:
+                await key.reserve(budget, ask=Ask.of(Decimal("0.9"), 0))
+                before, asked = line.messages, key.limiter.exchanges
+                await key.refused(budget, ask=Ask.of(Decimal("0.9"), 0))
+                assert (1, 1) == (key.limiter.exchanges - asked, line.messages - before)
 
     async def test_a_caller_that_gives_up_loses_no_answer(self, house: House) -> None:
         """The exchange goes on; what it brings is there for the next."""

@@ -29,10 +29,6 @@ from meterr.ledger.limits import Limiter, OnOutage
 JOURNAL_FOLDER = "journal"
 PEPPER_FILE = "pepper"
 
-_LIMITS_IDLE_S = 2.0
-"""How long an exchange may hold its window while its process says nothing: one that was paused, or
-whose host is gone, must not stop everybody else's calls."""
-
 _PRICES_WAIT_S = 2.0
 """Longest wait for a database that says nothing at all before serving without prices."""
 
@@ -95,9 +91,7 @@ async def open_door(settings: Settings, dsn: str, telemetry: Telemetry) -> Async
             clock,
             on_outage=identity.Outage(settings.keys_without_database),
         )
-        db_limits = await stack.enter_async_context(
-            Database.open(dsn, Role.APP, idle_transaction_s=_LIMITS_IDLE_S)
-        )
+        db_limits = await stack.enter_async_context(Database.open(dsn, Role.APP))
         limiter = Limiter(db_limits, journal.path.name, clock, on_outage=OnOutage.REFUSE)
         upstream_limits = UpstreamLimits(db_app, settings.upstreams, telemetry)
         await stack.enter_async_context(

@@ -57,21 +57,15 @@ class Database:
         pool_size_max: int = 4,
         connect_timeout_s: float = 5,
         statement_timeout_s: float = 30,
-        idle_transaction_s: float = 0,
     ) -> AsyncIterator[Self]:
-        """
-        Yield a Database for the block; every connection is closed when it ends.
-
-        A transaction that says nothing for ``idle_transaction_s`` (0: for ever) is ended by the
-        server, also when this process is paused or its host is gone.
-        """
+        """Yield a Database for the block; every connection is closed when it ends."""
         opener = partial(
             connect,
             dsn,
             role,
             connect_timeout_s=connect_timeout_s,
             statement_timeout_s=statement_timeout_s,
-            idle_transaction_s=idle_transaction_s,
+            autocommit=True,  # transactions are begun by name, below
         )
         pool = Pool(opener, size_max=pool_size_max, wait_timeout_s=connect_timeout_s)
         try:
@@ -80,16 +74,25 @@ class Database:
             await pool.close()
 
     @asynccontextmanager
-    async def transaction(self) -> AsyncIterator[Connection]:
-        """Yield a connection in a transaction: committed at the end, rolled back on any error."""
+    async def session(self) -> AsyncIterator[Connection]:
+        """
+        Yield a connection on which each statement is a transaction of its own: one round trip.
+
+        The server waits for nobody between its parts, so what it locks no silent process can hold.
+        """
         async with self._pool.connection() as connection:
             try:
-                async with connection.transaction():
-                    yield connection
+                yield connection
             except psycopg.Error as error:
                 if outage.is_outage(error, closed=connection.closed):
                     raise outage.of(error) from error
                 raise
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Connection]:
+        """Yield a connection in a transaction: committed at the end, rolled back on any error."""
+        async with self.session() as connection, connection.transaction():
+            yield connection
 
     @asynccontextmanager
     async def tenant_transaction(
@@ -121,7 +124,6 @@ async def connect(
     *,
     connect_timeout_s: float = 5,
     statement_timeout_s: float = 30,
-    idle_transaction_s: float = 0,
     autocommit: bool = False,
 ) -> Connection:
     """
@@ -137,7 +139,7 @@ async def connect(
                 autocommit=autocommit,
                 application_name=f"meterr {role or 'login'}",
                 client_encoding="UTF8",
-                options=_session_options(dsn, role, statement_timeout_s, idle_transaction_s),
+                options=_session_options(dsn, role, statement_timeout_s),
             )
     except (psycopg.Error, OSError, TimeoutError) as error:
         raise outage.of(error) from error
@@ -145,14 +147,13 @@ async def connect(
     return connection
 
 
-def _session_options(
-    dsn: str, role: Role | None, statement_timeout_s: float, idle_transaction_s: float
-) -> str:
+def _session_options(dsn: str, role: Role | None, statement_timeout_s: float) -> str:
     settings = {
         "statement_timeout": f"{int(statement_timeout_s * 1000)}ms",
-        "idle_in_transaction_session_timeout": f"{int(idle_transaction_s * 1000)}ms",
         "TimeZone": "UTC",
         "standard_conforming_strings": "on",
+        # Whoever waited for a lock has to see what its holder committed.
+        "default_transaction_isolation": "read\\ committed",
         # The drain deletes what was committed: a commit has to mean it, whatever others set.
         "synchronous_commit": "on",
     }

@@ -29,6 +29,7 @@ class Account:
         "amount",
         "answered",
         "begun",
+        "ends_at",
         "ends_ms",
         "flight",
         "heard",
@@ -58,7 +59,7 @@ class Account:
         self.place = PLACE[limit.measure]
         self.tenant_id = NO_TENANT if limit.holder is Holder.UPSTREAM else tenant_id
         self.zone = zone
-        self.starts_at = window.starts_at
+        self.starts_at, self.ends_at = window
         self.starts_ms = _unix_ms(window, 0)
         self.ends_ms = _unix_ms(window, 1)
         self.amount = units(limit.measure, limit.amount)
@@ -84,7 +85,7 @@ class Account:
             self.spare = 0
         self.remaining += amount - self.amount
         self.amount, self.limit, self.zone = amount, limit, zone
-        self.ends_ms = _unix_ms(window, 1)
+        self.ends_at, self.ends_ms = window.ends_at, _unix_ms(window, 1)
 
     def serves(self, limit: Limit, zone: str, at_unix_ms: int) -> bool:
         """Tell whether this is the window of that time, under the rule as it is now."""
@@ -129,8 +130,10 @@ class Account:
         self.told = lease.returned
         return Wish(
             measure=self.measure,
+            tenant_id=self.tenant_id,
             limit_id=self.limit.limit_id,
             starts_at=self.starts_at,
+            ends_at=self.ends_at,
             process=process,
             lease_id=lease.lease_id,
             known_granted=lease.granted,
@@ -153,6 +156,10 @@ class Account:
         self.remaining = lent.remaining
         self.spare = spare_of(self.amount, lent.remaining)
         self.valid_until = math.inf if self.measure is Measure.USD else asked_at + _VALID_S
+
+    def lapse(self) -> None:
+        """Use nothing of what is held any more: it is not ours."""
+        self.valid_until = -math.inf
 
     def renewed(self, leases: set[int], asked_at: float) -> None:
         """Take in which leases were renewed; one that was not is no longer ours."""

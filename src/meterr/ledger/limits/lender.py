@@ -58,14 +58,18 @@ class Lender:
             account.flight = self._begin(account)
 
     async def renew(self) -> tuple[set[int], float]:
-        """Renew rates and concurrency; return which leases, and since when they hold."""
+        """
+        Show a sign of life; return which leases of rates and concurrency hold, and since when.
+
+        Raises ProcessClosed.
+        """
         asked_at = self._clock.monotonic()
-        async with self._db.transaction() as conn:
+        async with self._db.session() as conn:
             return await store.renew_leases(conn, self._process), asked_at
 
     async def prune(self) -> int:
         """Remove windows that ended long ago; return how many."""
-        async with self._db.transaction() as conn:
+        async with self._db.session() as conn:
             return await store.prune_limits(conn)
 
     async def room(self) -> None:
@@ -94,14 +98,17 @@ class Lender:
     async def _exchange(self, account: Account) -> Exception | None:
         """Exchange once; return what went wrong, for those who wait: nobody may be waiting."""
         try:
-            async with self._db.tenant_transaction(account.tenant_id) as conn:
-                # Only here, with the database there: what is given back cannot be taken again.
+            async with self._db.session() as conn:
+                # Only here, with a connection: what is given back cannot be taken again.
                 asked_at = self._clock.monotonic()
                 wish = account.wish(self._process, asked_at)
                 self.begun += 1
                 number = account.begun
                 lent = await store.exchange_lease(conn, wish)
             account.learn(lent, number, asked_at)
+        except store.ProcessClosed as error:
+            account.lapse()
+            return error
         except (Unavailable, psycopg.Error) as error:
             return error
         finally:

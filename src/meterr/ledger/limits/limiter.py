@@ -1,7 +1,7 @@
 """The limiter of one process: reserves before a call, settles after it, from leases in memory."""
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from decimal import Decimal
@@ -20,6 +20,7 @@ from meterr.ledger.limits.lender import Lender, unknown
 from meterr.ledger.limits.model import Ask, OnOutage, usd_units
 from meterr.ledger.limits.refusal import refusal, unbounded
 from meterr.ledger.limits.reservation import Reservation
+from meterr.ledger.limits.store import ProcessClosed
 from meterr.ledger.limits.window import window_at
 
 _TICK_S: Final = 1.0
@@ -158,7 +159,7 @@ class Limiter:
                 await asyncio.sleep(_TICK_S)
                 ticks += 1
                 if ticks % _RENEW_TICKS == 0:
-                    await self._renew()
+                    await self.renew()
                 await self.look_around()
                 if ticks % _PRUNE_TICKS == 1:
                     with suppress(Unavailable, psycopg.Error):  # the next round, or another process
@@ -273,20 +274,20 @@ class Limiter:
             self._edition += 1
         self._forgotten_ms = max(self._forgotten_ms, account.ends_ms + 1)
 
-    async def _renew(self) -> None:
-        if not any(self._renewable()):
+    async def renew(self) -> None:
+        """Show a sign of life and renew what expires; learn which of it is still ours."""
+        if not self._windows:
             return
-        with suppress(Unavailable, psycopg.Error):  # then they expire, and calls are refused
+        try:
             leases, asked_at = await self._lender.renew()
-            for account in self._renewable():
-                account.renewed(leases, asked_at)
-
-    def _renewable(self) -> Iterator[Account]:
-        return (
-            account
-            for account in self._windows.values()
-            if account.measure is not Measure.USD and account.lease.lease_id is not None
-        )
+        except (Unavailable, psycopg.Error):
+            return  # then they expire, and calls are refused
+        except ProcessClosed:
+            for account in self._windows.values():
+                account.lapse()
+            return
+        for account in self._windows.values():
+            account.renewed(leases, asked_at)
 
     async def _close(self) -> None:
         await self._lender.finish()

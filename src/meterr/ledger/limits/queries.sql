@@ -2,8 +2,8 @@
 -- One round trip moves a lease: see the function. No row: the rule is not in force (any more).
 select lease_id, granted, remaining
   from meterr.exchange_lease(
-    %(limit_id)s, %(starts_at)s, %(process)s, %(lease_id)s, %(known_granted)s, %(parted_with)s,
-    %(owed)s, %(want)s, %(need)s, %(least_need)s);
+    %(tenant_id)s, %(limit_id)s, %(starts_at)s, %(ends_at)s, %(process)s, %(lease_id)s,
+    %(known_granted)s, %(parted_with)s, %(owed)s, %(want)s, %(need)s, %(least_need)s);
 
 -- name: renew_leases
 select lease_id from meterr.renew_leases(%(process)s) as lease_id;

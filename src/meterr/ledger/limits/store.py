@@ -1,10 +1,11 @@
 """The SQL of limits: one statement a function, no decision. Acts as meterr_app."""
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
+import psycopg
 from psycopg import AsyncConnection
 from psycopg.rows import dict_row
 
@@ -18,12 +19,21 @@ Row = dict[str, Any]
 _SQL = load_sql("meterr.ledger.limits")
 
 
+_NEVER: Final = datetime(9999, 1, 1, tzinfo=UTC)  # psycopg has no infinity
+
+
+class ProcessClosed(Exception):
+    """This process was given up: what it held went back, and it may not borrow again."""
+
+
 class Wish(NamedTuple):
     """What a lease tells its window; amounts in whole units. See meterr.exchange_lease."""
 
     measure: Measure
+    tenant_id: str
     limit_id: str
     starts_at: datetime
+    ends_at: datetime | None
     process: str
     lease_id: int | None
     known_granted: int
@@ -43,16 +53,17 @@ class Lent(NamedTuple):
 
 
 async def exchange_lease(conn: Connection, wish: Wish) -> Lent | None:
-    """Move a lease once; None when its rule is not in force."""
+    """Move a lease once; None when its rule is not in force. Raises ProcessClosed."""
     measure = wish.measure
     parameters = {
         **wish._asdict(),
+        "ends_at": wish.ends_at or _NEVER,
         **{
             name: amount_of(measure, getattr(wish, name))
             for name in ("known_granted", "parted_with", "owed", "want", "need", "least_need")
         },
     }
-    for row in await _rows(conn, "exchange_lease", parameters):
+    for row in await _rows_of_living(conn, "exchange_lease", parameters):
         return Lent(
             row["lease_id"], units(measure, row["granted"]), units(measure, row["remaining"])
         )
@@ -60,8 +71,13 @@ async def exchange_lease(conn: Connection, wish: Wish) -> Lent | None:
 
 
 async def renew_leases(conn: Connection, process: str) -> set[int]:
-    """Renew what ``process`` holds of rates and concurrency, of all tenants; return the leases."""
-    return {row["lease_id"] for row in await _rows(conn, "renew_leases", {"process": process})}
+    """
+    Renew what ``process`` holds of rates and concurrency, of all tenants; return the leases.
+
+    Raises ProcessClosed.
+    """
+    rows = await _rows_of_living(conn, "renew_leases", {"process": process})
+    return {row["lease_id"] for row in rows}
 
 
 async def prune_limits(conn: Connection) -> int:
@@ -137,6 +153,13 @@ async def list_events(
         "rows": rows_max,
     }
     return [LimitEvent(**_named(row)) for row in await _rows(conn, "list_events", parameters)]
+
+
+async def _rows_of_living(conn: Connection, name: str, parameters: Mapping[str, Any]) -> list[Row]:
+    try:
+        return await _rows(conn, name, parameters)
+    except psycopg.errors.ObjectNotInPrerequisiteState as error:
+        raise ProcessClosed(str(error)) from error
 
 
 async def _rows(conn: Connection, name: str, parameters: Mapping[str, Any]) -> list[Row]:

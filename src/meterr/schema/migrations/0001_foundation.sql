@@ -754,13 +754,15 @@ $$;
 -- What limits are drawn from --------------------------------------------------------------------
 
 -- One window of one rule: what all leases together took from it, and what came of that. Rates and
--- concurrency have one window for ever; what they take comes back.
+-- concurrency have one window for ever; what they take comes back. `seeded` is the part of both that
+-- no lease took: what the window had cost before there was this row.
 create table meterr.limit_pool (
   tenant_id  uuid           not null,
   limit_id   uuid           not null,
   starts_at  timestamptz    not null,
   taken      numeric(38,18) not null default 0 check (taken >= 0),
   spent      numeric(38,18) not null default 0 check (spent >= 0),
+  seeded     numeric(38,18) not null default 0 check (seeded >= 0),
   primary key (tenant_id, limit_id, starts_at)
 );
 
@@ -783,6 +785,14 @@ create table meterr.limit_lease (
 );
 
 create index limit_lease_of_process on meterr.limit_lease (process);
+
+-- A process that borrows, by the name of its journal's folder. Nobody's in particular: it holds leases
+-- of all tenants. Once closed it never borrows again, whatever it still says.
+create table meterr.limit_process (
+  process    uuid        primary key,
+  seen_at    timestamptz not null default now(),
+  closed_at  timestamptz
+);
 
 -- A budget's window has spent this percentage of its amount: told once each.
 create table meterr.limit_event (
@@ -877,6 +887,127 @@ create trigger spend_leases after insert on meterr.ledger_entry
   referencing new table as added
   for each statement execute function meterr.spend_leases();
 
+-- Every lock of limits is taken in this order, so nobody waits in a circle: the process, then windows
+-- in order of their key, then leases. Whoever moves leases of a process shares it; who closes it has
+-- it alone. So an exchange is either seen by the close, or finds the process closed: it cannot commit
+-- afterwards what nobody would give back. Read again after the lock: that is READ COMMITTED.
+create function meterr.share_process(of_process uuid) returns void
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  perform pg_advisory_xact_lock_shared(hashtextextended('meterr.process ' || of_process, 0));
+  if exists (select from meterr.limit_process p
+              where p.process = of_process and p.closed_at is not null) then
+    raise exception 'process % was closed: it may not borrow under this name again', of_process
+      using errcode = 'object_not_in_prerequisite_state';
+  end if;
+end
+$$;
+
+-- What the ledger has of the calls that a budget in force holds for, from `since` until `until`: of
+-- its tenant, of the keys that its owner has now, or of its key, and of its models only. Days, hours
+-- and raw rows are told apart as rollups say; one statement, so by one snapshot. An unknown cost
+-- counts nothing: what such a call drew it drew from windows that were there. Letters count alike
+-- whatever their case, as they do where calls are held to limits. Runs with the rights of its caller.
+create function meterr.ledger_cost(
+  of_tenant uuid, of_limit uuid, since timestamptz, until timestamptz) returns numeric
+  language plpgsql stable
+  set search_path = pg_catalog, pg_temp
+  set timezone = 'UTC'
+  set jit = off
+  set plan_cache_mode = force_custom_plan
+as $$
+declare
+  rule    meterr.limit_rule;
+  keys    uuid[];
+  models  text;
+  usd     numeric;
+begin
+  select * into rule from meterr.limit_rule r
+    where r.tenant_id = of_tenant and r.limit_id = of_limit and r.ended_at is null;
+  if rule.measure is distinct from 'usd' then
+    return 0;
+  end if;
+  if rule.scope = 'key' then
+    keys := array[rule.subject::uuid];
+  elsif rule.scope = 'owner' then
+    keys := array(select k.key_id from meterr.api_key k
+                   where k.tenant_id = of_tenant and k.owner = rule.subject);
+  end if;
+  models := lower(translate(regexp_replace(rule.model, '([%_\\])', '\\\1', 'g'), '*?', '%_'));
+  with raw_hour as materialized (
+    select date_bin('1 hour', edge, 'epoch') as hour
+      from unnest(array[since, until]) as edge
+     where edge <> date_bin('1 hour', edge, 'epoch')
+    union
+    select d.hour from meterr.rollup_due d
+     where d.tenant_id = of_tenant and d.hour > since - interval '1 hour' and d.hour < until
+  ), split_day as materialized (
+    select date_bin('1 day', edge, 'epoch') as day
+      from unnest(array[since, until]) as edge
+     where edge <> date_bin('1 day', edge, 'epoch')
+    union
+    select date_bin('1 day', h.hour, 'epoch') from raw_hour h
+  ), line as (
+    select u.key_id, u.model, u.cost_usd
+      from meterr.usage_day u
+     where u.tenant_id = of_tenant and u.day >= since and u.day <= until - interval '1 day'
+       and u.day not in (select s.day from split_day s)
+    union all
+    select u.key_id, u.model, u.cost_usd
+      from split_day s
+      cross join lateral (
+        select h.key_id, h.model, h.cost_usd
+          from meterr.usage_hour h
+         where h.tenant_id = of_tenant and h.hour >= since and h.hour <= until - interval '1 hour'
+           and h.hour >= s.day and h.hour < s.day + interval '1 day'
+           and h.hour not in (select r.hour from raw_hour r)
+        offset 0) u
+    union all
+    select e.key_id, e.model, e.cost_usd
+      from raw_hour r
+      cross join lateral (
+        select x.key_id, x.model, x.cost_usd
+          from meterr.ledger_entry x
+         where x.tenant_id = of_tenant and x.at >= since and x.at < until
+           and x.at >= r.hour and x.at < r.hour + interval '1 hour'
+        offset 0) e
+  )
+  select coalesce(sum(line.cost_usd), 0) into usd
+    from line
+   where (keys is null or line.key_id = any (keys))
+     and (models = '' or lower(line.model) like models);
+  return usd;
+end
+$$;
+
+-- Makes the row of a window that nobody drew from yet: what its calls have cost counts as taken and
+-- spent, also from before the rule. Nothing twice: an entry that names a lease of this window cannot
+-- be there before the window. What runs at this moment, or waits in a journal, is not seen. The
+-- ledger is read before the window is locked, so nobody waits for that.
+create function meterr.make_pool(
+  of_tenant uuid, of_limit uuid, of_window timestamptz, until timestamptz) returns void
+  language sql
+  set search_path = pg_catalog, pg_temp
+as $$
+  with seed as materialized (
+    select r.amount, meterr.ledger_cost(of_tenant, of_limit, of_window, until) as usd
+      from meterr.limit_rule r
+     where r.tenant_id = of_tenant and r.limit_id = of_limit and r.ended_at is null
+  ), made as (
+    insert into meterr.limit_pool (tenant_id, limit_id, starts_at, taken, spent, seeded)
+    select of_tenant, of_limit, of_window, usd, usd, usd from seed
+    on conflict do nothing
+    returning seeded
+  )
+  insert into meterr.limit_event (tenant_id, limit_id, starts_at, percent, spent, amount)
+  select of_tenant, of_limit, of_window, step, seeded, amount
+    from made cross join seed cross join unnest(array[50, 80, 95, 100]) as step
+   where seeded > 0 and seeded * 100 >= amount * step
+  on conflict do nothing;
+$$;
+
 -- One exchange between a process's lease and its window: what the process parted with goes back, what
 -- it used beyond its grant is granted (`owed`: no cap, the truth stands), and then a slice, if it
 -- wants one. A slice is what is wanted while that is at most an eighth of what remains, else an
@@ -887,15 +1018,19 @@ create trigger spend_leases after insert on meterr.ledger_entry
 -- total, and a caller that does not know the present `granted` is told, not granted. Of rates and
 -- concurrency, leases whose processes stopped renewing come back first: when the last permit they
 -- could have used has cooled, with 5 s for clocks that differ in pace.
+--
+-- The tenant is an argument, so that an exchange is one statement and no transaction waits for its
+-- process. This opens nothing: who acts as meterr_app may name any tenant in a setting as well, and
+-- nobody else may call this. No tenant's own SQL ever runs as meterr_app.
 create function meterr.exchange_lease(
-  of_limit uuid, of_window timestamptz, by_process uuid, as_lease bigint, known_granted numeric,
-  parted_with numeric, owed numeric, want numeric, need numeric, least_need numeric)
+  of_tenant uuid, of_limit uuid, of_window timestamptz, window_ends timestamptz, by_process uuid,
+  as_lease bigint, known_granted numeric, parted_with numeric, owed numeric, want numeric,
+  need numeric, least_need numeric)
   returns table (lease_id bigint, granted numeric, remaining numeric)
   language plpgsql security definer
   set search_path = pg_catalog, pg_temp
 as $$
 declare
-  tenant  uuid := nullif(current_setting('meterr.tenant_id', true), '')::uuid;
   rule    meterr.limit_rule;
   pool    meterr.limit_pool;
   lease   meterr.limit_lease;
@@ -903,37 +1038,40 @@ declare
   grant_  numeric := 0;
   places  integer;
 begin
+  perform meterr.share_process(by_process);
   select * into pool from meterr.limit_pool p
-    where p.tenant_id = tenant and p.limit_id = of_limit and p.starts_at = of_window for update;
+    where p.tenant_id = of_tenant and p.limit_id = of_limit and p.starts_at = of_window for update;
+  if not found then
+    perform meterr.make_pool(of_tenant, of_limit, of_window, window_ends);
+    select * into pool from meterr.limit_pool p
+      where p.tenant_id = of_tenant and p.limit_id = of_limit and p.starts_at = of_window for update;
+  end if;
   select * into rule from meterr.limit_rule r
-    where r.tenant_id = tenant and r.limit_id = of_limit and r.ended_at is null;
+    where r.tenant_id = of_tenant and r.limit_id = of_limit and r.ended_at is null;
   if not found then
     return;
   end if;
   places := case rule.measure when 'usd' then 18 else 0 end;
-  if pool.limit_id is null then
-    insert into meterr.limit_pool (tenant_id, limit_id, starts_at)
-      values (tenant, of_limit, of_window) on conflict do nothing;
-    select * into pool from meterr.limit_pool p
-      where p.tenant_id = tenant and p.limit_id = of_limit and p.starts_at = of_window for update;
-  end if;
   if rule.measure <> 'usd' then
     with lost as (
       select l.lease_id from meterr.limit_lease l
-       where l.tenant_id = tenant and l.limit_id = of_limit and l.starts_at = of_window
+       where l.tenant_id = of_tenant and l.limit_id = of_limit and l.starts_at = of_window
          and l.process <> by_process and l.expires_at < clock_timestamp() - interval '65 s'
          for update skip locked
     ), gone as (
       delete from meterr.limit_lease l using lost
-       where l.tenant_id = tenant and l.lease_id = lost.lease_id
+       where l.tenant_id = of_tenant and l.lease_id = lost.lease_id
       returning l.granted - l.returned as held
     )
     select coalesce(sum(held), 0) into back from gone;
   end if;
   insert into meterr.limit_lease (tenant_id, limit_id, starts_at, process, expires_at)
-    values (tenant, of_limit, of_window, by_process, 'infinity') on conflict do nothing;
+    values (of_tenant, of_limit, of_window, by_process, 'infinity') on conflict do nothing;
+  if found then
+    insert into meterr.limit_process (process) values (by_process) on conflict do nothing;
+  end if;
   select * into lease from meterr.limit_lease l
-    where l.tenant_id = tenant and l.limit_id = of_limit and l.starts_at = of_window
+    where l.tenant_id = of_tenant and l.limit_id = of_limit and l.starts_at = of_window
       and l.process = by_process for update;
   if lease.lease_id = as_lease then
     parted_with := least(greatest(lease.returned, parted_with), lease.granted);
@@ -954,28 +1092,40 @@ begin
     end if;
   end if;
   update meterr.limit_pool p set taken = pool.taken + grant_
-    where p.tenant_id = tenant and p.limit_id = of_limit and p.starts_at = of_window;
+    where p.tenant_id = of_tenant and p.limit_id = of_limit and p.starts_at = of_window;
   update meterr.limit_lease l
      set granted = lease.granted + grant_, returned = parted_with,
          expires_at = case rule.measure when 'usd' then 'infinity'
                                         else clock_timestamp() + interval '30 s' end
-   where l.tenant_id = tenant and l.lease_id = lease.lease_id;
+   where l.tenant_id = of_tenant and l.lease_id = lease.lease_id;
   return query select lease.lease_id, lease.granted + grant_, rule.amount - pool.taken - grant_;
 end
 $$;
 
--- What a living process holds of rates and concurrency stays its own for another 30 s. Returns which
--- leases that are: one that is missing was given to others.
+-- A sign of life: what a process holds of rates and concurrency stays its own for another 30 s.
+-- Returns which leases that are: one that is missing was given to others.
+--
+-- Any process may be named here and in close_process, of whatever tenant. That is no way around P4:
+-- this is for meterr_app, which is our own code alone and might name any tenant, too, and tells no
+-- more than numbers of leases; only meterr_drain may close. Nothing else may execute either; a test
+-- reads that from the catalogue.
 create function meterr.renew_leases(of_process uuid) returns setof bigint
-  language sql security definer
+  language plpgsql security definer
   set search_path = pg_catalog, pg_temp
 as $$
-  update meterr.limit_lease set expires_at = clock_timestamp() + interval '30 s'
-   where process = of_process and expires_at < 'infinity'
-  returning lease_id;
+begin
+  perform meterr.share_process(of_process);
+  insert into meterr.limit_process (process) values (of_process)
+    on conflict (process) do update set seen_at = now();
+  return query
+    update meterr.limit_lease l set expires_at = clock_timestamp() + interval '30 s'
+     where l.process = of_process and l.expires_at < 'infinity'
+    returning l.lease_id;
+end
 $$;
 
--- Windows that ended more than 62 days ago, and what was lent from them. Events stay.
+-- Windows that ended more than 62 days ago, what was lent from them, and processes that ended as long
+-- ago. Events stay.
 create function meterr.prune_limits() returns integer
   language plpgsql security definer
   set search_path = pg_catalog, pg_temp
@@ -1002,13 +1152,17 @@ begin
     returning 1
   )
   select count(*) into pruned from closed;
+  delete from meterr.limit_process p
+   where coalesce(p.closed_at, p.seen_at) < now() - interval '62 days'
+     and not exists (select from meterr.limit_lease l where l.process = p.process);
   return pruned;
 end
 $$;
 
 -- The journal of a process that is no more has been read to its end: what its leases still held of
 -- money goes back, and its calls run no longer; permits of rates go back when the last has cooled.
--- Not when a line of that journal was unreadable: nobody knows what it had spent.
+-- Not when a line of that journal was unreadable: nobody knows what it had spent. An operator may give
+-- such a process up. It borrows no more: a statement of it that is still on its way finds it closed.
 create function meterr.close_process(ended uuid) returns integer
   language plpgsql security definer
   set search_path = pg_catalog, pg_temp
@@ -1016,6 +1170,9 @@ as $$
 declare
   closed integer;
 begin
+  perform pg_advisory_xact_lock(hashtextextended('meterr.process ' || ended, 0));
+  insert into meterr.limit_process as p (process, closed_at) values (ended, now())
+    on conflict (process) do update set closed_at = coalesce(p.closed_at, excluded.closed_at);
   perform from meterr.limit_pool p
     where (p.tenant_id, p.limit_id, p.starts_at) in (
       select l.tenant_id, l.limit_id, l.starts_at
@@ -1055,12 +1212,15 @@ grant update (amount, hard, ended_at) on meterr.limit_rule to meterr_app;
 grant select on meterr.limit_pool to meterr_app;
 grant select on meterr.limit_lease to meterr_app;
 grant select on meterr.limit_event to meterr_app;
+grant select on meterr.limit_process to meterr_app;
 grant select, insert, update on meterr.upstream to meterr_app;
 grant select, insert on meterr.price_override to meterr_app;
 grant select on meterr.price_version to meterr_app;
 grant select on meterr.ledger_entry to meterr_app;
 grant execute on function meterr.exchange_lease(
-  uuid, timestamptz, uuid, bigint, numeric, numeric, numeric, numeric, numeric, numeric) to meterr_app;
+  uuid, uuid, timestamptz, timestamptz, uuid, bigint, numeric, numeric, numeric, numeric, numeric,
+  numeric) to meterr_app;
+grant execute on function meterr.ledger_cost(uuid, uuid, timestamptz, timestamptz) to meterr_app;
 grant execute on function meterr.renew_leases(uuid) to meterr_app;
 grant execute on function meterr.prune_limits() to meterr_app;
 grant select on meterr.entry_figures to meterr_app;
