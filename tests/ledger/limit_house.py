@@ -69,7 +69,7 @@ class House:
         """Set a limit of the tenant and return it as a key would carry it."""
         new = NewLimit(measure, Holder.TENANT, span, amount, hard=hard)
         async with self.database() as db:
-            stored = await set_limit(db, self.tenant, new)
+            stored = await set_limit(db, self.clock, self.tenant, new)
         return Limit(stored.limit_id, measure, Holder.TENANT, span, stored.amount, hard=stored.hard)
 
     @asynccontextmanager

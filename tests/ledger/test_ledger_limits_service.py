@@ -91,9 +91,9 @@ class TestRules:
     async def test_setting_it_again_changes_the_amount(self, house: House) -> None:
         """Same measure, holder, subject, model and span: the same rule."""
         async with house.database() as db:
-            first = await set_limit(db, house.tenant, wish())
-            again = await set_limit(db, house.tenant, wish(amount="7.25", hard=False))
-            other = await set_limit(db, house.tenant, wish(model="gpt-*"))
+            first = await set_limit(db, house.clock, house.tenant, wish())
+            again = await set_limit(db, house.clock, house.tenant, wish(amount="7.25", hard=False))
+            other = await set_limit(db, house.clock, house.tenant, wish(model="gpt-*"))
             listed = await list_limits(db, house.clock, house.tenant)
 
         assert first.limit_id == again.limit_id != other.limit_id
@@ -104,12 +104,12 @@ class TestRules:
     async def test_an_ended_rule_is_kept_and_can_be_set_anew(self, house: House) -> None:
         """Rules are ended, never deleted."""
         async with house.database() as db:
-            first = await set_limit(db, house.tenant, wish())
+            first = await set_limit(db, house.clock, house.tenant, wish())
             await end_limit(db, house.tenant, first.limit_id)
             assert [] == await list_limits(db, house.clock, house.tenant)
             with pytest.raises(NotFound):
                 await end_limit(db, house.tenant, first.limit_id)
-            again = await set_limit(db, house.tenant, wish())
+            again = await set_limit(db, house.clock, house.tenant, wish())
             every = await list_limits(db, house.clock, house.tenant, ended=True)
 
         assert first.limit_id != again.limit_id
@@ -140,7 +140,7 @@ class TestRules:
         async with house.database() as db:
             for tenant, new in ((stranger, wish()), ("acme", wish()), (house.tenant, of_key)):
                 with pytest.raises(NotFound):
-                    await set_limit(db, tenant, new)
+                    await set_limit(db, house.clock, tenant, new)
             with pytest.raises(NotFound):
                 await list_limits(db, house.clock, stranger)
             with pytest.raises(NotFound):
@@ -152,7 +152,7 @@ class TestRules:
         other = House(house.dsn, house.admin_dsn)
         house.admin("insert into meterr.tenant (tenant_id, name) values (%s, 'b')", other.tenant)
         async with house.database() as db:
-            mine = await set_limit(db, house.tenant, wish())
+            mine = await set_limit(db, house.clock, house.tenant, wish())
             assert [] == await list_limits(db, house.clock, other.tenant)
             with pytest.raises(NotFound):
                 await end_limit(db, other.tenant, mine.limit_id)
@@ -165,7 +165,9 @@ class TestRules:
             first = await ensure_upstream_limit(db, "kimi", 3)
             again = await ensure_upstream_limit(db, "kimi", 5)
             with pytest.raises(Invalid, match="configuration file"):
-                await set_limit(db, house.tenant, wish(holder=Holder.UPSTREAM, subject="kimi"))
+                await set_limit(
+                    db, house.clock, house.tenant, wish(holder=Holder.UPSTREAM, subject="kimi")
+                )
             assert [] == await list_limits(db, house.clock, house.tenant)
 
         assert (first.limit_id, Decimal(5)) == (again.limit_id, again.amount)

@@ -7,6 +7,7 @@ from typing import Any
 
 import psycopg
 
+from meterr.core.clock import SystemClock
 from meterr.core.db import Database, Role
 from meterr.core.limits import Holder, Measure, Span
 from meterr.ledger.limits import LimitRecord, NewLimit, end_limit, set_limit
@@ -70,7 +71,7 @@ def _one(house: House, statement: str, rule: LimitRecord) -> Decimal:
 
 async def _set(house: House, new: NewLimit) -> LimitRecord:
     async with Database.open(house.database_url, Role.APP) as db:
-        return await set_limit(db, house.tenant_id, new)
+        return await set_limit(db, SystemClock(), house.tenant_id, new)
 
 
 async def _end(house: House, rule: LimitRecord) -> None:

@@ -13,7 +13,7 @@ from meterr.cli.output import Format, choose, note, write_list
 from meterr.cli.times import Span as Age
 from meterr.core.clock import SystemClock
 from meterr.core.limits import Holder, Measure
-from meterr.core.money import wire
+from meterr.core.money import shown, wire
 from meterr.core.nearest import nearest
 from meterr.core.settings import Settings
 from meterr.ledger.limits import LimitRecord, NewLimit, end_limit, list_limits, set_limit
@@ -121,6 +121,8 @@ def set_rule(
         return
     record = run(_set(settings, subject.tenant, new))
     _write([_item(record, subject.tenant)], format_)
+    if record.spent:
+        note(f"{shown(record.spent)} USD of its present window are spent already.")
     note("Every gateway process holds calls to it at once.")
 
 
@@ -140,7 +142,7 @@ def end_rule(settings: Settings, tenant: str, limit_id: str) -> None:
 async def _set(settings: Settings, tenant_name: str, new: NewLimit) -> LimitRecord:
     async with open_database(settings) as db:
         tenant = await identity.find_tenant(db, tenant_name)
-        return await set_limit(db, tenant.tenant_id, new)
+        return await set_limit(db, SystemClock(), tenant.tenant_id, new)
 
 
 async def _list(

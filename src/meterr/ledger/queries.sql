@@ -302,7 +302,7 @@ SELECT (SELECT sum(calls) FROM hours) AS raw_calls,
 
 -- name: leases_to_verify
 -- Living leases of budgets whose windows have lost no row to retention.
-SELECT l.lease_id, l.limit_id::text, l.starts_at, l.spent, p.spent AS pool_spent
+SELECT l.lease_id, l.limit_id::text, l.starts_at, l.spent, p.spent - p.seeded AS pool_spent
   FROM meterr.limit_lease l
   JOIN meterr.limit_rule r USING (tenant_id, limit_id)
   JOIN meterr.limit_pool p USING (tenant_id, limit_id, starts_at)

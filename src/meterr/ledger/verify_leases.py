@@ -11,7 +11,7 @@ from meterr.core.money import EXACT, wire
 
 
 class StoredLease(msgspec.Struct, frozen=True):
-    """What one process spent of one window of a budget, and what that window's pool says in all."""
+    """What one process spent of a budget's window, and what its pool says all of them did."""
 
     lease_id: int
     limit_id: str

@@ -84,8 +84,8 @@ class LimitRecord(msgspec.Struct, frozen=True):
     """
     A rule as stored, with its present window.
 
-    ``taken`` is what processes have drawn of the window, ``spent`` what ledger entries drew from it
-    (budgets only). ``ends_at`` is None where the window has no end.
+    ``taken`` is what was drawn of the window, in use or not, ``spent`` what its ledger entries drew
+    (budgets only), also those from before the rule. ``ends_at`` is None where it has no end.
     """
 
     limit_id: str

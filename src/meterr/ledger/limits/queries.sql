@@ -29,10 +29,15 @@ select limit_id::text, measure, scope, subject, model, span, amount, hard, creat
  order by created_at, limit_id;
 
 -- name: find_pools
-select p.limit_id::text, p.taken, p.spent
-  from meterr.limit_pool p
-  join unnest(%(limits)s::uuid[], %(starts)s::timestamptz[]) as w (limit_id, starts_at)
- using (limit_id, starts_at);
+-- A window that nobody drew from yet begins with what the ledger has of it.
+select w.limit_id::text, coalesce(p.taken, before.usd) as taken, coalesce(p.spent, before.usd) as spent
+  from unnest(%(limits)s::uuid[], %(starts)s::timestamptz[], %(ends)s::timestamptz[])
+       as w (limit_id, starts_at, ends_at)
+  left join meterr.limit_pool p
+         on p.tenant_id = %(tenant_id)s and p.limit_id = w.limit_id and p.starts_at = w.starts_at
+  left join lateral (
+       select meterr.ledger_cost(%(tenant_id)s, w.limit_id, w.starts_at, w.ends_at) as usd
+        where p.limit_id is null) before on true;
 
 -- name: time_zone_of
 select time_zone from meterr.tenant where tenant_id = %(tenant_id)s;

@@ -1,7 +1,7 @@
 """Rules and what came of them: one function is one use case is one transaction."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
-from decimal import Decimal
 from typing import Final
 
 import msgspec
@@ -24,12 +24,14 @@ _NO_EVENT: Final = (
 )
 
 
-async def set_limit(db: Database, tenant_id: str, new: NewLimit) -> LimitRecord:
+async def set_limit(db: Database, clock: Clock, tenant_id: str, new: NewLimit) -> LimitRecord:
     """
     Store a rule; one in force with the same measure, holder, subject, model and span is changed.
 
     Every process holds to it before long, as it does to a changed key. A higher or lower amount
-    counts for the present window too, with what was spent of it already.
+    counts for the present window too, with what was spent of it already. The present window of a
+    new budget holds what the ledger has of it, as the returned record says; calls that run at this
+    moment may be missing there.
 
     Raises:
         Invalid: Terms that cannot be meant; ``param`` says which.
@@ -44,11 +46,13 @@ async def set_limit(db: Database, tenant_id: str, new: NewLimit) -> LimitRecord:
     if not is_uuid(tenant_id):
         raise NotFound("There is no such tenant.")
     async with db.tenant_transaction(tenant_id) as conn:
-        if await store.time_zone_of(conn, tenant_id) is None:
+        zone = await store.time_zone_of(conn, tenant_id)
+        if zone is None:
             raise NotFound("There is no such tenant.")
         if sound.holder is Holder.KEY and not await store.has_key(conn, sound.subject):
             raise NotFound("There is no such key.")
-        return await _upsert(conn, tenant_id, sound)
+        rule = await _upsert(conn, tenant_id, sound)
+        return (await _drawn(conn, clock, tenant_id, zone, [rule]))[0]
 
 
 async def list_limits(
@@ -66,22 +70,7 @@ async def list_limits(
         if zone is None:
             raise NotFound("There is no such tenant.")
         rules = await store.list_rules(conn, ended=ended)
-        now = as_datetime(clock.unix_ms())
-        windows = [window_at(rule.span, zone, now) for rule in rules]
-        drawn = await store.find_pools(
-            conn, [rule.limit_id for rule in rules], [window.starts_at for window in windows]
-        )
-    nothing = (Decimal(0), Decimal(0))
-    return [
-        msgspec.structs.replace(
-            rule,
-            starts_at=window.starts_at,
-            ends_at=window.ends_at,
-            taken=drawn.get(rule.limit_id, nothing)[0],
-            spent=drawn.get(rule.limit_id, nothing)[1],
-        )
-        for rule, window in zip(rules, windows, strict=True)
-    ]
+        return await _drawn(conn, clock, tenant_id, zone, rules)
 
 
 async def end_limit(db: Database, tenant_id: str, limit_id: str) -> None:
@@ -133,6 +122,25 @@ async def ensure_upstream_limit(db: Database, name: str, amount: int) -> Limit:
         span=record.span,
         amount=record.amount,
     )
+
+
+async def _drawn(
+    conn: store.Connection, clock: Clock, tenant_id: str, zone: str, rules: Sequence[LimitRecord]
+) -> list[LimitRecord]:
+    """Return the rules with their present windows."""
+    now = as_datetime(clock.unix_ms())
+    windows = {rule.limit_id: window_at(rule.span, zone, now) for rule in rules}
+    drawn = await store.find_pools(conn, tenant_id, windows)
+    return [
+        msgspec.structs.replace(
+            rule,
+            starts_at=windows[rule.limit_id].starts_at,
+            ends_at=windows[rule.limit_id].ends_at,
+            taken=drawn[rule.limit_id][0],
+            spent=drawn[rule.limit_id][1],
+        )
+        for rule in rules
+    ]
 
 
 async def _upsert(conn: store.Connection, tenant_id: str, sound: NewLimit) -> LimitRecord:

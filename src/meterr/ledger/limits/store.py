@@ -1,6 +1,6 @@
 """The SQL of limits: one statement a function, no decision. Acts as meterr_app."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, Final, NamedTuple
@@ -12,6 +12,7 @@ from psycopg.rows import dict_row
 from meterr.core.limits import Holder, Measure, Span
 from meterr.core.sql import load_sql
 from meterr.ledger.limits.model import LimitEvent, LimitRecord, amount_of, units
+from meterr.ledger.limits.window import Window
 
 Connection = AsyncConnection[Any]
 Row = dict[str, Any]
@@ -122,10 +123,16 @@ async def list_rules(conn: Connection, *, ended: bool) -> list[LimitRecord]:
 
 
 async def find_pools(
-    conn: Connection, limits: Sequence[str], starts: Sequence[datetime]
+    conn: Connection, tenant_id: str, windows: Mapping[str, Window]
 ) -> dict[str, tuple[Decimal, Decimal]]:
-    """Return taken and spent of those windows that anybody drew from."""
-    rows = await _rows(conn, "find_pools", {"limits": list(limits), "starts": list(starts)})
+    """Return taken and spent of the windows of limits; of one not drawn from, what it begins at."""
+    parameters = {
+        "tenant_id": tenant_id,
+        "limits": list(windows),
+        "starts": [window.starts_at for window in windows.values()],
+        "ends": [window.ends_at or _NEVER for window in windows.values()],
+    }
+    rows = await _rows(conn, "find_pools", parameters)
     return {row["limit_id"]: (row["taken"], row["spent"]) for row in rows}
 
 
