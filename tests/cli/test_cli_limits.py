@@ -54,11 +54,11 @@ def test_a_budget_is_set_changed_listed_and_ended(
     meterr: CommandLine, keys: dict[str, str]
 ) -> None:
     """Issue 3: per tenant, owner and key, per model; the same budget again changes its amount."""
-    base = ("budget", "set", "--tenant", "acme", "--json", "--per", "month")
-    first = meterr.ok(*base, "250.00", "--owner", "ada", "--model", "gpt-*").items[0]
-    again = meterr.ok(*base, "0.10", "--owner", "ada", "--model", "gpt-*", "--soft").items[0]
+    base = ("budget", "set", "--tenant", "acme", "--json", "--per", "month", "--model", "kimi-*")
+    first = meterr.ok(*base, "250.00", "--owner", "ada").items[0]
+    again = meterr.ok(*base, "0.10", "--owner", "ada", "--soft").items[0]
     assert first["limit_id"] == again["limit_id"]
-    assert ("owner", "ada", "gpt-*", "0.1", "month", False) == tuple(
+    assert ("owner", "ada", "kimi-*", "0.1", "month", False) == tuple(
         again[name] for name in ("holder", "subject", "model", "amount", "per", "hard")
     )
     meterr.ok(*base, "5", "--key", keys["one"])
@@ -72,6 +72,15 @@ def test_a_budget_is_set_changed_listed_and_ended(
     assert [] == meterr.ok("budget", "list", "--tenant", "acme", "--json").items
     assert 2 == len(meterr.ok("budget", "list", "--ended", "--json").items)
     assert 1 == meterr("budget", "end", str(first["limit_id"]), "--tenant", "acme").status
+
+
+def test_a_new_budget_says_what_its_window_has_spent_already(meterr: CommandLine) -> None:
+    """What was spent before it was set is spent; the list says the same."""
+    made = meterr.ok("budget", "set", "120", "--per", "total", "--owner", "ada", "--tenant", "acme")
+    assert "50.000000 USD of its present window are spent already." in made.err
+    (listed,) = meterr.ok("budget", "list", "--tenant", "acme", "--json").items
+    assert ("50", "50", "70") == (listed["taken"], listed["spent"], listed["remaining"])
+    meterr.ok("budget", "end", str(listed["limit_id"]), "--tenant", "acme")
 
 
 def test_limits_and_budgets_are_listed_apart(meterr: CommandLine) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 
 from meterr.cli.context import DEFAULT_TENANT, configuration, with_settings
+from meterr.cli.limit_leases import leases, release
 from meterr.cli.limit_options import (
     Subject,
     Word,
@@ -22,7 +23,11 @@ _MEASURES = (Measure.REQUESTS, Measure.TOKENS, Measure.CONCURRENCY)
 
 @click.group("limit")
 def command() -> None:
-    """Set, list and end limits on requests, tokens and concurrency."""
+    """Set, list and end limits on requests, tokens and concurrency; see who holds what of them."""
+
+
+command.add_command(leases)
+command.add_command(release)
 
 
 @command.command("set")

@@ -104,6 +104,35 @@ class LimitRecord(msgspec.Struct, frozen=True):
     spent: Decimal = Decimal(0)
 
 
+class LeaseRecord(msgspec.Struct, frozen=True):
+    """
+    What a process has of one window.
+
+    ``granted`` is what it borrowed and did not return, in use or not; ``spent`` is what ledger
+    entries cost of that (budgets only). ``seen_at`` is the last sign of life of the process.
+    """
+
+    tenant_id: str
+    process: str
+    limit_id: str
+    measure: Measure
+    holder: Holder
+    subject: str
+    model: str
+    span: Span
+    starts_at: datetime
+    granted: Decimal
+    spent: Decimal
+    seen_at: datetime
+
+
+class ProcessRecord(msgspec.Struct, frozen=True):
+    """A process that borrowed; ``silent_s`` is the age of its last sign of life, in seconds."""
+
+    silent_s: float
+    closed_at: datetime | None
+
+
 class LimitEvent(msgspec.Struct, frozen=True):
     """A budget's window has spent ``percent`` of its amount: told once each."""
 

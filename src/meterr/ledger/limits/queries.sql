@@ -39,6 +39,24 @@ select w.limit_id::text, coalesce(p.taken, before.usd) as taken, coalesce(p.spen
        select meterr.ledger_cost(%(tenant_id)s, w.limit_id, w.starts_at, w.ends_at) as usd
         where p.limit_id is null) before on true;
 
+-- name: list_leases
+select l.tenant_id::text, l.process::text, l.limit_id::text, r.measure, r.scope, r.subject, r.model,
+       r.span, l.starts_at, l.granted - l.returned as granted, l.spent, p.seen_at
+  from meterr.limit_lease l
+  join meterr.limit_rule r using (tenant_id, limit_id)
+  join meterr.limit_process p using (process)
+ where l.tenant_id = %(tenant_id)s and l.granted > l.returned
+ order by r.created_at, l.limit_id, l.starts_at, l.lease_id;
+
+-- name: find_process
+select extract(epoch from clock_timestamp() - seen_at)::float8 as silent_s, closed_at
+  from meterr.limit_process
+ where process = %(process)s;
+
+-- name: close_process
+-- As meterr_drain: the app may not.
+select meterr.close_process(%(process)s);
+
 -- name: time_zone_of
 select time_zone from meterr.tenant where tenant_id = %(tenant_id)s;
 

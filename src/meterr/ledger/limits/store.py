@@ -1,4 +1,4 @@
-"""The SQL of limits: one statement a function, no decision. Acts as meterr_app."""
+"""The SQL of limits: one statement a function, no decision. Acts as meterr_app, but for one."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -11,7 +11,14 @@ from psycopg.rows import dict_row
 
 from meterr.core.limits import Holder, Measure, Span
 from meterr.core.sql import load_sql
-from meterr.ledger.limits.model import LimitEvent, LimitRecord, amount_of, units
+from meterr.ledger.limits.model import (
+    LeaseRecord,
+    LimitEvent,
+    LimitRecord,
+    ProcessRecord,
+    amount_of,
+    units,
+)
 from meterr.ledger.limits.window import Window
 
 Connection = AsyncConnection[Any]
@@ -134,6 +141,23 @@ async def find_pools(
     }
     rows = await _rows(conn, "find_pools", parameters)
     return {row["limit_id"]: (row["taken"], row["spent"]) for row in rows}
+
+
+async def list_leases(conn: Connection, tenant_id: str) -> list[LeaseRecord]:
+    """Return what processes hold of the tenant's limits, oldest limit first."""
+    rows = await _rows(conn, "list_leases", {"tenant_id": tenant_id})
+    return [LeaseRecord(**_named(row)) for row in rows]
+
+
+async def find_process(conn: Connection, process: str) -> ProcessRecord | None:
+    """Return a process that borrowed, or None."""
+    rows = await _rows(conn, "find_process", {"process": process})
+    return ProcessRecord(**rows[0]) if rows else None
+
+
+async def close_process(conn: Connection, process: str) -> None:
+    """Take back what a process holds, for good. Acts as meterr_drain."""
+    await _rows(conn, "close_process", {"process": process})
 
 
 async def time_zone_of(conn: Connection, tenant_id: str) -> str | None:
