@@ -72,7 +72,7 @@ def limit(record: LimitRecord) -> Limit:
 
 async def fits(house: House, limiter: Limiter, rule: LimitRecord, usd: str, zone="UTC") -> bool:
     """Whether a call of that cost passes now."""
-    ask, at = Ask(Decimal(usd), 0), house.clock.unix_ms()
+    ask, at = Ask.of(Decimal(usd), 0), house.clock.unix_ms()
     try:
         await limiter.reserve(house.principal(zone), [limit(rule)], ask, at)
     except LimitReached:
@@ -135,7 +135,7 @@ class TestASecondBudgetInTheSameWindow:
         house.clock.advance(24 * 3600)
         spend(house, "3")
         async with house.limiters() as (limiter,):
-            principal, ask = house.principal(), Ask(Decimal(4), 0)
+            principal, ask = house.principal(), Ask.of(Decimal(4), 0)
             assert await limiter.reserve(principal, [limit(rule)], ask, yesterday)
             assert await fits(house, limiter, rule, "7")
 
@@ -233,7 +233,7 @@ class TestAWindowThatBeginsFull:
         rule = await budget(house)
         async with house.limiters() as (limiter,):
             call = await limiter.reserve(
-                house.principal(), [limit(rule)], Ask(Decimal(3), 0), house.clock.unix_ms()
+                house.principal(), [limit(rule)], Ask.of(Decimal(3), 0), house.clock.unix_ms()
             )
             spend(house, "3", leases=list(call.leases))
         async with house.database() as db:
@@ -246,7 +246,7 @@ class TestAWindowThatBeginsFull:
         spend(house, "6", error="price-unknown")
         rule = await budget(house)
         async with house.limiters() as (limiter,), house.database() as db:
-            principal, ask = house.principal(), Ask(Decimal(2), 0)
+            principal, ask = house.principal(), Ask.of(Decimal(2), 0)
             at = house.clock.unix_ms()
             call = await limiter.reserve(principal, [limit(rule)], ask, at)
             assert [(Decimal(8), Decimal(6))] == await listed(house)
