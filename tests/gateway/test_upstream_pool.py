@@ -66,6 +66,21 @@ async def test_waiters_are_served_in_the_order_they_came() -> None:
         assert 1 == server.connections
 
 
+async def test_a_call_leaves_when_a_connection_is_there_and_not_while_it_waits_for_one() -> None:
+    """P3: rates count from the moment when a call leaves; all others still wait then."""
+    arrived_before: list[int] = []
+    async with hostile(answers(OK)) as server, pool_of(server, connections_max=1) as pool:
+
+        async def one() -> None:
+            def leave() -> None:
+                arrived_before.append(len(server.requests))
+
+            assert 200 == (await pool.send(b"POST", b"/v1/x", HEADERS, b"{}", leave)).status
+
+        await asyncio.gather(*(one() for _ in range(5)))
+    assert [0, 1, 2, 3, 4] == arrived_before
+
+
 async def test_a_closed_connection_makes_room_for_the_next_waiter() -> None:
     """Issue 2, item 7: a slot is never lost with its connection."""
     wire = H + b"Connection: close\r\nContent-Length: 2\r\n\r\nok"

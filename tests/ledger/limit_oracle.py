@@ -113,13 +113,14 @@ class Pool:
 
 @dataclass
 class Call:
-    """One call, written down when it was let through."""
+    """One call, written down when it was let through, and again when it left."""
 
     process: str
     at: float
     reserved: int
     cooling: Cooling | None
     used: int | None = None  # None while it runs
+    has_left: bool = False
 
     @property
     def counts(self) -> int:

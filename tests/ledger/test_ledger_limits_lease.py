@@ -18,6 +18,7 @@ from meterr.ledger.limits.store import Wish
 
 PROCESSES = ("a", "b", "c")
 AMOUNT = 640
+WAITS_S = 10.0
 sizes = st.integers(1, 250)
 who = st.sampled_from(PROCESSES)
 
@@ -107,11 +108,25 @@ class Processes(RuleBasedStateMachine):
         wish = self.late.pop(data.draw(st.integers(0, len(self.late) - 1)))
         self.pool.exchange(wish, self.now)
 
+    def _leave(self, call: Call) -> None:
+        if not call.has_left:
+            call.has_left, call.at = True, self.now
+            if call.cooling is not None:
+                lease = self.accounts[call.process].lease
+                call.cooling = lease.leave(call.reserved, call.cooling, self.now)
+
+    @precondition(lambda self: not all(call.has_left for call in self.calls))
+    @rule(data=st.data())
+    def call_leaves(self, data: st.DataObject) -> None:
+        waiting = [call for call in self.calls if not call.has_left]
+        self._leave(data.draw(st.sampled_from(waiting)))
+
     @precondition(lambda self: any(call.used is None for call in self.calls))
     @rule(data=st.data())
     def call_ends(self, data: st.DataObject) -> None:
         running = [call for call in self.calls if call.used is None]
         call = data.draw(st.sampled_from(running))
+        self._leave(call)
         call.used = data.draw(st.integers(0, call.reserved))
         if self.measure is Measure.CONCURRENCY:
             call.used = call.reserved
@@ -131,6 +146,8 @@ class Processes(RuleBasedStateMachine):
         self._bury(slot, [call for call in self.calls if call.process == slot])
 
     def _bury(self, slot: str, mine: list[Call]) -> None:
+        for call in mine:
+            self._leave(call)
         self.calls = [call for call in self.calls if call.process != slot]
         for call in mine:
             call.used = call.counts
@@ -139,6 +156,12 @@ class Processes(RuleBasedStateMachine):
 
     @rule(seconds=st.sampled_from([0.01, 1.0, 9.0, 24.0, 26.0, 59.0, 60.0, 61.0, 100.0]))
     def time_passes(self, seconds: float) -> None:
+        self._pass(seconds)
+
+    def _pass(self, seconds: float) -> None:
+        for call in self.calls:  # no call waits for longer than this
+            if self.now + seconds > call.at + WAITS_S:
+                self._leave(call)
         self.now += seconds
 
     @invariant()
@@ -172,16 +195,29 @@ class Rates(Processes):
 
     @rule(silent=who, busy=who)
     def others_take_all_while_one_is_silent(self, silent: str, busy: str) -> None:
-        self.now += 100.0
+        self._pass(100.0)
         for need in (640, 320, 160, 80, 40, 20, 10, 5, 2, 1):
             self._exchange(busy, need, lost=False)
             self._call(busy, need)
         for need in (20, 5, 1):
             self._call(silent, need)
 
+    @rule(slow=who, busy=who)
+    def others_want_all_a_minute_after_a_call_that_waited(self, slow: str, busy: str) -> None:
+        self._pass(100.0)
+        self._exchange(slow, AMOUNT, lost=False)
+        self._call(slow, AMOUNT)
+        self._pass(9.0)
+        for call in self.calls:
+            self._leave(call)
+        self._pass(52.0)
+        for slot in (slow, busy):
+            self._exchange(slot, 0 if slot == slow else AMOUNT, lost=False)
+        self._call(busy, AMOUNT)
+
     def truth(self) -> int:
         every = [*self.calls, *self.closed]
-        recent = [call for call in every if call.at > self.now - 60.0]
+        recent = [call for call in every if call.at > self.now - 60.0 or not call.has_left]
         assert self.pool.taken == self.pool.held()
         return sum(call.counts for call in recent)
 

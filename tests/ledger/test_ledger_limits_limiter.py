@@ -102,6 +102,41 @@ class TestSettling:
 
         assert [rule.amount for rule in rules] == remaining(call)
 
+    async def test_a_rate_counts_from_when_a_call_left_not_from_when_it_was_let_through(
+        self, house: House
+    ) -> None:
+        """It waited for another limit, the disk or a connection: the provider sees it later."""
+        rate = await house.rule(Measure.REQUESTS, "2", Span.MINUTE)
+        async with caller(house) as key:
+            slow, quick = await key.reserve(rate), await key.reserve(rate)
+            key.limiter.leave(quick)
+            house.clock.advance(5)
+            key.limiter.leave(slow)
+            key.limiter.settle(slow, Decimal(0), 0)
+            house.clock.advance(55)
+            assert await key.reserve(rate)
+            refused = await key.refused(rate)
+            house.clock.advance(5)
+            assert await key.reserve(rate)
+
+        assert 5 == refused.retry_after_s
+
+    async def test_a_call_that_waited_for_longer_than_its_minute_is_counted_anew(
+        self, house: House
+    ) -> None:
+        """Its permit may be another's by then: what it takes is owed, and others wait for it."""
+        rate = await house.rule(Measure.REQUESTS, "1", Span.MINUTE)
+        async with caller(house) as key:
+            slow = await key.reserve(rate)
+            house.clock.advance(61)
+            await key.limiter.look_around()
+            await key.limiter.settled()
+            key.limiter.leave(slow)
+            await key.limiter.look_around()
+            await key.limiter.settled()
+            assert 1 == house.taken(rate)
+            await key.refused(rate)
+
     async def test_a_call_that_cost_more_than_was_reserved_is_told_to_the_window(
         self, house: House
     ) -> None:

@@ -115,6 +115,11 @@ class Call:
             self._end_hold(Decimal(0), NOT_BILLED, left=False)
             raise
 
+    def leave(self) -> None:
+        """Note that the call leaves for its provider now."""
+        if self._held is not None:
+            self._held.leave()
+
     def note_client_gone(self) -> None:
         """Note that the caller has left; the provider may work on, and bill."""
         self.client_gone = True

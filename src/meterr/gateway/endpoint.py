@@ -1,6 +1,6 @@
 """One side of an upstream: its base URL's connections, and the credential that we show there."""
 
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 
 from meterr.core.http.asgi import Headers
@@ -19,13 +19,22 @@ class Endpoint:
     """The credential itself, to be kept back where a provider repeats it."""
 
     def send(
-        self, surface: Surface, query: bytes, headers: Headers, body: bytes
+        self,
+        surface: Surface,
+        query: bytes,
+        headers: Headers,
+        body: bytes,
+        leave: Callable[[], None],
     ) -> Coroutine[None, None, Answer]:
-        """Send one call. Raises UpstreamError; its ``sent`` says whether it may have arrived."""
+        """
+        Send one call; ``leave`` is called right before its first byte goes.
+
+        Raises UpstreamError; its ``sent`` says whether it may have arrived.
+        """
         target = self.base_path + surface.upstream_path
         if query:
             target = b"%b?%b" % (target, query)
-        return self.pool.send(b"POST", target, self.credential.plus(headers), body)
+        return self.pool.send(b"POST", target, self.credential.plus(headers), body, leave)
 
 
 def credential_block(family: Family, credential: str | None) -> HeaderBlock:

@@ -184,7 +184,9 @@ class MeteredSurface:
             may_gzip=not admitted.facts.stream,
         )
         query: bytes = outgoing.scope["query_string"]
-        return self._endpoint(admitted).send(admitted.surface, query, headers, outgoing.body)
+        return self._endpoint(admitted).send(
+            admitted.surface, query, headers, outgoing.body, call.leave
+        )
 
     def _endpoint(self, admitted: Admitted) -> Endpoint:
         return self._endpoints[admitted.upstream.name, admitted.surface.family]

@@ -43,6 +43,10 @@ class Hold(NamedTuple):
     usd: Decimal
     """Reserved from each budget; 0 where soft ones let a call pass that nothing bounds."""
 
+    def leave(self) -> None:
+        """Say that the call leaves now, whatever it waited for since it reserved."""
+        self.limiter.leave(self.reservation)
+
     def settle(self, usd: Decimal, tokens: int) -> None:
         """Give back what the call did not draw from its budgets, and not use of its tokens."""
         self.limiter.settle(self.reservation, usd, tokens)

@@ -3,7 +3,7 @@
 import asyncio
 import ssl
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Final
 
@@ -71,17 +71,21 @@ class UpstreamPool:
         target: bytes,
         headers: HeaderBlock | Sequence[tuple[bytes, bytes]],
         body: bytes = b"",
+        leave: Callable[[], None] | None = None,
     ) -> Answer:
         """
         Send one request and return its answer once the head is there (the body may be, too).
 
-        Host and Content-Length are written here. Raises an UpstreamError, whose ``sent`` tells
-        whether the upstream may have seen the request. Cancelling closes the connection used.
+        Host and Content-Length are written here. ``leave`` is called once a connection is there,
+        right before the first byte. Raises an UpstreamError, whose ``sent`` tells whether the
+        upstream may have seen the request. Cancelling closes the connection used.
         """
         head = encode_head(method, target, self._host_line, headers, len(body))
         connection = self._take_idle()
         if connection is None:
             connection = await self._wait_for_connection()
+        if leave is not None:
+            leave()
         waiter = connection.start(head, body, bodiless=method == _NO_BODY_METHOD)
         try:
             return await waiter

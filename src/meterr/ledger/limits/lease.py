@@ -14,7 +14,7 @@ class Nature(Enum):
     """What becomes of the units that a call used."""
 
     SPENT = auto()  # money: gone
-    COOLS = auto()  # a rate: back when RATE_SPAN_S have passed since the call was let through
+    COOLS = auto()  # a rate: back when RATE_SPAN_S have passed since the call left
     RUNS = auto()  # concurrency: back when the call has ended
 
 
@@ -121,6 +121,19 @@ class Lease:
         last.until = now + RATE_SPAN_S
         last.amount += amount
         self.cooling += amount
+
+    def leave(self, amount: int, cooling: Cooling, now: float) -> "Cooling | None":
+        """
+        Let ``amount``, taken a while ago, cool from now on; return what to name from now on.
+
+        What was ready again already is drawn once more, be it ready or not.
+        """
+        if not cooling.over and now <= cooling.since + _COOL_TOGETHER_S:
+            cooling.until = now + RATE_SPAN_S
+            return cooling
+        self.settle(amount, 0, cooling)
+        self.draw(amount, now)
+        return self.newest
 
     def settle(self, reserved: int, used: int, cooling: Cooling | None) -> None:
         """

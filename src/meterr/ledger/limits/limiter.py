@@ -122,6 +122,17 @@ class Limiter:
             raise
         return reservation
 
+    def leave(self, reservation: Reservation) -> None:
+        """Say that the call leaves now: the time of what it takes of rates begins here."""
+        now = self._clock.monotonic()
+        for place, (account, amount, cooling) in enumerate(reservation.parts):
+            if cooling is not None:
+                cools = account.lease.leave(amount, cooling, now)
+                if cools is not cooling:
+                    reservation.parts[place] = account, amount, cools
+                    if account.is_unsettled:
+                        self._lender.settle_soon(account)
+
     def settle(self, reservation: Reservation, usd: Decimal, tokens: int) -> None:
         """
         End a call that draws ``usd`` and used ``tokens``; the rest of both is free again.
