@@ -7,6 +7,8 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from meterr.core.limits import Measure
+from support.limits import set_rule
 from support.load import CHAT, MESSAGES, Seen, call
 from support.meterr_house import House, open_house
 
@@ -48,4 +50,20 @@ def test_prices_that_cannot_be_read_are_told_and_tried_again(house: House) -> No
 
     assert [503, 503] == [each.status for each in refused]
     house.until(lambda: house.look("/readyz")[0] == 200)
+    assert [200, 200] == [each.status for each in asyncio.run(at_once(house, 1))]
+
+
+def test_a_process_that_was_given_up_says_so_and_lets_nothing_through(house: House) -> None:
+    """P3: others have what it held; it fails closed until it is restarted under another name."""
+    set_rule(house, Measure.USD, "1000")
+    with psycopg.connect(house.admin_dsn, autocommit=True) as admin:
+        assert [200, 200] == [each.status for each in asyncio.run(at_once(house, 1))]
+        admin.execute("select meterr.close_process(process) from meterr.limit_process")
+        house.until(lambda: house.look("/readyz")[0] == 503)
+    assert "released" in house.look("/readyz")[1]["limits"]
+    assert [503, 503] == [each.status for each in asyncio.run(at_once(house, 1))]
+
+    killed = house.gateway_pid
+    house.kill_gateway()
+    house.wait_for_restart(killed)
     assert [200, 200] == [each.status for each in asyncio.run(at_once(house, 1))]

@@ -131,6 +131,7 @@ class TestALivingProcess:
             give_up_everybody(house)
             await key.limiter.renew()
             assert (None, None) == (key.now(budget), key.now(rate))
+            assert key.limiter.closed
             for limit in (budget, rate):
                 with pytest.raises(LimitsUnknown):
                     await key.reserve(limit)

@@ -187,6 +187,45 @@ def test_the_drain_can_only_append(catalogue) -> None:
     } == {grant for grant in grants(catalogue) if grant[1] == "meterr_drain"}
 
 
+def test_functions_are_for_our_own_code_and_each_for_one_role(catalogue) -> None:
+    """
+    P4: what takes any tenant or process as an argument is nobody's who runs SQL of a tenant.
+
+    Only the drain closes a process, and only the app borrows.
+    """
+    rows = catalogue.execute(
+        """select r.rolname, p.proname
+             from pg_proc p cross join lateral aclexplode(p.proacl) item
+             join pg_roles r on r.oid = item.grantee
+            where p.pronamespace = 'meterr'::regnamespace and item.grantee <> p.proowner"""
+    ).fetchall()
+
+    assert sorted(
+        [
+            ("meterr_app", "exchange_lease"),
+            ("meterr_app", "ledger_cost"),
+            ("meterr_app", "list_tenants"),
+            ("meterr_app", "list_unknown_tenants"),
+            ("meterr_app", "prune_limits"),
+            ("meterr_app", "renew_leases"),
+            ("meterr_drain", "close_process"),
+            ("meterr_drain", "drop_ledger_day"),
+            ("meterr_drain", "ensure_ledger_partitions"),
+            ("meterr_drain", "roll_up"),
+            ("meterr_drain", "thin_marks"),
+        ]
+    ) == sorted(rows)
+
+
+def test_what_reads_the_ledger_for_a_budget_has_no_more_rights_than_its_caller(catalogue) -> None:
+    """P4: it takes the tenant as an argument, and row-level security shows only the caller's."""
+    rows = catalogue.execute(
+        "select prosecdef from pg_proc where oid = 'meterr.ledger_cost'::regproc"
+    ).fetchall()
+
+    assert [(False,)] == rows
+
+
 def test_functions_that_run_as_their_owner_pin_their_search_path(catalogue) -> None:
     """Otherwise a caller's temporary table or operator would run with the owner's rights."""
     rows = catalogue.execute(

@@ -119,7 +119,7 @@ async def open_door(settings: Settings, dsn: str, telemetry: Telemetry) -> Async
             for surface in gateway.SURFACES
         }
         models = gateway.Models(authenticator, routes, prices)
-        health = Health(authenticator, keeper, journal)
+        health = Health(authenticator, keeper, journal, limiter)
         yield Door(
             exact={**gateway.exact_routes(surfaces, models), **health.routes()},
             below=gateway.routes_below(models),

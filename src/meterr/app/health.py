@@ -9,6 +9,7 @@ from meterr.app.price_overrides import PriceKeeper
 from meterr.core.http.asgi import Receive, Scope, Send, answer
 from meterr.core.http.door import Route
 from meterr.core.telemetry import RequestLine
+from meterr.ledger.limits import Limiter
 
 
 class Health:
@@ -19,10 +20,12 @@ class Health:
         authenticator: identity.Authenticator,
         prices: PriceKeeper,
         journal: ledger.Journal,
+        limiter: Limiter,
     ) -> None:
         self._authenticator = authenticator
         self._prices = prices
         self._journal = journal
+        self._limiter = limiter
 
     def routes(self) -> dict[str, Route]:
         """Return both routes by path."""
@@ -39,11 +42,13 @@ class Health:
         """Answer 200 when calls with any key can be served, 503 when not, and what is missing."""
         keys = self._authenticator.state
         prices = self._prices.loaded.is_set()
-        is_ready = keys is identity.Standing.LIVE and prices
+        closed = self._limiter.closed
+        is_ready = keys is identity.Standing.LIVE and prices and not closed
         state = {
             "status": "ready" if is_ready else "degraded",
             "keys": keys.value,
             "prices": "loaded" if prices else "waiting for the database",
+            "limits": "released: restart this process" if closed else "held",
             "open_calls": self._journal.open_calls,
         }
         await _send(send, line, 200 if is_ready else 503, state)

@@ -27,6 +27,7 @@ class Lender:
 
     def __init__(self, db: Database, process: str, clock: Clock) -> None:
         self.begun = 0
+        self.closed = False  # this process was given up: for good
         self._db = db
         self._process = process
         self._clock = clock
@@ -64,8 +65,12 @@ class Lender:
         Raises ProcessClosed.
         """
         asked_at = self._clock.monotonic()
-        async with self._db.session() as conn:
-            return await store.renew_leases(conn, self._process), asked_at
+        try:
+            async with self._db.session() as conn:
+                return await store.renew_leases(conn, self._process), asked_at
+        except store.ProcessClosed:
+            self.closed = True
+            raise
 
     async def prune(self) -> int:
         """Remove windows that ended long ago; return how many."""
@@ -107,6 +112,7 @@ class Lender:
                 lent = await store.exchange_lease(conn, wish)
             account.learn(lent, number, asked_at)
         except store.ProcessClosed as error:
+            self.closed = True
             account.lapse()
             return error
         except (Unavailable, psycopg.Error) as error:

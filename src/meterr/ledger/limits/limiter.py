@@ -194,6 +194,11 @@ class Limiter:
                 self._forget(account)
 
     @property
+    def closed(self) -> bool:
+        """Whether this process was given up: until it starts anew, hard limits refuse with 503."""
+        return self._lender.closed
+
+    @property
     def exchanges(self) -> int:
         """How many exchanges with the database were begun."""
         return self._lender.begun
