@@ -125,6 +125,24 @@ class TestASecondBudgetInTheSameWindow:
             assert not await fits(house, limiter, rule, "5", "Asia/Tokyo")
             assert await fits(house, limiter, rule, "4", "Asia/Tokyo")
 
+    async def test_is_not_had_by_moving_there_and_back(self, house: House) -> None:
+        """The window of before knows what was drawn from another meanwhile, and each call once."""
+        rule = await budget(house, span=Span.DAY)
+        principals = [house.principal(zone) for zone in ("UTC", "Asia/Tokyo")]
+        at = house.clock.unix_ms()
+        async with house.limiters() as (limiter,):
+            for principal in (*principals, *principals):
+                house.admin("update meterr.tenant set time_zone = %s", principal.time_zone)
+                call = await limiter.reserve(principal, [limit(rule)], Ask.of(Decimal(2), 0), at)
+                spend(house, "2", leases=list(call.leases))
+                limiter.settle(call, Decimal(2), 0)
+                await limiter.settled()
+            house.admin("update meterr.tenant set time_zone = 'UTC'")
+            assert [(Decimal(8), Decimal(8))] == await listed(house)
+            # What this process holds of the window was lent before; it asks for more than that.
+            assert not await fits(house, limiter, rule, "2.000000000000000001")
+            assert await fits(house, limiter, rule, "2")
+
     async def test_begins_with_the_next_window_and_holds_nothing_of_this_one(
         self, house: House
     ) -> None:

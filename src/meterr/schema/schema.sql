@@ -760,7 +760,8 @@ $$;
 
 -- One window of one rule: what all leases together took from it, and what came of that. Rates and
 -- concurrency have one window for ever; what they take comes back. `seeded` is the part of both that
--- no lease took: what the window had cost before there was this row.
+-- no lease took: what calls of its holder cost that drew from no lease of it. A `stale` window may
+-- have missed some of those.
 create table meterr.limit_pool (
   tenant_id  uuid           not null,
   limit_id   uuid           not null,
@@ -768,6 +769,7 @@ create table meterr.limit_pool (
   taken      numeric(38,18) not null default 0 check (taken >= 0),
   spent      numeric(38,18) not null default 0 check (spent >= 0),
   seeded     numeric(38,18) not null default 0 check (seeded >= 0),
+  stale      boolean        not null default false,
   primary key (tenant_id, limit_id, starts_at)
 );
 
@@ -987,31 +989,57 @@ begin
 end
 $$;
 
--- Makes the row of a window that nobody drew from yet: what its calls have cost counts as taken and
--- spent, also from before the rule. Nothing twice: an entry that names a lease of this window cannot
--- be there before the window. What runs at this moment, or waits in a journal, is not seen. The
--- ledger is read before the window is locked, so nobody waits for that.
+-- Makes the row of a window that nobody drew from yet, or brings a stale one up to date: what its calls
+-- have cost counts as taken and spent, whatever they drew from, also from before the rule. Nothing
+-- twice: what calls that drew from this window cost is its `spent`, and both are read at one moment.
+-- What runs then, or waits in a journal, is not seen. The ledger is read before the window is locked,
+-- so nobody waits for that.
 create function meterr.make_pool(
   of_tenant uuid, of_limit uuid, of_window timestamptz, until timestamptz) returns void
   language sql
   set search_path = pg_catalog, pg_temp
 as $$
   with seed as materialized (
-    select r.amount, meterr.ledger_cost(of_tenant, of_limit, of_window, until) as usd
+    select r.amount, greatest(0, meterr.ledger_cost(of_tenant, of_limit, of_window, until)
+             - coalesce((select p.spent from meterr.limit_pool p
+                          where p.tenant_id = of_tenant and p.limit_id = of_limit
+                            and p.starts_at = of_window), 0)) as missed
       from meterr.limit_rule r
      where r.tenant_id = of_tenant and r.limit_id = of_limit and r.ended_at is null
   ), made as (
-    insert into meterr.limit_pool (tenant_id, limit_id, starts_at, taken, spent, seeded)
-    select of_tenant, of_limit, of_window, usd, usd, usd from seed
-    on conflict do nothing
-    returning seeded
+    insert into meterr.limit_pool as p (tenant_id, limit_id, starts_at, taken, spent, seeded)
+    select of_tenant, of_limit, of_window, missed, missed, missed from seed
+    on conflict (tenant_id, limit_id, starts_at) do update
+       set taken = p.taken + excluded.taken, spent = p.spent + excluded.spent,
+           seeded = p.seeded + excluded.seeded, stale = false
+     where p.stale
+    returning p.spent
   )
   insert into meterr.limit_event (tenant_id, limit_id, starts_at, percent, spent, amount)
-  select of_tenant, of_limit, of_window, step, seeded, amount
+  select of_tenant, of_limit, of_window, step, spent, amount
     from made cross join seed cross join unnest(array[50, 80, 95, 100]) as step
-   where seeded > 0 and seeded * 100 >= amount * step
+   where spent > 0 and spent * 100 >= amount * step
   on conflict do nothing;
 $$;
+
+-- A tenant that moves to another time zone and back finds the windows of before, which know nothing of
+-- what was drawn from others meanwhile.
+create function meterr.doubt_windows() returns trigger
+  language plpgsql security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  perform from meterr.limit_pool p
+    where p.tenant_id = new.tenant_id
+    order by p.tenant_id, p.limit_id, p.starts_at
+      for update;
+  update meterr.limit_pool p set stale = true where p.tenant_id = new.tenant_id;
+  return null;
+end
+$$;
+
+create trigger doubt_windows after update on meterr.tenant
+  for each row when (old.time_zone <> new.time_zone) execute function meterr.doubt_windows();
 
 -- One exchange between a process's lease and its window: what the process parted with goes back, what
 -- it used beyond its grant is granted (`owed`: no cap, the truth stands), and then a slice, if it
@@ -1044,13 +1072,13 @@ declare
   places  integer;
 begin
   perform meterr.share_process(by_process);
+  if not exists (select from meterr.limit_pool p
+                  where p.tenant_id = of_tenant and p.limit_id = of_limit
+                    and p.starts_at = of_window and not p.stale) then
+    perform meterr.make_pool(of_tenant, of_limit, of_window, window_ends);
+  end if;
   select * into pool from meterr.limit_pool p
     where p.tenant_id = of_tenant and p.limit_id = of_limit and p.starts_at = of_window for update;
-  if not found then
-    perform meterr.make_pool(of_tenant, of_limit, of_window, window_ends);
-    select * into pool from meterr.limit_pool p
-      where p.tenant_id = of_tenant and p.limit_id = of_limit and p.starts_at = of_window for update;
-  end if;
   select * into rule from meterr.limit_rule r
     where r.tenant_id = of_tenant and r.limit_id = of_limit and r.ended_at is null;
   if not found then

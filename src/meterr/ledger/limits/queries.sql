@@ -29,15 +29,18 @@ select limit_id::text, measure, scope, subject, model, span, amount, hard, creat
  order by created_at, limit_id;
 
 -- name: find_pools
--- A window that nobody drew from yet begins with what the ledger has of it.
-select w.limit_id::text, coalesce(p.taken, before.usd) as taken, coalesce(p.spent, before.usd) as spent
+-- With what the ledger has of a window that nobody drew from yet, or that may have missed some of it.
+select w.limit_id::text,
+       coalesce(p.taken, 0) + coalesce(missed.usd, 0) as taken,
+       coalesce(p.spent, 0) + coalesce(missed.usd, 0) as spent
   from unnest(%(limits)s::uuid[], %(starts)s::timestamptz[], %(ends)s::timestamptz[])
        as w (limit_id, starts_at, ends_at)
   left join meterr.limit_pool p
          on p.tenant_id = %(tenant_id)s and p.limit_id = w.limit_id and p.starts_at = w.starts_at
   left join lateral (
-       select meterr.ledger_cost(%(tenant_id)s, w.limit_id, w.starts_at, w.ends_at) as usd
-        where p.limit_id is null) before on true;
+       select greatest(0, meterr.ledger_cost(%(tenant_id)s, w.limit_id, w.starts_at, w.ends_at)
+                          - coalesce(p.spent, 0)) as usd
+        where p.limit_id is null or p.stale) missed on true;
 
 -- name: list_leases
 select l.tenant_id::text, l.process::text, l.limit_id::text, r.measure, r.scope, r.subject, r.model,
