@@ -1,4 +1,4 @@
-"""A line to PostgreSQL that can be cut at an exchange, before or after the server has done it."""
+"""A line to PostgreSQL that can be cut at a statement, before or after the server has done it."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -9,11 +9,12 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 
 class Line:
-    """The way to PostgreSQL; ``cut`` breaks it at the next exchange that passes."""
+    """The way to PostgreSQL; ``cut`` breaks it at the next statement of that kind that passes."""
 
     def __init__(self, socket: str) -> None:
         self._socket = socket
         self.cut: str | None = None  # "before" or "after" PostgreSQL did it
+        self.at = b"COMMIT"
         self.messages = 0  # that clients sent, each in one piece
         self.carrying: set[asyncio.Task[None]] = set()
 
@@ -25,14 +26,14 @@ class Line:
         back = asyncio.create_task(relay(server, answers))
         while data := await client.read(65_536):
             self.messages += 1
-            when = self.cut if b"exchange_lease" in data else None
+            when = self.cut if self.at in data else None
             if when is not None:
                 self.cut = None
                 back.cancel()
                 if when == "after":
                     await asyncio.gather(back, return_exceptions=True)
                     questions.write(data)
-                    assert b"SELECT 1" in await server.read(65_536)
+                    assert await server.read(65_536)
                 break
             questions.write(data)
         for writer in (questions, answers):

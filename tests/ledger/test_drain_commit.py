@@ -34,7 +34,7 @@ async def test_a_lost_answer_to_a_commit_costs_no_row_and_doubles_none(
                 written = write(journal, house)
                 await drain.drain_once()
                 written |= write(journal, house)
-                line.cut_at_commit = when
+                line.cut = when
                 with pytest.raises(DatabaseUnavailable):
                     await drain.drain_once()
                 assert CALLS == drain.report.rows

@@ -141,7 +141,7 @@ class TestALostAnswer:
             principal, at = house.principal(), house.clock.unix_ms()
             async with house.limiters() as (limiter,):
                 await limiter.reserve(principal, [budget], Ask.of(Decimal("0.4"), 0), at)
-                line.cut = when
+                line.at, line.cut = b"exchange_lease", when
                 with pytest.raises(LimitsUnknown):
                     await limiter.reserve(principal, [budget], Ask.of(Decimal("0.6"), 0), at)
                 assert Decimal("0.4" if when == "before" else "1") == house.taken(budget)
@@ -160,7 +160,7 @@ class TestALostAnswer:
             principal, at = house.principal(), house.clock.unix_ms()
             async with house.limiters(2) as (limiter, other):
                 call = await limiter.reserve(principal, [budget], Ask.of(Decimal(1), 0), at)
-                line.cut = when
+                line.at, line.cut = b"exchange_lease", when
                 limiter.settle(call, Decimal("0.25"), 0)
                 await until(lambda: line.cut is None)
                 await limiter.settled()
