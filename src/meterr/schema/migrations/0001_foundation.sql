@@ -910,8 +910,9 @@ $$;
 -- What the ledger has of the calls that a budget in force holds for, from `since` until `until`: of
 -- its tenant, of the keys that its owner has now, or of its key, and of its models only. Days, hours
 -- and raw rows are told apart as rollups say; one statement, so by one snapshot. An unknown cost
--- counts nothing: what such a call drew it drew from windows that were there. Letters count alike
--- whatever their case, as they do where calls are held to limits. Runs with the rights of its caller.
+-- counts nothing: what a call drew beyond its cost stays with the windows it drew from, and no sum has
+-- it. Letters count alike whatever their case, as they do where calls are held to limits. Runs with
+-- the rights of its caller.
 create function meterr.ledger_cost(
   of_tenant uuid, of_limit uuid, since timestamptz, until timestamptz) returns numeric
   language plpgsql stable
@@ -986,9 +987,9 @@ $$;
 
 -- Makes the row of a window that nobody drew from yet, or brings a stale one up to date: what its calls
 -- have cost counts as taken and spent, whatever they drew from, also from before the rule. Nothing
--- twice: what calls that drew from this window cost is its `spent`, and both are read at one moment.
--- What runs then, or waits in a journal, is not seen. The ledger is read before the window is locked,
--- so nobody waits for that.
+-- twice: what calls that drew from this window cost is in its `spent`, and both are read at one moment,
+-- so that it has spent no less than the ledger has of it. What runs then, or waits in a journal, is not
+-- seen. The ledger is read before the window is locked, so nobody waits for that.
 create function meterr.make_pool(
   of_tenant uuid, of_limit uuid, of_window timestamptz, until timestamptz) returns void
   language sql
