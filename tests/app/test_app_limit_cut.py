@@ -43,14 +43,14 @@ class Attacker:
         self.key, key_id = talk.house.new_key_with_id()
         self.budget = set_rule(talk.house, Measure.USD, BUDGET, key=key_id)
 
-    def ask(self, **fields: Any) -> Answer:
-        return self.talk.post(CHAT, {**BODY, **fields}, key=self.key)
+    def ask(self, *, simulate: Any = None, **fields: Any) -> Answer:
+        return self.talk.post(CHAT, _body(simulate, fields), key=self.key)
 
     @contextmanager
-    def calling(self, **fields: Any) -> Iterator[str]:
+    def calling(self, *, simulate: Any = None, **fields: Any) -> Iterator[str]:
         """Make a call; once the provider has it yield its id, and in the end leave."""
         talk, before = self.talk, self.talk.call_count()
-        body = json.dumps({**BODY, **fields}).encode()
+        body = json.dumps(_body(simulate, fields)).encode()
         head = "".join(f"{name}: {value}\r\n" for name, value in talk.own(CHAT, self.key).items())
         sent = f"POST {CHAT} HTTP/1.1\r\nhost: m\r\n{head}content-length: {len(body)}\r\n\r\n"
         with talk.raw(sent.encode() + body):
@@ -67,6 +67,11 @@ class Attacker:
         """Hold that what was reserved is gone, and that the rest of the budget is not."""
         assert 402 == self.ask().status
         assert 200 == self.ask(max_completion_tokens=10).status
+
+
+def _body(simulate: Any, fields: dict[str, Any]) -> dict[str, Any]:
+    """Return a request; ``simulate`` stands where providers read nothing, else it is unknown."""
+    return {**BODY, **fields, "metadata": {"simulate": simulate or {}}}
 
 
 def id_of(answer: Answer) -> str:
