@@ -108,6 +108,27 @@ def test_no_usage_within_the_bounds_costs_more_at_any_price_at_all(
     assert_bounded(terms, *data.draw(calls(terms)))
 
 
+@given(st.data(), st.lists(st.one_of(flat_prices, tiered_prices), min_size=2, max_size=3))
+def test_whichever_of_several_lists_is_billed_by_costs_no_more(
+    data: st.DataObject, lists: list[Price]
+) -> None:
+    """P3: the provider may choose the service tier, and its prices with it."""
+    billed = data.draw(st.sampled_from(lists))
+    most, usage = data.draw(calls(billed))
+    worst = WorstCase(*lists).cost(most)
+    cost = Pricer(billed).cost(usage)
+    assert worst is None or cost is None or cost <= worst
+
+
+def test_what_one_of_the_lists_has_no_rate_for_is_unknown() -> None:
+    """P3: a class that is asked for may be billed by either."""
+    most = Most(1, 1, TEXT_CLASSES | {"input_audio"})
+    silent = price(dict.fromkeys(TEXT_CLASSES, Rate("1")))
+    hearing = price(dict.fromkeys([*TEXT_CLASSES, "input_audio"], Rate("1")))
+    assert WorstCase(hearing).cost(most) is not None
+    assert WorstCase(hearing, silent).cost(most) is None
+
+
 def test_the_book_has_prices_to_hold_this_against() -> None:
     """Without prices the law above would hold of nothing."""
     assert len(BOOK) > 100

@@ -19,7 +19,7 @@ from meterr.ledger.price_context import STANDARD
 from meterr.ledger.worst_case import WorstCase
 
 _WORST_CASES_MAX = 4096
-"""Price versions whose compiled form is kept; a deployment uses some dozens."""
+"""Pairs of price versions whose compiled form is kept; a deployment uses some dozens."""
 
 _BYTES_PER_TOKEN_MAX = 16
 """No text of some length has so few tokens that one of them takes more bytes, on average."""
@@ -73,7 +73,7 @@ class Holding:
         self._limiter = limiter
         self._prices = prices
         self._upstream_limits = upstream_limits
-        self._worst_cases: dict[str, WorstCase] = {}
+        self._worst_cases: dict[tuple[str, str], WorstCase] = {}
         self._known: dict[tuple[str, str, str], Applicable] = {}
 
     def applies(self, admitted: Admitted) -> bool:
@@ -106,11 +106,8 @@ class Holding:
         return Hold(self._limiter, held, bounds, waited, usd)
 
     def _rules(self, admitted: Admitted) -> Applicable:
-        principal, upstream, model = (
-            admitted.principal,
-            admitted.upstream.name,
-            admitted.facts.model,
-        )
+        principal, model = admitted.principal, admitted.facts.model
+        upstream = admitted.upstream.name
         upstream_limit = self._upstream_limits.get(upstream)
         if upstream_limit is None and upstream in self._upstream_limits:
             raise Unavailable(
@@ -154,27 +151,21 @@ class Holding:
         most, asked_for = bounds.most(), admitted.price
         if most is None or asked_for is None:
             return None
-        usd = self._worst_case(asked_for).cost(most)
+        other = None
         # The tier that answers may be another than the one that was asked for.
-        context = STANDARD
-        if admitted.context == STANDARD:
-            if not leaves_tier_open(admitted):
-                return usd
-            context = "priority"
-        other = self._prices.resolve(
-            admitted.upstream.provider, admitted.facts.model, context, at_unix_ms
-        )
-        if usd is None or other is None or other is asked_for:
-            return usd
-        others = self._worst_case(other).cost(most)
-        return None if others is None else max(usd, others)
+        if admitted.context != STANDARD or leaves_tier_open(admitted):
+            context = "priority" if admitted.context == STANDARD else STANDARD
+            other = self._prices.resolve(
+                admitted.upstream.provider, admitted.facts.model, context, at_unix_ms
+            )
+        return self._worst_case(asked_for, other or asked_for).cost(most)
 
-    def _worst_case(self, price: Price) -> WorstCase:
-        found = self._worst_cases.get(price.id)
+    def _worst_case(self, one: Price, other: Price) -> WorstCase:
+        found = self._worst_cases.get((one.id, other.id))
         if found is None:
             if len(self._worst_cases) >= _WORST_CASES_MAX:
                 self._worst_cases.clear()
-            found = self._worst_cases[price.id] = WorstCase(price)
+            found = self._worst_cases[one.id, other.id] = WorstCase(one, other)
         return found
 
 

@@ -1,6 +1,6 @@
 """The most a call can cost, from bounds on what it can use. Pure, exact, never below the cost."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Context, Decimal, Inexact, InvalidOperation, Rounded
 from typing import NamedTuple
 
@@ -61,20 +61,21 @@ class _Step(NamedTuple):
 
 class WorstCase:
     """
-    Bound calls under one price version from above.
+    Bound calls from above that are billed under one of some price versions.
 
-    Built once per version and reused. Raises ``ValueError`` for a rate that is no exact decimal.
+    Built once for them and reused. Raises ``ValueError`` for a rate that is no exact decimal.
     """
 
-    __slots__ = ("_compiled", "_units")
+    __slots__ = ("_above", "_compiled", "_in_all", "_units")
 
-    def __init__(self, price: Price) -> None:
-        bounds = {tier.above for rate in price.rates.values() for tier in rate.tiers}
-        # Highest bound first: the first that the prompt may exceed is the one that counts.
-        self._units = {
-            above: {name: _dearest(name, rate, above) for name, rate in price.rates.items()}
-            for above in sorted({-1, *bounds}, reverse=True)
+    def __init__(self, *prices: Price) -> None:
+        bounds = {
+            tier.above for price in prices for rate in price.rates.values() for tier in rate.tiers
         }
+        # Highest bound first: the first that the prompt may exceed is the one that counts.
+        self._above = sorted({-1, *bounds}, reverse=True)
+        self._in_all = frozenset.intersection(*(frozenset(price.rates) for price in prices))
+        self._units = {above: _dearest_units(prices, above) for above in self._above}
         # There are few sets of classes: they come from what kinds of things a request holds.
         self._compiled: dict[tuple[frozenset[str], bool], tuple[_Step, ...]] = {}
 
@@ -106,14 +107,23 @@ class WorstCase:
 
     def _steps(self, most: Most) -> tuple[_Step, ...]:
         priced = self._units[-1].keys()
+        # A class that is asked for needs a rate everywhere: it may be billed anywhere.
+        unpriced = most.classes - self._in_all
         possible = most.classes | priced
         inputs = possible if most.unseen else most.classes
+
+        def dearest(
+            units: Mapping[str, int], usable: frozenset[str], among: Iterable[str]
+        ) -> int | None:
+            used = usable.intersection(among)
+            return None if used & unpriced else max((units[name] for name in used), default=0)
+
         found = tuple(
             _Step(
                 above,
-                _dearest_of(units, [name for name in INPUT_CLASSES if name in inputs]),
-                _dearest_of(units, [name for name in OUTPUT_CLASSES if name in possible]),
-                *(units.get(name, None if name in most.classes else 0) for name in REQUEST_CLASSES),
+                dearest(units, inputs, INPUT_CLASSES),
+                dearest(units, possible, OUTPUT_CLASSES),
+                *(dearest(units, possible, [name]) for name in REQUEST_CLASSES),
             )
             for above, units in self._units.items()
         )
@@ -121,9 +131,13 @@ class WorstCase:
         return found
 
 
-def _dearest_of(units: Mapping[str, int], names: Iterable[str]) -> int | None:
-    found = [units.get(name) for name in names]
-    return None if None in found else max((each or 0 for each in found), default=None)
+def _dearest_units(prices: Sequence[Price], above: int) -> dict[str, int]:
+    """Return the dearest units of every class that one of ``prices`` has a rate for."""
+    found: dict[str, int] = {}
+    for price in prices:
+        for name, rate in price.rates.items():
+            found[name] = max(found.get(name, 0), _dearest(name, rate, above))
+    return found
 
 
 def _dearest(name: str, rate: Rate, above: int) -> int:
