@@ -25,6 +25,7 @@ _PROVIDER_ID_BYTES_MAX = 128
 _PRICERS_MAX = 4096
 """Price versions whose compiled form is kept; a deployment uses some dozens."""
 
+_NOTHING = Decimal(0)
 NOT_BILLED = Usage()
 """What a call used that the provider refused or never saw."""
 
@@ -251,13 +252,15 @@ class Call:
         return estimated(self.opened, so_far)
 
     def _drawn(self, reading: Reading | None, final: bool, cost: Decimal | None) -> Decimal:
-        """Return what the call draws from each of its budgets, if any holds."""
+        """Return what the call draws from each of its budgets; nothing if none holds."""
+        if self._held is None:
+            return _NOTHING
         known = Known.IN_PART
         if reading is None or not self.admitted.surface.billed:
             known = Known.NOTHING_USED
         elif final and reading.usage is not None and not reading.problem:
             known = Known.REPORTED
-        return drawn(known, cost, self._held.usd if self._held else Decimal(0))
+        return drawn(known, cost, self._held.usd)
 
     def _priced(self, reading: Reading | None, usage: Usage) -> tuple[Price | None, Decimal | None]:
         """
