@@ -7,6 +7,7 @@ import click
 
 from meterr.cli.context import DEFAULT_TENANT, configuration, with_settings
 from meterr.cli.limit_options import (
+    AmountCommand,
     Subject,
     Word,
     end_rule,
@@ -25,7 +26,7 @@ def command() -> None:
     """Set, list and end budgets in US dollars."""
 
 
-@command.command("set")
+@command.command("set", cls=AmountCommand)
 @with_settings
 @with_subject
 @click.argument("amount", metavar="USD")

@@ -1,5 +1,6 @@
 """What ``meterr budget`` and ``meterr limit`` share: whose rule it is, and how rules are shown."""
 
+import re
 from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Any, NamedTuple, TypeVar
@@ -12,12 +13,13 @@ from meterr.cli.dry_run import replayed, tell
 from meterr.cli.output import Format, choose, note, write_list
 from meterr.cli.times import Span as Age
 from meterr.core.clock import SystemClock
+from meterr.core.errors import Invalid
 from meterr.core.limits import Holder, Measure
 from meterr.core.money import wire
 from meterr.core.nearest import nearest
 from meterr.core.settings import Settings
 from meterr.ledger.limits import LimitRecord, NewLimit, end_limit, list_limits, set_limit
-from meterr.ledger.limits.terms import checked
+from meterr.ledger.limits.terms import NEGATIVE, checked
 
 _COLUMNS = (
     "tenant",
@@ -33,7 +35,22 @@ _COLUMNS = (
     "ends_at",
     "limit_id",
 )
+_NEGATIVE = re.compile(r"-(?:[^a-z-]|inf|nan)", re.IGNORECASE)
 _Command = TypeVar("_Command", bound=Callable[..., Any])
+
+
+class AmountCommand(click.Command):
+    """Tells a negative amount as one: to the parser it is an option that does not exist."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        given = tuple(args)  # the parser empties its own
+        try:
+            return super().parse_args(ctx, args)
+        except click.NoSuchOption as unknown:
+            named = (each for each in given if each.startswith(unknown.option_name))
+            if any(map(_NEGATIVE.match, named)):
+                raise Invalid(NEGATIVE, param="amount") from None
+            raise
 
 
 class Word(click.ParamType[str]):
