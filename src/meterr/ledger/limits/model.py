@@ -105,7 +105,11 @@ class LimitRecord(msgspec.Struct, frozen=True):
 
 
 class LimitEvent(msgspec.Struct, frozen=True):
-    """A budget's window has spent ``percent`` of its amount: told once each."""
+    """
+    A budget's window has spent ``percent`` of its amount: told once each.
+
+    ``spent`` and ``amount`` are those of that moment; the rule is as it is now.
+    """
 
     limit_id: str
     measure: Measure
@@ -113,6 +117,7 @@ class LimitEvent(msgspec.Struct, frozen=True):
     subject: str
     model: str
     span: Span
+    hard: bool
     starts_at: datetime
     percent: int
     at: datetime

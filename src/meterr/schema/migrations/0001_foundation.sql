@@ -796,6 +796,9 @@ create table meterr.limit_event (
   primary key (tenant_id, limit_id, starts_at, percent)
 );
 
+create index limit_event_by_time
+  on meterr.limit_event (tenant_id, at, limit_id, starts_at, percent);
+
 alter table meterr.limit_pool enable row level security;
 alter table meterr.limit_pool force row level security;
 alter table meterr.limit_lease enable row level security;
