@@ -414,9 +414,11 @@ $$;
 
 -- Each figure of one entry that sums are made of, defined once for rollups and raw sums alike.
 -- Unpriced is what consumed something, or may have, and has no cost: neither a call that used
--- nothing by the provider's own word, nor a failed one about whose usage nothing was said.
+-- nothing by the provider's own word, nor a failed one about whose usage nothing was said. In the
+-- order of the columns of usage_hour, then the id.
 create view meterr.entry_figures with (security_invoker) as
-  select tenant_id, id, at, key_id, model, answered_model, provider, upstream, surface, state, outcome,
+  select tenant_id, at, null::bigint as line, key_id, model, answered_model, provider, upstream,
+         surface, state, outcome,
          1 as calls,
          (state = 'refused')::int as refused,
          (state = 'interrupted')::int as interrupted,
@@ -432,7 +434,7 @@ create view meterr.entry_figures with (security_invoker) as
          cost_usd,
          input, cache_read, cache_write_5m, cache_write_30m, cache_write_1h, cache_write_12h,
          input_audio, input_image, output, output_audio, output_image, reasoning, web_search,
-         web_fetch
+         web_fetch, id
     from meterr.ledger_entry;
 
 -- One line for each group of an hour (UTC). The rule of all that follows: an hour of a tenant either
@@ -479,42 +481,55 @@ create table meterr.usage_hour (
 
 -- One line for each group of a day (UTC): always the sum of that day's lines in usage_hour.
 create table meterr.usage_day (
-  tenant_id        uuid        not null,
-  day              timestamptz not null,
-  line             bigint      not null generated always as identity,
-  key_id           uuid        not null,
-  model            text        not null,
-  answered_model   text        not null,
-  provider         text        not null,
-  upstream         text        not null,
-  surface          text        not null,
-  state            text        not null,
-  outcome          text        not null,
-  calls            bigint      not null,
-  refused          bigint      not null,
-  interrupted      bigint      not null,
-  failed           bigint      not null,
-  unpriced         bigint      not null,
-  estimated        bigint      not null,
-  partial          bigint      not null,
-  cost_usd         numeric,
-  input            numeric     not null,
-  cache_read       numeric     not null,
-  cache_write_5m   numeric     not null,
-  cache_write_30m  numeric     not null,
-  cache_write_1h   numeric     not null,
-  cache_write_12h  numeric     not null,
-  input_audio      numeric     not null,
-  input_image      numeric     not null,
-  output           numeric     not null,
-  output_audio     numeric     not null,
-  output_image     numeric     not null,
-  reasoning        numeric     not null,
-  web_search       numeric     not null,
-  web_fetch        numeric     not null,
-  primary key (tenant_id, day, line),
-  constraint on_the_day check (day = date_bin('1 day', day, 'epoch'))
+  like meterr.usage_hour including identity,
+  primary key (tenant_id, hour, line),
+  constraint on_the_day check (hour = date_bin('1 day', hour, 'epoch'))
 );
+alter table meterr.usage_day rename column hour to day;
+
+-- The lines that a tenant's entries from low to high add up to, in steps of an hour or a day; of
+-- `only_ids`, where they are given. Who stores the lines numbers them.
+create function meterr.sum_entries(
+  of_tenant uuid, low timestamptz, high timestamptz, step interval, only_ids uuid[] default null)
+  returns setof meterr.usage_hour
+  language sql stable
+  begin atomic
+    select f.tenant_id, date_bin(step, f.at, 'epoch'), null::bigint, f.key_id, f.model,
+           f.answered_model, f.provider, f.upstream, f.surface, f.state, f.outcome,
+           sum(f.calls), sum(f.refused), sum(f.interrupted), sum(f.failed), sum(f.unpriced),
+           sum(f.estimated), sum(f.partial), sum(f.cost_usd), sum(f.input), sum(f.cache_read),
+           sum(f.cache_write_5m), sum(f.cache_write_30m), sum(f.cache_write_1h),
+           sum(f.cache_write_12h), sum(f.input_audio), sum(f.input_image), sum(f.output),
+           sum(f.output_audio), sum(f.output_image), sum(f.reasoning), sum(f.web_search),
+           sum(f.web_fetch)
+      from meterr.entry_figures f
+     where f.tenant_id = of_tenant and f.at >= low and f.at < high
+       and (only_ids is null or f.id = any (only_ids))
+     group by 1, 2, 4, 5, 6, 7, 8, 9, 10, 11
+     order by 1, 2, 4, 5, 6, 7, 8, 9, 10, 11;
+  end;
+
+-- The same of the lines of hours, or of those of days.
+create function meterr.sum_lines(
+  lines_of text, of_tenant uuid, low timestamptz, high timestamptz, step interval)
+  returns setof meterr.usage_hour
+  language sql stable
+  begin atomic
+    select u.tenant_id, date_bin(step, u.hour, 'epoch'), null::bigint, u.key_id, u.model,
+           u.answered_model, u.provider, u.upstream, u.surface, u.state, u.outcome,
+           sum(u.calls), sum(u.refused), sum(u.interrupted), sum(u.failed), sum(u.unpriced),
+           sum(u.estimated), sum(u.partial), sum(u.cost_usd), sum(u.input), sum(u.cache_read),
+           sum(u.cache_write_5m), sum(u.cache_write_30m), sum(u.cache_write_1h),
+           sum(u.cache_write_12h), sum(u.input_audio), sum(u.input_image), sum(u.output),
+           sum(u.output_audio), sum(u.output_image), sum(u.reasoning), sum(u.web_search),
+           sum(u.web_fetch)
+      from (select h.* from meterr.usage_hour h where lines_of = 'hours'
+             union all
+            select d.* from meterr.usage_day d where lines_of = 'days') u
+     where u.tenant_id = of_tenant and u.hour >= low and u.hour < high
+     group by 1, 2, 4, 5, 6, 7, 8, 9, 10, 11
+     order by 1, 2, 4, 5, 6, 7, 8, 9, 10, 11;
+  end;
 
 -- An hour whose raw rows its lines do not cover. Every transaction that adds rows adds a mark of its
 -- own, so who sees a row sees its mark, and nobody waits for anybody.
@@ -575,36 +590,16 @@ begin
   if kept_from is null or not exists (select from added where at < kept_from) then
     return null;
   end if;
-  insert into meterr.usage_hour (tenant_id, hour, key_id, model, answered_model, provider, upstream, surface, state, outcome,
-    calls, refused, interrupted, failed, unpriced, estimated, partial, cost_usd, input, cache_read,
-    cache_write_5m, cache_write_30m, cache_write_1h, cache_write_12h, input_audio, input_image,
-    output, output_audio, output_image, reasoning, web_search, web_fetch)
-  select f.tenant_id, date_bin('1 hour', f.at, 'epoch'), f.key_id, f.model, f.answered_model, f.provider, f.upstream, f.surface, f.state, f.outcome,
-         sum(f.calls), sum(f.refused), sum(f.interrupted), sum(f.failed), sum(f.unpriced),
-         sum(f.estimated), sum(f.partial), sum(f.cost_usd), sum(f.input), sum(f.cache_read),
-         sum(f.cache_write_5m), sum(f.cache_write_30m), sum(f.cache_write_1h),
-         sum(f.cache_write_12h), sum(f.input_audio), sum(f.input_image), sum(f.output),
-         sum(f.output_audio), sum(f.output_image), sum(f.reasoning), sum(f.web_search),
-         sum(f.web_fetch)
-    from added a
-    join meterr.dropped_day d on d.day = a.at::date
-    join meterr.entry_figures f on f.tenant_id = a.tenant_id and f.id = a.id and f.at = a.at
-   group by 1, 2, 3, 4, 5, 6, 7, 8, 9, 10;
-  insert into meterr.usage_day (tenant_id, day, key_id, model, answered_model, provider, upstream, surface, state, outcome,
-    calls, refused, interrupted, failed, unpriced, estimated, partial, cost_usd, input, cache_read,
-    cache_write_5m, cache_write_30m, cache_write_1h, cache_write_12h, input_audio, input_image,
-    output, output_audio, output_image, reasoning, web_search, web_fetch)
-  select f.tenant_id, date_bin('1 day', f.at, 'epoch'), f.key_id, f.model, f.answered_model, f.provider, f.upstream, f.surface, f.state, f.outcome,
-         sum(f.calls), sum(f.refused), sum(f.interrupted), sum(f.failed), sum(f.unpriced),
-         sum(f.estimated), sum(f.partial), sum(f.cost_usd), sum(f.input), sum(f.cache_read),
-         sum(f.cache_write_5m), sum(f.cache_write_30m), sum(f.cache_write_1h),
-         sum(f.cache_write_12h), sum(f.input_audio), sum(f.input_image), sum(f.output),
-         sum(f.output_audio), sum(f.output_image), sum(f.reasoning), sum(f.web_search),
-         sum(f.web_fetch)
-    from added a
-    join meterr.dropped_day d on d.day = a.at::date
-    join meterr.entry_figures f on f.tenant_id = a.tenant_id and f.id = a.id and f.at = a.at
-   group by 1, 2, 3, 4, 5, 6, 7, 8, 9, 10;
+  insert into meterr.usage_hour overriding user value
+  select line.*
+    from (select a.tenant_id, d.day, array_agg(a.id) as ids
+            from added a join meterr.dropped_day d on d.day = a.at::date group by 1, 2) late
+   cross join meterr.sum_entries(late.tenant_id, late.day, late.day + 1, '1 hour', late.ids) line;
+  insert into meterr.usage_day overriding user value
+  select line.*
+    from (select a.tenant_id, d.day, array_agg(a.id) as ids
+            from added a join meterr.dropped_day d on d.day = a.at::date group by 1, 2) late
+   cross join meterr.sum_entries(late.tenant_id, late.day, late.day + 1, '1 day', late.ids) line;
   return null;
 end
 $$;
@@ -655,40 +650,16 @@ begin
   ), gone as (
     delete from meterr.usage_hour u using due where u.tenant_id = whose and u.hour = due.hour
   ), made as (
-    insert into meterr.usage_hour (tenant_id, hour, key_id, model, answered_model, provider, upstream, surface, state, outcome,
-      calls, refused, interrupted, failed, unpriced, estimated, partial, cost_usd, input,
-      cache_read, cache_write_5m, cache_write_30m, cache_write_1h, cache_write_12h, input_audio,
-      input_image, output, output_audio, output_image, reasoning, web_search, web_fetch)
-    select whose, date_bin('1 hour', f.at, 'epoch'), f.key_id, f.model, f.answered_model, f.provider, f.upstream, f.surface, f.state, f.outcome,
-           sum(f.calls), sum(f.refused), sum(f.interrupted), sum(f.failed), sum(f.unpriced),
-           sum(f.estimated), sum(f.partial), sum(f.cost_usd), sum(f.input), sum(f.cache_read),
-           sum(f.cache_write_5m), sum(f.cache_write_30m), sum(f.cache_write_1h),
-           sum(f.cache_write_12h), sum(f.input_audio), sum(f.input_image), sum(f.output),
-           sum(f.output_audio), sum(f.output_image), sum(f.reasoning), sum(f.web_search),
-           sum(f.web_fetch)
-      from meterr.entry_figures f
-     where f.tenant_id = whose and f.at >= low and f.at < high
-       and date_bin('1 hour', f.at, 'epoch') in (select hour from due)
-     group by 1, 2, 3, 4, 5, 6, 7, 8, 9, 10
-     order by 1, 2, 3, 4, 5, 6, 7, 8, 9, 10
+    insert into meterr.usage_hour overriding user value
+    select line.*
+      from meterr.sum_entries(whose, low, high, '1 hour') line
+     where line.hour in (select hour from due)
   )
   select count(*) into rolled from due;
   delete from meterr.usage_day u where u.tenant_id = whose and u.day = first;
-  insert into meterr.usage_day (tenant_id, day, key_id, model, answered_model, provider, upstream, surface, state, outcome,
-    calls, refused, interrupted, failed, unpriced, estimated, partial, cost_usd, input, cache_read,
-    cache_write_5m, cache_write_30m, cache_write_1h, cache_write_12h, input_audio, input_image,
-    output, output_audio, output_image, reasoning, web_search, web_fetch)
-  select whose, first, u.key_id, u.model, u.answered_model, u.provider, u.upstream, u.surface, u.state, u.outcome,
-         sum(u.calls), sum(u.refused), sum(u.interrupted), sum(u.failed), sum(u.unpriced),
-         sum(u.estimated), sum(u.partial), sum(u.cost_usd), sum(u.input), sum(u.cache_read),
-         sum(u.cache_write_5m), sum(u.cache_write_30m), sum(u.cache_write_1h),
-         sum(u.cache_write_12h), sum(u.input_audio), sum(u.input_image), sum(u.output),
-         sum(u.output_audio), sum(u.output_image), sum(u.reasoning), sum(u.web_search),
-         sum(u.web_fetch)
-    from meterr.usage_hour u
-   where u.tenant_id = whose and u.hour >= first and u.hour < first + interval '1 day'
-   group by 1, 2, 3, 4, 5, 6, 7, 8, 9, 10
-   order by 1, 2, 3, 4, 5, 6, 7, 8, 9, 10;
+  insert into meterr.usage_day overriding user value
+  select line.*
+    from meterr.sum_lines('hours', whose, first, first + interval '1 day', '1 day') line;
   return rolled;
 end
 $$;
@@ -1076,6 +1047,10 @@ grant select on meterr.usage_hour to meterr_app;
 grant select on meterr.usage_day to meterr_app;
 grant select on meterr.rollup_due to meterr_app;
 grant select on meterr.dropped_day to meterr_app;
+grant execute on function meterr.sum_entries(
+  uuid, timestamptz, timestamptz, interval, uuid[]) to meterr_app;
+grant execute on function meterr.sum_lines(
+  text, uuid, timestamptz, timestamptz, interval) to meterr_app;
 grant execute on function meterr.list_tenants() to meterr_app;
 grant execute on function meterr.list_unknown_tenants() to meterr_app;
 
