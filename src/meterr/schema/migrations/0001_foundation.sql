@@ -603,20 +603,46 @@ create trigger mark_hours after insert on meterr.ledger_entry
   referencing new table as added
   for each statement execute function meterr.mark_hours();
 
--- Rolls up the due hours, ended by then, of one tenant's day: the oldest that there is. Returns how
--- many hours, 0 when none is left or another session is at it. Marks and rows are read in one
--- statement, so by one snapshot: a row that comes meanwhile keeps its own mark. The time only says
--- what is worth doing; an hour that gets rows later is due again, and right meanwhile.
-create function meterr.roll_up(ended_by timestamptz) returns integer
+-- The first day after `after_day` with due hours that ended by then, and whose they are; no row when
+-- there is none or another session is at it. A time of marks says what is worth doing, no more.
+create function meterr.next_due_day(ended_by timestamptz, after_day timestamptz)
+  returns table (day timestamptz, tenants uuid[])
   language plpgsql security definer
   set search_path = pg_catalog, pg_temp
   set timezone = 'UTC'
+as $$
+declare
+  last_hour timestamptz := ended_by - interval '1 hour';
+begin
+  if not pg_try_advisory_xact_lock(hashtextextended('meterr.rollups', 0)) then
+    return;
+  end if;
+  select date_bin('1 day', min(d.hour), 'epoch') into day
+    from meterr.rollup_due d
+   where d.hour >= after_day + interval '1 day' and d.hour <= last_hour;
+  if day is null then
+    return;
+  end if;
+  select array_agg(distinct d.tenant_id) into tenants
+    from meterr.rollup_due d
+   where d.hour >= day and d.hour < day + interval '1 day' and d.hour <= last_hour;
+  return next;
+end
+$$;
+
+-- Rolls up the due hours, ended by then, of one tenant's day. Returns how many hours, 0 when another
+-- session is at it. Marks and rows are read in one statement, so by one snapshot: a row that comes
+-- meanwhile keeps its own mark. An hour that gets rows later is due again, and right meanwhile. Gives
+-- up with lock_not_available rather than keep other tenants waiting.
+create function meterr.roll_up(whose uuid, of_day timestamptz, ended_by timestamptz) returns integer
+  language plpgsql security definer
+  set search_path = pg_catalog, pg_temp
+  set timezone = 'UTC'
+  set lock_timeout = '2s'
   set jit = off
   set work_mem = '64MB'
 as $$
 declare
-  whose uuid;
-  first timestamptz;
   low timestamptz;
   high timestamptz;
   rolled integer;
@@ -624,18 +650,13 @@ begin
   if not pg_try_advisory_xact_lock(hashtextextended('meterr.rollups', 0)) then
     return 0;
   end if;
-  select d.tenant_id, date_bin('1 day', d.hour, 'epoch') into whose, first
-    from meterr.rollup_due d
-   where d.hour <= ended_by - interval '1 hour'
-   order by d.hour
-   limit 1;
-  if not found then
-    return 0;
-  end if;
   select min(d.hour), max(d.hour) + interval '1 hour' into low, high
     from meterr.rollup_due d
-   where d.tenant_id = whose and d.hour >= first and d.hour < first + interval '1 day'
+   where d.tenant_id = whose and d.hour >= of_day and d.hour < of_day + interval '1 day'
      and d.hour <= ended_by - interval '1 hour';
+  if low is null then
+    return 0;
+  end if;
   with taken as (
     delete from meterr.rollup_due d
      where d.tenant_id = whose and d.hour >= low and d.hour < high
@@ -651,10 +672,10 @@ begin
      where line.hour in (select hour from due)
   )
   select count(*) into rolled from due;
-  delete from meterr.usage_day u where u.tenant_id = whose and u.day = first;
+  delete from meterr.usage_day u where u.tenant_id = whose and u.day = of_day;
   insert into meterr.usage_day overriding user value
   select line.*
-    from meterr.sum_lines('hours', whose, first, first + interval '1 day', '1 day') line;
+    from meterr.sum_lines('hours', whose, of_day, of_day + interval '1 day', '1 day') line;
   return rolled;
 end
 $$;
@@ -663,6 +684,7 @@ $$;
 create function meterr.thin_marks() returns void
   language plpgsql security definer
   set search_path = pg_catalog, pg_temp
+  set lock_timeout = '2s'
 as $$
 begin
   if not pg_try_advisory_xact_lock(hashtextextended('meterr.rollups', 0)) then
@@ -1055,6 +1077,7 @@ grant insert on meterr.ledger_entry to meterr_drain;
 grant insert on meterr.price_version to meterr_drain;
 grant execute on function meterr.ensure_ledger_partitions(date, date) to meterr_drain;
 grant execute on function meterr.close_process(uuid) to meterr_drain;
-grant execute on function meterr.roll_up(timestamptz) to meterr_drain;
+grant execute on function meterr.next_due_day(timestamptz, timestamptz) to meterr_drain;
+grant execute on function meterr.roll_up(uuid, timestamptz, timestamptz) to meterr_drain;
 grant execute on function meterr.thin_marks() to meterr_drain;
 grant execute on function meterr.drop_ledger_day(date) to meterr_drain;
