@@ -187,7 +187,10 @@ async def _list(
     items: list[dict[str, object]] = []
     async with open_database(settings) as db:
         for tenant in await chosen_tenants(db, tenant_name):
-            records = await list_limits(db, SystemClock(), tenant.tenant_id, ended=ended)
+            try:
+                records = await list_limits(db, SystemClock(), tenant.tenant_id, ended=ended)
+            except Invalid as error:  # its time zone: this machine does not know it
+                raise Invalid(f"Tenant {tenant.name}: {error.detail}", param=error.param) from None
             items += [
                 _item(record, tenant.name)
                 for record in records

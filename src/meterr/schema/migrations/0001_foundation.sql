@@ -103,6 +103,21 @@ begin
 end
 $$;
 
+-- No check constraint: what it would compare with changes with the server's files, and a dump must
+-- come back whatever they say. Names are exact: POSIX rules and other cases are no IANA zones.
+create function meterr.known_time_zone() returns trigger
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if not exists (select from pg_timezone_names where name = new.time_zone) then
+    raise exception 'the time zone % is unknown', quote_literal(new.time_zone)
+      using errcode = 'invalid_parameter_value';
+  end if;
+  return new;
+end
+$$;
+
 -- Delivered by PostgreSQL when, and only if, the transaction commits.
 create function meterr.announce_key() returns trigger
   language plpgsql security definer
@@ -152,6 +167,8 @@ create trigger stamp_version before insert or update on meterr.tenant
   for each row execute function meterr.stamp_identity_version();
 create trigger announce after insert or update or delete on meterr.tenant
   for each row execute function meterr.announce_tenant();
+create trigger known_time_zone before insert or update of time_zone on meterr.tenant
+  for each row when (new.time_zone <> 'UTC') execute function meterr.known_time_zone();
 create trigger stamp_version before insert or update on meterr.api_key
   for each row execute function meterr.stamp_identity_version();
 create trigger keep_revoked before update on meterr.api_key
