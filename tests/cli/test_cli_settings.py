@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 import meterr as product
+from ledger.ledger_rows import entry, insert
 from meterr.cli.exits import Exit
 from support.command_line import PEPPER, CommandLine
 
@@ -115,12 +116,23 @@ def test_the_doctor_finds_nothing_where_all_is_well(meterr: CommandLine, listeni
     verdicts = {item["check"]: item["verdict"] for item in found.items}
 
     assert "meterr.findings/1" == found.json["schema"]
-    assert {"database": "ok", "clock": "ok", "pepper": "ok", "provider own": "ok"}.items() <= (
-        verdicts.items()
-    )
+    fine = ("database", "rollups", "clock", "pepper", "provider own")
+    assert dict.fromkeys(fine, "ok").items() <= verdicts.items()
     assert {"data directory", "port", "start-up files"} <= verdicts.keys()
     assert set() == set(verdicts.values()) - {"ok", "warning"}
     assert 0 == found.status
+
+
+def test_the_doctor_names_the_tenants_whose_hours_are_not_summed(
+    meterr: CommandLine, dsn: str
+) -> None:
+    """What the writer of rollups cannot do shows in slow pages only: somebody must say so."""
+    made = meterr.ok("tenant", "create", "behind", "--json").items[0]
+    insert(dsn, [entry(str(made["tenant_id"]), 1_790_000_000_000)])
+    found = meterr("doctor", "--json")
+    (rollups,) = (item for item in found.items if item["check"] == "rollups")
+    assert "warning" == rollups["verdict"]
+    assert "not summed: behind since 2026-09-21T14:00Z" in rollups["detail"]
 
 
 def test_the_doctor_names_what_is_wrong_and_exits_with_3(

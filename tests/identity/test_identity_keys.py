@@ -2,7 +2,9 @@
 
 import json
 import logging
+import zoneinfo
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import psycopg
 import pytest
@@ -23,6 +25,7 @@ from meterr.identity import (
 )
 from meterr.identity.errors import KeyRefused, NameTaken
 from meterr.identity.model import KeyState
+from meterr.identity.service import change_tenant
 from support.identity import House, outcome
 
 NOBODY = "0199d3a0-0000-7000-8000-000000000000"
@@ -47,6 +50,22 @@ class TestTenants:
         assert house.tenant_id == again.tenant_id
         with pytest.raises(NameTaken, match="'acme'"):
             await create_tenant(house.db, house.ids, "acme")
+
+    async def test_a_zone_that_only_this_machine_knows_is_refused(
+        self, house: House, tmp_path: Path
+    ) -> None:
+        """A host's files may be newer, or odd; the database's list is that of all hosts."""
+        (tmp_path / "Home").write_bytes(b"TZif2")
+        zoneinfo.reset_tzpath([str(tmp_path)])
+        try:
+            with pytest.raises(Invalid, match="database does not know the time zone 'Home'"):
+                await create_tenant(house.db, house.ids, "blue", time_zone="Home")
+            with pytest.raises(Invalid, match="Choose another") as refused:
+                await change_tenant(house.db, house.tenant_id, time_zone="Home")
+        finally:
+            zoneinfo.reset_tzpath()
+        assert "time_zone" == refused.value.param
+        assert ["acme"] == [tenant.name for tenant in await list_tenants(house.db)]
 
     async def test_an_unknown_tenant_is_not_found(self, house: House) -> None:
         """For names and for ids alike."""

@@ -27,8 +27,10 @@ class House:
     heard: list[tuple[Notice, Mapping[str, str | int]]] = field(default_factory=list)
 
     @asynccontextmanager
-    async def writer(self, retention_days: int | None = None) -> AsyncIterator[RollupWriter]:
-        async with Database.open(self.dsn, Role.DRAIN, pool_size_max=1) as db:
+    async def writer(
+        self, retention_days: int | None = None, **options: float
+    ) -> AsyncIterator[RollupWriter]:
+        async with Database.open(self.dsn, Role.DRAIN, pool_size_max=1, **options) as db:
             yield RollupWriter(db, self.hear, retention_days=retention_days)
 
     async def go_round(self, now: datetime, retention_days: int | None = None) -> Round:

@@ -1,5 +1,6 @@
 """The drain: what arrives in PostgreSQL, how a dead process's calls close, what is set aside."""
 
+import asyncio
 from decimal import Decimal
 from pathlib import Path
 
@@ -19,11 +20,19 @@ from meterr.ledger.journal.estimate import estimated
 from meterr.ledger.journal.record import Rejected, parse
 from meterr.ledger.journal.rows import COLUMNS
 from meterr.ledger.model import Opened, Price, Progress, Rate, Settled, Usage
+from support.identity import until
 
 
 @pytest.fixture
 def house(tmp_path: Path, database_url: str, admin_dsn: str) -> House:
     return House(tmp_path, database_url, admin_dsn)
+
+
+def is_kept_waiting(house: House) -> bool:
+    """Tell whether a session waits for a lock that another one has."""
+    with psycopg.connect(house.admin_dsn) as connection:
+        row = connection.execute("select exists (select from pg_locks where not granted)")
+        return bool(row.fetchone()[0])
 
 
 def settle(journal: Journal, *records: Settled) -> None:
@@ -118,6 +127,29 @@ class TestASettledCall:
         (row,) = house.ledger("tableoid::regclass::text", "to_char(at, 'YYYYMMDD')")
         assert f"meterr.ledger_entry_{row[1]}" == row[0]
         journal.close()
+
+    @pytest.mark.parametrize("beside", [{}, {"usage": Usage(output=2**63)}], ids=["well", "odd"])
+    async def test_whose_day_gets_its_partition_meanwhile_goes_there_as_it_is(
+        self, house: House, beside: dict[str, object]
+    ) -> None:
+        """P2: another host makes the day while the row waits for the default partition's lock."""
+        clock = FakeClock(house.clock.unix_ms() - 86_400_000 * 40)  # no day that the drain makes
+        late, day = a_settled(IdFactory(clock).new()), as_datetime(clock.now_ms).date()
+        journal = house.journal()
+        settle(journal, a_settled(house.ids.new()))
+        async with house.drain() as drain:
+            await drain.drain_once()
+            settle(journal, a_settled(house.ids.new(), **beside), late)
+            with psycopg.connect(house.admin_dsn) as other:
+                other.execute("select meterr.ensure_ledger_partitions(%s, %s)", (day, day))
+                draining = asyncio.create_task(drain.drain_once())
+                await until(lambda: is_kept_waiting(house))
+            await draining
+        journal.close()
+        (row, *_) = house.ledger("id::text", "tableoid::regclass::text", "error")
+        assert (late.id, f"meterr.ledger_entry_{day:%Y%m%d}", "") == row
+        assert (0, 3) == (drain.report.rejected, drain.report.rows)
+        assert (1 if beside else 0) == drain.report.cleaned
 
 
 class TestACallWhoseProcessDied:

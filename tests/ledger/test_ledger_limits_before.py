@@ -28,7 +28,9 @@ from meterr.ledger.limits import (
     list_limits,
     set_limit,
 )
+from meterr.ledger.period import period_of
 
+NOVEMBER = period_of(date(2026, 11, 1), date(2026, 12, 1), UTC)
 HOUR_MS = 3_600_000
 DAY_MS = 24 * HOUR_MS
 KEYS = [str(uuid.UUID(int=n)) for n in (1, 2, 3)]
@@ -238,7 +240,7 @@ class TestAWindowThatBeginsFull:
         async with house.limiters(3) as limiters:
             told = [await fits(house, limiter, rule, "0.01") for limiter in limiters]
         async with house.database() as db:
-            events = await limit_events(db, house.tenant)
+            events = await limit_events(db, house.tenant, NOVEMBER)
 
         assert [False] * 3 == told
         assert Decimal("9.6") == house.taken(limit(rule))
@@ -255,7 +257,7 @@ class TestAWindowThatBeginsFull:
             )
             spend(house, "3", leases=list(call.leases))
         async with house.database() as db:
-            events = await limit_events(db, house.tenant)
+            events = await limit_events(db, house.tenant, NOVEMBER)
 
         assert [(50, 6), (80, 9)] == sorted((event.percent, event.spent) for event in events)
 

@@ -1,6 +1,7 @@
 """Setting, listing and ending limits, and what is refused before anything is written."""
 
 import uuid
+from datetime import UTC, date
 from decimal import Decimal
 
 import pytest
@@ -18,6 +19,9 @@ from meterr.ledger.limits import (
     set_limit,
 )
 from meterr.ledger.limits.terms import checked
+from meterr.ledger.period import period_of
+
+NOVEMBER = period_of(date(2026, 11, 1), date(2026, 12, 1), UTC)
 
 
 @pytest.fixture
@@ -176,8 +180,8 @@ class TestRules:
 
 class TestEvents:
     async def test_a_window_that_fills_is_told_in_steps_newest_first(self, house: House) -> None:
-        """50, 80, 95 and 100 %, once each; pages follow each other."""
-        rule = await house.rule(Measure.USD, "5", Span.MONTH)
+        """50, 80, 95 and 100 %, once each; pages follow each other, also within one instant."""
+        rule = await house.rule(Measure.USD, "5", Span.MONTH, hard=False)
         for percent in (50, 80, 95, 100):
             house.admin(
                 "insert into meterr.limit_event (tenant_id, limit_id, starts_at, percent, at,"
@@ -185,10 +189,25 @@ class TestEvents:
                 *(house.tenant, rule.limit_id, percent),
             )
         async with house.database() as db:
-            first = await limit_events(db, house.tenant, limit=3)
-            rest = await limit_events(db, house.tenant, before=first[-1], limit=3)
+            first = await limit_events(db, house.tenant, NOVEMBER, limit=3)
+            rest = await limit_events(db, house.tenant, NOVEMBER, before=first[-1], limit=3)
             with pytest.raises(Invalid):
-                await limit_events(db, house.tenant, limit=0)
+                await limit_events(db, house.tenant, NOVEMBER, limit=0)
 
         assert [100, 95, 80, 50] == [event.percent for event in (*first, *rest)]
-        assert {(rule.limit_id, Holder.TENANT)} == {(e.limit_id, e.holder) for e in first}
+        assert {(rule.limit_id, Holder.TENANT, False)} == {
+            (event.limit_id, event.holder, event.hard) for event in first
+        }
+
+    async def test_a_period_of_events_is_half_open(self, house: House) -> None:
+        """What happened at its start is in it, what happened at its end is not."""
+        rule = await house.rule(Measure.USD, "5", Span.TOTAL)
+        moments = {50: "2026-10-31 23:59:59.999999", 80: "2026-11-01", 95: "2026-12-01"}
+        for percent, at in moments.items():
+            house.admin(
+                "insert into meterr.limit_event (tenant_id, limit_id, starts_at, percent, at,"
+                " spent, amount) values (%s, %s, 'epoch', %s, %s, 5, 5)",
+                *(house.tenant, rule.limit_id, percent, f"{at}+00"),
+            )
+        async with house.database() as db:
+            assert [80] == [e.percent for e in await limit_events(db, house.tenant, NOVEMBER)]

@@ -16,6 +16,7 @@ from rollup_house import MARK_ALL, House
 
 from meterr.core.db import Database, Role
 from meterr.ledger import Dimension, usage
+from meterr.ledger.rollups import Notice, oldest_late_hour
 
 TENANT = str(uuid.UUID(int=1))
 # Whole, half and quarter hours from UTC, clocks that change by half an hour, and a line crossed.
@@ -192,6 +193,85 @@ class TestWhileTheWriterWorks:
         assert 120 == (await day(db)).calls == sum(house.lines().values())
 
 
-async def day(db: Database):
-    report = await usage(db, TENANT, by=[], since=WHEN.date(), until=WHEN.date() + timedelta(1))
+class TestADayThatCannotBeSummed:
+    @pytest.fixture
+    def sick(self, house: House) -> str:
+        """Return the tenant of the oldest due hour; another one's is due after it."""
+        at_ms = int(WHEN.timestamp() * 1000)
+        sick = str(uuid.uuid4())
+        insert(house.dsn, [entry(sick, at_ms), entry(TENANT, at_ms + 3_600_000, 1)])
+        insert(house.dsn, [entry(sick, at_ms + 24 * 3_600_000, 2)])
+        return sick
+
+    async def test_does_not_keep_others_waiting_and_is_told(
+        self, db: Database, house: House, sick: str
+    ) -> None:
+        """P1: an hour whose sums cannot be stored stays due, by name, and reads by its entries."""
+        house.tell(
+            f"ALTER TABLE meterr.usage_hour ADD CHECK (tenant_id <> '{sick}' OR hour > '{WHEN}')"
+        )
+        done = await house.go_round(WHEN + 48 * HOUR, retention_days=62)
+        assert 2 == done.hours
+        assert [WHEN] == house.due()
+        assert {WHEN + HOUR: 1, WHEN + 24 * HOUR: 1} == house.lines()
+        assert 1 == (await day(db, sick)).calls
+        ((notice, facts),) = house.heard
+        assert (Notice.FAILED, sick, "2026-10-20") == (notice, facts["tenant"], facts["day"])
+        assert "CheckViolation" in str(facts["reason"])
+
+    async def test_is_not_waited_for_when_somebody_holds_its_marks(
+        self, house: House, sick: str
+    ) -> None:
+        """A lock is given up like a fault; when it is gone, the next round does the rest."""
+        with psycopg.connect(house.admin_dsn) as other:
+            other.execute(f"SELECT FROM meterr.rollup_due WHERE tenant_id = '{sick}' FOR UPDATE")
+            assert 1 == (await house.go_round(WHEN + 48 * HOUR)).hours
+            assert [WHEN, WHEN + 24 * HOUR] == house.due()
+        assert 2 == (await house.go_round(WHEN + 48 * HOUR)).hours
+        assert {(sick, "2026-10-20"), (sick, "2026-10-21")} == {
+            (facts["tenant"], facts["day"]) for _, facts in house.heard
+        }
+
+    async def test_is_not_waited_for_when_it_takes_longer_than_a_statement_may(
+        self, house: House, sick: str
+    ) -> None:
+        """It looks like a database that is away, and is told apart from one."""
+        house.tell(
+            "CREATE FUNCTION slow(uuid) RETURNS boolean LANGUAGE sql AS"
+            f" $$ SELECT $1 <> '{sick}' OR pg_sleep(60) IS NULL $$"
+        )
+        house.tell("ALTER TABLE meterr.usage_hour ADD CHECK (slow(tenant_id))")
+        async with house.writer(statement_timeout_s=1) as writer:
+            assert 1 == (await writer.round(WHEN + 48 * HOUR)).hours
+        assert {WHEN + HOUR: 1} == house.lines()
+        assert [sick, sick] == [facts["tenant"] for _, facts in house.heard]
+
+    async def test_is_told_once_and_not_every_round(self, house: House, sick: str) -> None:
+        """An operator reads a line for a fault, and another when it came back."""
+        house.tell(f"ALTER TABLE meterr.usage_hour ADD CONSTRAINT c CHECK (tenant_id <> '{sick}')")
+        async with house.writer() as writer:
+            for _ in range(3):
+                await writer.round(WHEN + 48 * HOUR)
+            assert 2 == len(house.heard)
+            house.tell("ALTER TABLE meterr.usage_hour DROP CONSTRAINT c")
+            await writer.round(WHEN + 48 * HOUR)
+            house.tell(f"DELETE FROM meterr.usage_hour; {MARK_ALL}")
+            house.tell(f"ALTER TABLE meterr.usage_hour ADD CHECK (tenant_id <> '{sick}')")
+            await writer.round(WHEN + 48 * HOUR)
+        assert 4 == len(house.heard)
+
+    async def test_is_late_after_two_hours_in_the_eyes_of_its_tenant(
+        self, db: Database, house: House, sick: str
+    ) -> None:
+        """What the doctor asks: the oldest hour that nobody summed though it ended long ago."""
+        assert WHEN == await oldest_late_hour(db, sick)
+        assert WHEN + HOUR == await oldest_late_hour(db, TENANT)
+        await house.go_round(WHEN + 48 * HOUR)
+        now_ms = int(datetime.now(UTC).timestamp() * 1000)
+        insert(house.dsn, [entry(TENANT, now_ms, 3)])
+        assert await oldest_late_hour(db, TENANT) is None
+
+
+async def day(db: Database, tenant: str = TENANT):
+    report = await usage(db, tenant, by=[], since=WHEN.date(), until=WHEN.date() + timedelta(1))
     return report.total

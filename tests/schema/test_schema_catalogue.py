@@ -208,22 +208,29 @@ def test_functions_are_for_our_own_code_and_each_for_one_role(catalogue) -> None
             ("meterr_app", "list_unknown_tenants"),
             ("meterr_app", "prune_limits"),
             ("meterr_app", "renew_leases"),
+            ("meterr_app", "sum_entries"),
+            ("meterr_app", "sum_lines"),
             ("meterr_drain", "close_process"),
             ("meterr_drain", "drop_ledger_day"),
             ("meterr_drain", "ensure_ledger_partitions"),
+            ("meterr_drain", "next_due_day"),
             ("meterr_drain", "roll_up"),
             ("meterr_drain", "thin_marks"),
         ]
     ) == sorted(rows)
 
 
-def test_what_reads_the_ledger_for_a_budget_has_no_more_rights_than_its_caller(catalogue) -> None:
+def test_what_reads_the_ledger_of_a_named_tenant_has_no_more_rights_than_its_caller(
+    catalogue,
+) -> None:
     """P4: it takes the tenant as an argument, and row-level security shows only the caller's."""
     rows = catalogue.execute(
-        "select prosecdef from pg_proc where oid = 'meterr.ledger_cost'::regproc"
+        """select proname, prosecdef from pg_proc
+            where pronamespace = 'meterr'::regnamespace
+              and proname in ('ledger_cost', 'sum_entries', 'sum_lines') order by proname"""
     ).fetchall()
 
-    assert [(False,)] == rows
+    assert [("ledger_cost", False), ("sum_entries", False), ("sum_lines", False)] == rows
 
 
 def test_functions_that_run_as_their_owner_pin_their_search_path(catalogue) -> None:

@@ -99,6 +99,19 @@ def test_a_revocation_has_its_time(app: Connection) -> None:
         app.execute("update meterr.api_key set state = 'revoked'")
 
 
+@pytest.mark.parametrize(
+    "name", ["Mars/Base", "XYZ5", "+02", "europe/berlin", "EST5EDT4", "", " UTC", "localtime"]
+)
+def test_a_time_zone_that_no_clock_has_is_refused(app: Connection, name: str) -> None:
+    """Issue 3: budgets begin by it; whoever writes by hand is told at once, not their callers."""
+    with pytest.raises(psycopg.errors.InvalidParameterValue, match="time zone"):
+        insert(app, "tenant", {**row_of("tenant", A), "time_zone": name})
+    insert(app, "tenant", {**row_of("tenant", A), "time_zone": "Europe/Berlin"})
+    with pytest.raises(psycopg.errors.InvalidParameterValue, match="time zone"):
+        app.execute("update meterr.tenant set time_zone = %s", (name,))
+    app.execute("update meterr.tenant set time_zone = 'UTC', name = 'other'")
+
+
 def test_the_view_follows_key_and_tenant(app: Connection, database_url: str) -> None:
     """What the authenticator reads is as new as the newer of the two."""
     insert(app, "tenant", row_of("tenant", A))

@@ -1,22 +1,37 @@
 """``meterr budget``: what tenants, owners and keys may spend."""
 
-from datetime import timedelta
+from collections.abc import Callable
+from datetime import date, datetime
+from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import click
 
-from meterr.cli.context import DEFAULT_TENANT, configuration, with_settings
-from meterr.cli.limit_options import (
-    Subject,
-    Word,
-    end_rule,
-    list_rules,
-    set_rule,
-    with_rule_options,
-    with_subject,
-)
+from meterr.cli.context import chosen_tenants, configuration, open_database, run, with_settings
+from meterr.cli.output import choose, write_list
+from meterr.cli.rules import AmountCommand, Word, add_list_and_end, set_rule, with_rule_options
+from meterr.cli.times import with_period
 from meterr.core.limits import Measure, Span
+from meterr.core.money import shown, wire
+from meterr.core.settings import Settings
+from meterr.ledger.limits import LimitEvent, limit_events
+from meterr.ledger.period import Period, period_of, zone_of
 
+_EVENT_COLUMNS = (
+    "tenant",
+    "at",
+    "percent",
+    "hard",
+    "holder",
+    "subject",
+    "model",
+    "spent",
+    "amount",
+    "per",
+    "starts_at",
+    "limit_id",
+)
 _PER = (Span.DAY, Span.WEEK, Span.MONTH, Span.TOTAL)
 
 
@@ -25,9 +40,8 @@ def command() -> None:
     """Set, list and end budgets in US dollars."""
 
 
-@command.command("set")
-@with_settings
-@with_subject
+@command.command("set", cls=AmountCommand)
+@with_rule_options
 @click.argument("amount", metavar="USD")
 @click.option(
     "--per",
@@ -35,20 +49,7 @@ def command() -> None:
     required=True,
     help="Window, in the tenant's time zone; total: for ever.",
 )
-@with_rule_options
-def set_(
-    config_file: Path | None,
-    data_dir: Path | None,
-    tenant: str,
-    owner: str | None,
-    key: str | None,
-    model: str,
-    amount: str,
-    per: str,
-    soft: bool,
-    dry_run: timedelta | None,
-    as_json: bool,
-) -> None:
+def set_(amount: str, per: str, **options: Any) -> None:
     """
     Allow calls to cost USD dollars in each window, and not a fraction more.
 
@@ -56,34 +57,63 @@ def set_(
 
     Setting the same budget again changes its amount; what the window has spent stays spent.
     """
-    settings = configuration(config_file, data_dir).settings
-    terms = {
-        "measure": Measure.USD,
-        "span": Span(per),
-        "amount": amount,
-        "model": model,
-        "hard": not soft,
-    }
-    set_rule(settings, Subject(tenant, owner, key), terms, dry_run=dry_run, as_json=as_json)
+    set_rule(Measure.USD, Span(per), amount, **options)
 
 
-@command.command("list")
+add_list_and_end(command, "budget", budgets=True)
+
+
+@command.command("events")
 @with_settings
+@with_period("30d")
 @click.option("--tenant", help="Tenant, by name [default: all].")
-@click.option("--ended", is_flag=True, help="Ended ones, too.")
 @click.option("--json", "as_json", is_flag=True, help="Write JSON; amounts exact.")
-def list_(
-    config_file: Path | None, data_dir: Path | None, tenant: str | None, ended: bool, as_json: bool
+def events(
+    config_file: Path | None,
+    data_dir: Path | None,
+    since: date | datetime,
+    until: date | datetime,
+    tz: str,
+    tenant: str | None,
+    as_json: bool,
 ) -> None:
-    """List budgets with what is left of their present windows, oldest first."""
+    """
+    List what budgets have reached, 50, 80, 95 or 100 percent, newest first.
+
+    Each window tells each percentage once, with what it had spent then and what its amount was.
+    """
     settings = configuration(config_file, data_dir).settings
-    list_rules(settings, tenant, budgets=True, ended=ended, as_json=as_json)
+    period = period_of(since, until, zone_of(tz))
+    money = wire if as_json else shown
+    items = [_item(name, event, money) for name, event in run(_events(settings, tenant, period))]
+    write_list("meterr.limit-events/1", items, _EVENT_COLUMNS, choose(as_json=as_json))
 
 
-@command.command("end")
-@with_settings
-@click.option("--tenant", default=DEFAULT_TENANT, show_default=True, help="Tenant, by name.")
-@click.argument("limit_id")
-def end(config_file: Path | None, data_dir: Path | None, tenant: str, limit_id: str) -> None:
-    """End the budget LIMIT_ID at once, in every process."""
-    end_rule(configuration(config_file, data_dir).settings, tenant, limit_id)
+async def _events(
+    settings: Settings, tenant_name: str | None, period: Period
+) -> list[tuple[str, LimitEvent]]:
+    found: list[tuple[str, LimitEvent]] = []
+    async with open_database(settings) as db:
+        for tenant in await chosen_tenants(db, tenant_name):
+            page = await limit_events(db, tenant.tenant_id, period)
+            while page:
+                found += [(tenant.name, event) for event in page]
+                page = await limit_events(db, tenant.tenant_id, period, before=page[-1])
+    return sorted(found, key=lambda each: each[1].at, reverse=True)
+
+
+def _item(tenant: str, event: LimitEvent, money: Callable[[Decimal], str]) -> dict[str, object]:
+    return {
+        "tenant": tenant,
+        "at": event.at.isoformat(timespec="milliseconds"),
+        "percent": event.percent,
+        "hard": event.hard,
+        "holder": event.holder.value,
+        "subject": event.subject or None,
+        "model": event.model or "*",
+        "spent": money(event.spent),
+        "amount": money(event.amount),
+        "per": event.span.value,
+        "starts_at": event.starts_at.isoformat(),
+        "limit_id": event.limit_id,
+    }

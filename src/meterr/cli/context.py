@@ -19,6 +19,9 @@ from meterr.core.settings import Settings, environment
 from meterr.identity.model import Tenant
 
 DEFAULT_TENANT = "default"
+of_tenant = click.option(
+    "--tenant", default=DEFAULT_TENANT, show_default=True, help="Tenant, by name."
+)
 _Result = TypeVar("_Result")
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 

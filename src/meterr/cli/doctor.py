@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 import click
 
+from meterr import identity
 from meterr.app.gateway_process import journal_root, keyring
 from meterr.cli.context import configuration, database_url, run, with_settings
 from meterr.cli.exits import Exit
@@ -23,6 +24,7 @@ from meterr.core.db import Database, Role
 from meterr.core.errors import MeterrError, OperatorError
 from meterr.core.settings import Settings
 from meterr.ledger.journal import look
+from meterr.ledger.rollups import oldest_late_hour
 
 _FREE_BYTES_MIN = 1 << 30
 _CONNECT_TIMEOUT_S = 3.0
@@ -52,7 +54,8 @@ class Finding:
 @click.option("--json", "as_json", is_flag=True, help="Write JSON.")
 def command(config_file: Path | None, data_dir: Path | None, as_json: bool) -> int:
     """
-    Check configuration, data directory, disk, journal, pepper, port, database, clock, providers.
+    Check configuration, data directory, disk, journal, pepper, port, database, rollups, clock and
+    providers.
 
     Exit 3 when anything is wrong or could not be checked.
     """
@@ -76,6 +79,7 @@ async def _examine(settings: Settings) -> list[Finding]:
         _port(settings),
         _start_up_files(),
         await _schema(settings),
+        await _rollups(settings),
         await _clock(settings),
     ]
     findings += [finding async for finding in _providers(settings)]
@@ -146,6 +150,22 @@ async def _schema(settings: Settings) -> Finding:
     except OperatorError as error:
         return Finding("database", Verdict.UNKNOWN, str(error))
     return Finding("database", Verdict.FINE, "reachable, schema is this version's")
+
+
+async def _rollups(settings: Settings) -> Finding:
+    """Look for hours that could not be summed: pages stay exact and get slower."""
+    try:
+        await migrate.check(database_url(settings))
+        async with Database.open(database_url(settings), Role.APP, pool_size_max=1) as db:
+            tenants = await identity.list_tenants(db)
+            late = [(await oldest_late_hour(db, each.tenant_id), each.name) for each in tenants]
+    except (MeterrError, OperatorError):
+        return Finding("rollups", Verdict.UNKNOWN, "needs the database and its schema")
+    behind = [f"{name} since {hour:%Y-%m-%dT%H:%MZ}" for hour, name in late if hour is not None]
+    if behind:
+        found = f"not summed: {', '.join(behind)}; the log's rollups_stuck says why"
+        return Finding("rollups", Verdict.WARNING, found)
+    return Finding("rollups", Verdict.FINE, "every hour that ended long ago is summed")
 
 
 async def _clock(settings: Settings) -> Finding:

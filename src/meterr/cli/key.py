@@ -10,9 +10,9 @@ import click
 from meterr import identity
 from meterr.app.gateway_process import keyring
 from meterr.cli.context import (
-    DEFAULT_TENANT,
     chosen_tenants,
     configuration,
+    of_tenant,
     open_database,
     run,
     with_settings,
@@ -38,9 +38,6 @@ _COLUMNS = (
     "output_tokens_default",
     "send_output_default",
 )
-_tenant_option = click.option(
-    "--tenant", default=DEFAULT_TENANT, show_default=True, help="Tenant, by name."
-)
 
 
 @click.group("key")
@@ -50,7 +47,7 @@ def command() -> None:
 
 @command.command("create")
 @with_settings
-@_tenant_option
+@of_tenant
 @click.option("--name", required=True, help="What the key is for; shown in lists and reports.")
 @click.option("--scope", "scopes", multiple=True, help="chat, embeddings, models [default: all].")
 @click.option("--model", "models", multiple=True, help="Allowed model or pattern [default: any].")
@@ -121,7 +118,7 @@ def list_(
 
 @command.command("revoke")
 @with_settings
-@_tenant_option
+@of_tenant
 @click.argument("key_id")
 def revoke(config_file: Path | None, data_dir: Path | None, tenant: str, key_id: str) -> None:
     """Revoke the key KEY_ID at once, in every process. There is no way back."""

@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections.abc import Callable
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
 
@@ -13,7 +13,7 @@ import msgspec
 from meterr import ledger
 from meterr.cli.context import chosen_tenants, configuration, open_database, run, with_settings
 from meterr.cli.output import Format, choose, note, write_line, write_list
-from meterr.cli.times import Moment
+from meterr.cli.times import with_period
 from meterr.core.clock import SystemClock
 from meterr.core.errors import Unavailable
 from meterr.core.money import shown, wire
@@ -40,9 +40,7 @@ _POLL_S = 0.5
 @click.command("logs")
 @with_settings
 @click.option("--follow", "-f", is_flag=True, help="Show calls as they come, until Ctrl+C.")
-@click.option("--from", "since", type=Moment(), help="Begin, inclusive [default: 24h].")
-@click.option("--to", "until", type=Moment(), help="End, exclusive [default: now].")
-@click.option("--tz", default="UTC", show_default=True, help="IANA zone of dates.")
+@with_period("24h")
 @click.option("--tenant", help="Tenant, by name [default: all].")
 @click.option("--model", help="Only this model.")
 @click.option("--key", help="Only this key, by id.")
@@ -55,8 +53,8 @@ def command(
     config_file: Path | None,
     data_dir: Path | None,
     follow: bool,
-    since: date | datetime | None,
-    until: date | datetime | None,
+    since: date | datetime,
+    until: date | datetime,
     tz: str,
     tenant: str | None,
     limit: int,
@@ -80,9 +78,7 @@ def command(
     if follow:
         run(_follow(settings, tenant, wanted, format_))
         return
-    now = datetime.now(UTC)
-    period = (since or now - timedelta(days=1), until or now)
-    items = run(_list(settings, tenant, wanted, period, tz, limit))
+    items = run(_list(settings, tenant, wanted, (since, until), tz, limit))
     money = wire if as_json else shown
     write_list(
         "meterr.calls/1", [_item(name, entry, money) for name, entry in items], _COLUMNS, format_

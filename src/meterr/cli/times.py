@@ -1,12 +1,15 @@
 """Times and spans on the command line."""
 
 import re
+from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
+from typing import Any, TypeVar
 
 import click
 
 from meterr.core.clock import as_datetime
 
+_Command = TypeVar("_Command", bound=Callable[..., Any])
 _SPAN = re.compile(r"(\d{1,5})([smhdw])")
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
@@ -38,6 +41,30 @@ class Moment(click.ParamType[date | datetime]):
             return datetime.fromisoformat(text)
         except ValueError:
             self.fail(f"{text!r} is no date (2026-11-22), time (2026-11-22T10:00) or span (7d).")
+
+
+def with_period(back: str) -> Callable[[_Command], _Command]:
+    """Add the options of a period, which begins ``back`` from now unless it is said otherwise."""
+    options = (
+        click.option("--tz", default="UTC", show_default=True, help="IANA zone of days and dates."),
+        click.option(
+            "--to", "until", type=Moment(), default="0s", help="End, exclusive [default: now]."
+        ),
+        click.option(
+            "--from",
+            "since",
+            type=Moment(),
+            default=back,
+            help=f"Begin, inclusive [default: {back}].",
+        ),
+    )
+
+    def with_options(command: _Command) -> _Command:
+        for option in options:
+            command = option(command)
+        return command
+
+    return with_options
 
 
 class Span(click.ParamType[timedelta]):

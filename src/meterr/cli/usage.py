@@ -1,7 +1,7 @@
 """``meterr usage``: exact sums of the ledger."""
 
 from collections.abc import Callable
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from meterr import ledger
 from meterr.cli.context import chosen_tenants, configuration, open_database, run, with_settings
 from meterr.cli.names import key_names
 from meterr.cli.output import Format, choose, note, write_list
-from meterr.cli.times import Moment
+from meterr.cli.times import with_period
 from meterr.core.money import shown, wire
 from meterr.core.settings import Settings
 from meterr.ledger.report import UsageReport, UsageRow
@@ -36,9 +36,7 @@ class _Dimensions(click.ParamType[tuple[ledger.Dimension, ...]]):
 @click.command("usage")
 @with_settings
 @click.option("--by", type=_Dimensions(), default="model", show_default=True, help="Split by.")
-@click.option("--from", "since", type=Moment(), help="Begin, inclusive [default: 30d].")
-@click.option("--to", "until", type=Moment(), help="End, exclusive [default: now].")
-@click.option("--tz", default="UTC", show_default=True, help="IANA zone of days and dates.")
+@with_period("30d")
 @click.option("--tenant", help="Tenant, by name [default: all].")
 @click.option("--json", "as_json", is_flag=True, help="Write JSON; costs exact.")
 @click.option("--csv", "as_csv", is_flag=True, help="Write CSV; costs exact.")
@@ -46,8 +44,8 @@ def command(
     config_file: Path | None,
     data_dir: Path | None,
     by: tuple[ledger.Dimension, ...],
-    since: date | datetime | None,
-    until: date | datetime | None,
+    since: date | datetime,
+    until: date | datetime,
     tz: str,
     tenant: str | None,
     as_json: bool,
@@ -61,9 +59,7 @@ def command(
     """
     format_ = choose(as_json=as_json, as_csv=as_csv)
     settings = configuration(config_file, data_dir).settings
-    now = datetime.now(UTC)
-    period = (since or now - timedelta(days=30), until or now)
-    reports = run(_reports(settings, tenant, by, period, tz))
+    reports = run(_reports(settings, tenant, by, (since, until), tz))
     money = shown if format_ is Format.AUTO else wire
     items = [
         {"tenant": name, **_item(row, names, money)}

@@ -95,22 +95,28 @@ class MeteredSurface:
             raise
         if WHOLE_BODY not in scope:  # it took its time: the key or its limits may have changed
             principal = await authenticated(self._authenticator, known, line)
-        try:
-            require_key_scope(principal, self._surface.scope)
-            facts = read_request(self._surface.name, body)
-            line.model = repeatable(facts.model)
-            admitted = self._admission.admit(
-                principal, self._surface, facts, unix_ms_of(line.request_id)
-            )
-            sent = _edited(admitted, body)
-            held = None
-            if self._holding.applies(admitted):
-                held = await self._holding.hold(admitted, body, line.request_id)
-        except MeterrError as error:
-            self._record_refusal(line, principal, facts, error)
-            raise
-        if held is not None and held.waited:
-            await self._require_known_still(known, line, held)
+        while True:
+            try:
+                require_key_scope(principal, self._surface.scope)
+                facts = read_request(self._surface.name, body)
+                line.model = repeatable(facts.model)
+                admitted = self._admission.admit(
+                    principal, self._surface, facts, unix_ms_of(line.request_id)
+                )
+                sent = _edited(admitted, body)
+                held = None
+                if self._holding.applies(admitted):
+                    held = await self._holding.hold(admitted, body, line.request_id)
+            except MeterrError as error:
+                self._record_refusal(line, principal, facts, error)
+                raise
+            if held is None or not held.waited:
+                break
+            # It waited for room under a limit: what it was judged by may have changed meanwhile.
+            present = await self._known_still(principal, known, line, held)
+            if present == principal:
+                break
+            principal = present
         line.upstream = admitted.upstream.name
         call = Call(self._books, line, admitted, len(body), held)
         await self._call(call, Outgoing(scope, known, sent), send)
@@ -121,14 +127,17 @@ class MeteredSurface:
             scope, receive, bytes_max=server.body_bytes_max, timeout_s=server.body_timeout_s
         )
 
-    async def _require_known_still(self, known: Known, line: RequestLine, held: Hold) -> None:
-        """Refuse a key that was revoked while its call waited for room under a limit."""
+    async def _known_still(
+        self, judged: Principal, known: Known, line: RequestLine, held: Hold
+    ) -> Principal:
+        """Return the key as it is now; unless it is as it was, what was reserved comes back."""
+        principal = None
         try:
-            await authenticated(self._authenticator, known, line)
-        # Whatever it is, a cancellation too: what was reserved must come back.
-        except BaseException:
-            held.release()
-            raise
+            principal = await authenticated(self._authenticator, known, line)
+            return principal
+        finally:
+            if principal != judged:
+                held.release()
 
     async def _call(self, call: Call, outgoing: Outgoing, send: Send) -> None:
         call.open()

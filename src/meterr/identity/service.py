@@ -54,6 +54,8 @@ async def create_tenant(
     except psycopg.errors.UniqueViolation:
         if not existing_ok:
             raise NameTaken(f"A tenant called {name!r} exists.", param="name") from None
+    except psycopg.errors.InvalidParameterValue:
+        raise _unknown_to_database(time_zone) from None
     return await find_tenant(db, name)
 
 
@@ -90,8 +92,13 @@ async def change_tenant(
     changed = 0
     zone = None if time_zone is None else checked_time_zone(time_zone)
     if is_uuid(tenant_id):
-        async with db.tenant_transaction(tenant_id) as connection:
-            changed = await store.change_tenant(connection, tenant_id, state, unknown_price, zone)
+        try:
+            async with db.tenant_transaction(tenant_id) as connection:
+                changed = await store.change_tenant(
+                    connection, tenant_id, state, unknown_price, zone
+                )
+        except psycopg.errors.InvalidParameterValue:
+            raise _unknown_to_database(zone) from None
     if not changed:
         raise NotFound("There is no such tenant.")
 
@@ -193,3 +200,11 @@ async def revoke_key(db: Database, tenant_id: str, key_id: str) -> KeyRecord:
     if record is None:
         raise NotFound("There is no such key.")
     return record
+
+
+def _unknown_to_database(time_zone: str | None) -> Invalid:
+    return Invalid(
+        f"The database does not know the time zone {time_zone!r}: its list is older than ours, or"
+        " the name is one of this machine only. Choose another name of that zone.",
+        param="time_zone",
+    )

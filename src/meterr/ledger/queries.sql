@@ -36,6 +36,7 @@ SELECT set_config('work_mem', '64MB', true), set_config('jit', 'off', true);
 -- Each instant of the period is told by one of three: the lines of its day, where no edge cuts the
 -- day and none of its hours is due; else the lines of its hour, where no edge cuts that and it is not
 -- due; else the raw rows. One statement, so by one snapshot: exact while the writer is at work.
+-- The three have the same columns in the same order, but for the id that only raw rows have.
 -- OFFSET 0 keeps the planner to one walk of an index for each day and each stretch of hours.
 -- One statement also for every grouping: a dimension that is not asked for is NULL in every row and
 -- groups nothing. Days and hours of the answer are places between edges made once from the zone.
@@ -54,49 +55,31 @@ WITH raw_hour AS MATERIALIZED (
   SELECT unnest(%(cut_days)s::timestamptz[]) AS day
   UNION
   SELECT date_bin('1 day', hour, 'epoch') FROM raw_hour
-), figures AS (
-  SELECT day AS at, key_id, model, answered_model, provider, upstream, surface, state, outcome,
-         calls, refused, interrupted, failed, unpriced, estimated, partial, cost_usd, input,
-         cache_read, cache_write_5m, cache_write_30m, cache_write_1h, cache_write_12h,
-         input_audio, input_image, output, output_audio, output_image, reasoning, web_search,
-         web_fetch
-    FROM meterr.usage_day
-   WHERE tenant_id = %(tenant)s AND day >= %(since)s
-     AND day <= %(until)s::timestamptz - interval '1 day'
-     AND day NOT IN (SELECT day FROM split_day)
+), figures (tenant_id, at) AS (
+  SELECT d.*, NULL::uuid AS id
+    FROM meterr.usage_day d
+   WHERE d.tenant_id = %(tenant)s AND d.day >= %(since)s
+     AND d.day <= %(until)s::timestamptz - interval '1 day'
+     AND d.day NOT IN (SELECT day FROM split_day)
   UNION ALL
-  SELECT at, key_id, model, answered_model, provider, upstream, surface, state, outcome, calls,
-         refused, interrupted, failed, unpriced, estimated, partial, cost_usd, input, cache_read,
-         cache_write_5m, cache_write_30m, cache_write_1h, cache_write_12h, input_audio,
-         input_image, output, output_audio, output_image, reasoning, web_search, web_fetch
+  SELECT line.*, NULL::uuid
     FROM split_day
     CROSS JOIN LATERAL (
-      SELECT hour AS at, key_id, model, answered_model, provider, upstream, surface, state,
-             outcome, calls, refused, interrupted, failed, unpriced, estimated, partial,
-             cost_usd, input, cache_read, cache_write_5m, cache_write_30m, cache_write_1h,
-             cache_write_12h, input_audio, input_image, output, output_audio, output_image,
-             reasoning, web_search, web_fetch
-        FROM meterr.usage_hour
-       WHERE tenant_id = %(tenant)s AND hour >= %(since)s
-         AND hour <= %(until)s::timestamptz - interval '1 hour'
-         AND hour >= day AND hour < day + interval '1 day'
-         AND hour NOT IN (SELECT hour FROM raw_hour)
+      SELECT h.*
+        FROM meterr.usage_hour h
+       WHERE h.tenant_id = %(tenant)s AND h.hour >= %(since)s
+         AND h.hour <= %(until)s::timestamptz - interval '1 hour'
+         AND h.hour >= split_day.day AND h.hour < split_day.day + interval '1 day'
+         AND h.hour NOT IN (SELECT hour FROM raw_hour)
       OFFSET 0) line
   UNION ALL
-  SELECT at, key_id, model, answered_model, provider, upstream, surface, state, outcome, calls,
-         refused, interrupted, failed, unpriced, estimated, partial, cost_usd, input, cache_read,
-         cache_write_5m, cache_write_30m, cache_write_1h, cache_write_12h, input_audio,
-         input_image, output, output_audio, output_image, reasoning, web_search, web_fetch
+  SELECT entry.*
     FROM raw_stretch
     CROSS JOIN LATERAL (
-      SELECT at, key_id, model, answered_model, provider, upstream, surface, state, outcome,
-             calls, refused, interrupted, failed, unpriced, estimated, partial, cost_usd, input,
-             cache_read, cache_write_5m, cache_write_30m, cache_write_1h, cache_write_12h,
-             input_audio, input_image, output, output_audio, output_image, reasoning, web_search,
-             web_fetch
-        FROM meterr.entry_figures
-       WHERE tenant_id = %(tenant)s AND at >= %(since)s AND at < %(until)s
-         AND at >= starts_at AND at < ends_at
+      SELECT f.*
+        FROM meterr.entry_figures f
+       WHERE f.tenant_id = %(tenant)s AND f.at >= %(since)s AND f.at < %(until)s
+         AND f.at >= starts_at AND f.at < ends_at
       OFFSET 0) entry
 )
 SELECT CASE WHEN %(by_period)s THEN width_bucket(at, %(edges)s::timestamptz[]) END AS period,
@@ -221,34 +204,12 @@ SELECT least(
 -- One row where the lines of the hour are not the sums of its raw rows, group by group; none where
 -- they are, where the hour is due, and where retention dropped the rows.
 WITH raw AS (
-  SELECT key_id, model, answered_model, provider, upstream, surface, state, outcome,
-         sum(calls) AS calls, sum(refused) AS refused, sum(interrupted) AS interrupted,
-         sum(failed) AS failed, sum(unpriced) AS unpriced, sum(estimated) AS estimated,
-         sum(partial) AS partial, sum(cost_usd) AS cost_usd, sum(input) AS input,
-         sum(cache_read) AS cache_read, sum(cache_write_5m) AS cache_write_5m,
-         sum(cache_write_30m) AS cache_write_30m, sum(cache_write_1h) AS cache_write_1h,
-         sum(cache_write_12h) AS cache_write_12h, sum(input_audio) AS input_audio,
-         sum(input_image) AS input_image, sum(output) AS output, sum(output_audio) AS output_audio,
-         sum(output_image) AS output_image, sum(reasoning) AS reasoning,
-         sum(web_search) AS web_search, sum(web_fetch) AS web_fetch
-    FROM meterr.entry_figures
-   WHERE tenant_id = %(tenant)s AND at >= %(hour)s
-     AND at < %(hour)s::timestamptz + interval '1 hour'
-   GROUP BY 1, 2, 3, 4, 5, 6, 7, 8
+  SELECT *
+    FROM meterr.sum_entries(%(tenant)s, %(hour)s, %(hour)s::timestamptz + interval '1 hour', '1 hour')
 ), lines AS (
-  SELECT key_id, model, answered_model, provider, upstream, surface, state, outcome,
-         sum(calls) AS calls, sum(refused) AS refused, sum(interrupted) AS interrupted,
-         sum(failed) AS failed, sum(unpriced) AS unpriced, sum(estimated) AS estimated,
-         sum(partial) AS partial, sum(cost_usd) AS cost_usd, sum(input) AS input,
-         sum(cache_read) AS cache_read, sum(cache_write_5m) AS cache_write_5m,
-         sum(cache_write_30m) AS cache_write_30m, sum(cache_write_1h) AS cache_write_1h,
-         sum(cache_write_12h) AS cache_write_12h, sum(input_audio) AS input_audio,
-         sum(input_image) AS input_image, sum(output) AS output, sum(output_audio) AS output_audio,
-         sum(output_image) AS output_image, sum(reasoning) AS reasoning,
-         sum(web_search) AS web_search, sum(web_fetch) AS web_fetch
-    FROM meterr.usage_hour
-   WHERE tenant_id = %(tenant)s AND hour = %(hour)s
-   GROUP BY 1, 2, 3, 4, 5, 6, 7, 8
+  SELECT *
+    FROM meterr.sum_lines('hours', %(tenant)s, %(hour)s,
+                          %(hour)s::timestamptz + interval '1 hour', '1 hour')
 ), difference AS (
   (SELECT * FROM raw EXCEPT SELECT * FROM lines)
   UNION ALL (SELECT * FROM lines EXCEPT SELECT * FROM raw)
@@ -263,34 +224,13 @@ SELECT (SELECT sum(calls) FROM raw) AS raw_calls, (SELECT sum(cost_usd) FROM raw
 -- name: compare_day
 -- One row where the lines of the day are not the sums of its hours' lines.
 WITH hours AS (
-  SELECT key_id, model, answered_model, provider, upstream, surface, state, outcome,
-         sum(calls) AS calls, sum(refused) AS refused, sum(interrupted) AS interrupted,
-         sum(failed) AS failed, sum(unpriced) AS unpriced, sum(estimated) AS estimated,
-         sum(partial) AS partial, sum(cost_usd) AS cost_usd, sum(input) AS input,
-         sum(cache_read) AS cache_read, sum(cache_write_5m) AS cache_write_5m,
-         sum(cache_write_30m) AS cache_write_30m, sum(cache_write_1h) AS cache_write_1h,
-         sum(cache_write_12h) AS cache_write_12h, sum(input_audio) AS input_audio,
-         sum(input_image) AS input_image, sum(output) AS output, sum(output_audio) AS output_audio,
-         sum(output_image) AS output_image, sum(reasoning) AS reasoning,
-         sum(web_search) AS web_search, sum(web_fetch) AS web_fetch
-    FROM meterr.usage_hour
-   WHERE tenant_id = %(tenant)s AND hour >= %(day)s
-     AND hour < %(day)s::timestamptz + interval '1 day'
-   GROUP BY 1, 2, 3, 4, 5, 6, 7, 8
+  SELECT *
+    FROM meterr.sum_lines('hours', %(tenant)s, %(day)s,
+                          %(day)s::timestamptz + interval '1 day', '1 day')
 ), lines AS (
-  SELECT key_id, model, answered_model, provider, upstream, surface, state, outcome,
-         sum(calls) AS calls, sum(refused) AS refused, sum(interrupted) AS interrupted,
-         sum(failed) AS failed, sum(unpriced) AS unpriced, sum(estimated) AS estimated,
-         sum(partial) AS partial, sum(cost_usd) AS cost_usd, sum(input) AS input,
-         sum(cache_read) AS cache_read, sum(cache_write_5m) AS cache_write_5m,
-         sum(cache_write_30m) AS cache_write_30m, sum(cache_write_1h) AS cache_write_1h,
-         sum(cache_write_12h) AS cache_write_12h, sum(input_audio) AS input_audio,
-         sum(input_image) AS input_image, sum(output) AS output, sum(output_audio) AS output_audio,
-         sum(output_image) AS output_image, sum(reasoning) AS reasoning,
-         sum(web_search) AS web_search, sum(web_fetch) AS web_fetch
-    FROM meterr.usage_day
-   WHERE tenant_id = %(tenant)s AND day = %(day)s
-   GROUP BY 1, 2, 3, 4, 5, 6, 7, 8
+  SELECT *
+    FROM meterr.sum_lines('days', %(tenant)s, %(day)s,
+                          %(day)s::timestamptz + interval '1 day', '1 day')
 ), difference AS (
   (SELECT * FROM hours EXCEPT SELECT * FROM lines)
   UNION ALL (SELECT * FROM lines EXCEPT SELECT * FROM hours)

@@ -108,6 +108,21 @@ begin
 end
 $$;
 
+-- No check constraint: what it would compare with changes with the server's files, and a dump must
+-- come back whatever they say. Names are exact: POSIX rules and other cases are no IANA zones.
+create function meterr.known_time_zone() returns trigger
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if not exists (select from pg_timezone_names where name = new.time_zone) then
+    raise exception 'the time zone % is unknown', quote_literal(new.time_zone)
+      using errcode = 'invalid_parameter_value';
+  end if;
+  return new;
+end
+$$;
+
 -- Delivered by PostgreSQL when, and only if, the transaction commits.
 create function meterr.announce_key() returns trigger
   language plpgsql security definer
@@ -157,6 +172,8 @@ create trigger stamp_version before insert or update on meterr.tenant
   for each row execute function meterr.stamp_identity_version();
 create trigger announce after insert or update or delete on meterr.tenant
   for each row execute function meterr.announce_tenant();
+create trigger known_time_zone before insert or update of time_zone on meterr.tenant
+  for each row when (new.time_zone <> 'UTC') execute function meterr.known_time_zone();
 create trigger stamp_version before insert or update on meterr.api_key
   for each row execute function meterr.stamp_identity_version();
 create trigger keep_revoked before update on meterr.api_key
@@ -414,9 +431,11 @@ $$;
 
 -- Each figure of one entry that sums are made of, defined once for rollups and raw sums alike.
 -- Unpriced is what consumed something, or may have, and has no cost: neither a call that used
--- nothing by the provider's own word, nor a failed one about whose usage nothing was said.
+-- nothing by the provider's own word, nor a failed one about whose usage nothing was said. In the
+-- order of the columns of usage_hour, then the id.
 create view meterr.entry_figures with (security_invoker) as
-  select tenant_id, id, at, key_id, model, answered_model, provider, upstream, surface, state, outcome,
+  select tenant_id, at, null::bigint as line, key_id, model, answered_model, provider, upstream,
+         surface, state, outcome,
          1 as calls,
          (state = 'refused')::int as refused,
          (state = 'interrupted')::int as interrupted,
@@ -432,7 +451,7 @@ create view meterr.entry_figures with (security_invoker) as
          cost_usd,
          input, cache_read, cache_write_5m, cache_write_30m, cache_write_1h, cache_write_12h,
          input_audio, input_image, output, output_audio, output_image, reasoning, web_search,
-         web_fetch
+         web_fetch, id
     from meterr.ledger_entry;
 
 -- One line for each group of an hour (UTC). The rule of all that follows: an hour of a tenant either
@@ -479,42 +498,55 @@ create table meterr.usage_hour (
 
 -- One line for each group of a day (UTC): always the sum of that day's lines in usage_hour.
 create table meterr.usage_day (
-  tenant_id        uuid        not null,
-  day              timestamptz not null,
-  line             bigint      not null generated always as identity,
-  key_id           uuid        not null,
-  model            text        not null,
-  answered_model   text        not null,
-  provider         text        not null,
-  upstream         text        not null,
-  surface          text        not null,
-  state            text        not null,
-  outcome          text        not null,
-  calls            bigint      not null,
-  refused          bigint      not null,
-  interrupted      bigint      not null,
-  failed           bigint      not null,
-  unpriced         bigint      not null,
-  estimated        bigint      not null,
-  partial          bigint      not null,
-  cost_usd         numeric,
-  input            numeric     not null,
-  cache_read       numeric     not null,
-  cache_write_5m   numeric     not null,
-  cache_write_30m  numeric     not null,
-  cache_write_1h   numeric     not null,
-  cache_write_12h  numeric     not null,
-  input_audio      numeric     not null,
-  input_image      numeric     not null,
-  output           numeric     not null,
-  output_audio     numeric     not null,
-  output_image     numeric     not null,
-  reasoning        numeric     not null,
-  web_search       numeric     not null,
-  web_fetch        numeric     not null,
-  primary key (tenant_id, day, line),
-  constraint on_the_day check (day = date_bin('1 day', day, 'epoch'))
+  like meterr.usage_hour including identity,
+  primary key (tenant_id, hour, line),
+  constraint on_the_day check (hour = date_bin('1 day', hour, 'epoch'))
 );
+alter table meterr.usage_day rename column hour to day;
+
+-- The lines that a tenant's entries from low to high add up to, in steps of an hour or a day; of
+-- `only_ids`, where they are given. Who stores the lines numbers them.
+create function meterr.sum_entries(
+  of_tenant uuid, low timestamptz, high timestamptz, step interval, only_ids uuid[] default null)
+  returns setof meterr.usage_hour
+  language sql stable
+  begin atomic
+    select f.tenant_id, date_bin(step, f.at, 'epoch'), null::bigint, f.key_id, f.model,
+           f.answered_model, f.provider, f.upstream, f.surface, f.state, f.outcome,
+           sum(f.calls), sum(f.refused), sum(f.interrupted), sum(f.failed), sum(f.unpriced),
+           sum(f.estimated), sum(f.partial), sum(f.cost_usd), sum(f.input), sum(f.cache_read),
+           sum(f.cache_write_5m), sum(f.cache_write_30m), sum(f.cache_write_1h),
+           sum(f.cache_write_12h), sum(f.input_audio), sum(f.input_image), sum(f.output),
+           sum(f.output_audio), sum(f.output_image), sum(f.reasoning), sum(f.web_search),
+           sum(f.web_fetch)
+      from meterr.entry_figures f
+     where f.tenant_id = of_tenant and f.at >= low and f.at < high
+       and (only_ids is null or f.id = any (only_ids))
+     group by 1, 2, 4, 5, 6, 7, 8, 9, 10, 11
+     order by 1, 2, 4, 5, 6, 7, 8, 9, 10, 11;
+  end;
+
+-- The same of the lines of hours, or of those of days.
+create function meterr.sum_lines(
+  lines_of text, of_tenant uuid, low timestamptz, high timestamptz, step interval)
+  returns setof meterr.usage_hour
+  language sql stable
+  begin atomic
+    select u.tenant_id, date_bin(step, u.hour, 'epoch'), null::bigint, u.key_id, u.model,
+           u.answered_model, u.provider, u.upstream, u.surface, u.state, u.outcome,
+           sum(u.calls), sum(u.refused), sum(u.interrupted), sum(u.failed), sum(u.unpriced),
+           sum(u.estimated), sum(u.partial), sum(u.cost_usd), sum(u.input), sum(u.cache_read),
+           sum(u.cache_write_5m), sum(u.cache_write_30m), sum(u.cache_write_1h),
+           sum(u.cache_write_12h), sum(u.input_audio), sum(u.input_image), sum(u.output),
+           sum(u.output_audio), sum(u.output_image), sum(u.reasoning), sum(u.web_search),
+           sum(u.web_fetch)
+      from (select h.* from meterr.usage_hour h where lines_of = 'hours'
+             union all
+            select d.* from meterr.usage_day d where lines_of = 'days') u
+     where u.tenant_id = of_tenant and u.hour >= low and u.hour < high
+     group by 1, 2, 4, 5, 6, 7, 8, 9, 10, 11
+     order by 1, 2, 4, 5, 6, 7, 8, 9, 10, 11;
+  end;
 
 -- An hour whose raw rows its lines do not cover. Every transaction that adds rows adds a mark of its
 -- own, so who sees a row sees its mark, and nobody waits for anybody.
@@ -575,36 +607,16 @@ begin
   if kept_from is null or not exists (select from added where at < kept_from) then
     return null;
   end if;
-  insert into meterr.usage_hour (tenant_id, hour, key_id, model, answered_model, provider, upstream, surface, state, outcome,
-    calls, refused, interrupted, failed, unpriced, estimated, partial, cost_usd, input, cache_read,
-    cache_write_5m, cache_write_30m, cache_write_1h, cache_write_12h, input_audio, input_image,
-    output, output_audio, output_image, reasoning, web_search, web_fetch)
-  select f.tenant_id, date_bin('1 hour', f.at, 'epoch'), f.key_id, f.model, f.answered_model, f.provider, f.upstream, f.surface, f.state, f.outcome,
-         sum(f.calls), sum(f.refused), sum(f.interrupted), sum(f.failed), sum(f.unpriced),
-         sum(f.estimated), sum(f.partial), sum(f.cost_usd), sum(f.input), sum(f.cache_read),
-         sum(f.cache_write_5m), sum(f.cache_write_30m), sum(f.cache_write_1h),
-         sum(f.cache_write_12h), sum(f.input_audio), sum(f.input_image), sum(f.output),
-         sum(f.output_audio), sum(f.output_image), sum(f.reasoning), sum(f.web_search),
-         sum(f.web_fetch)
-    from added a
-    join meterr.dropped_day d on d.day = a.at::date
-    join meterr.entry_figures f on f.tenant_id = a.tenant_id and f.id = a.id and f.at = a.at
-   group by 1, 2, 3, 4, 5, 6, 7, 8, 9, 10;
-  insert into meterr.usage_day (tenant_id, day, key_id, model, answered_model, provider, upstream, surface, state, outcome,
-    calls, refused, interrupted, failed, unpriced, estimated, partial, cost_usd, input, cache_read,
-    cache_write_5m, cache_write_30m, cache_write_1h, cache_write_12h, input_audio, input_image,
-    output, output_audio, output_image, reasoning, web_search, web_fetch)
-  select f.tenant_id, date_bin('1 day', f.at, 'epoch'), f.key_id, f.model, f.answered_model, f.provider, f.upstream, f.surface, f.state, f.outcome,
-         sum(f.calls), sum(f.refused), sum(f.interrupted), sum(f.failed), sum(f.unpriced),
-         sum(f.estimated), sum(f.partial), sum(f.cost_usd), sum(f.input), sum(f.cache_read),
-         sum(f.cache_write_5m), sum(f.cache_write_30m), sum(f.cache_write_1h),
-         sum(f.cache_write_12h), sum(f.input_audio), sum(f.input_image), sum(f.output),
-         sum(f.output_audio), sum(f.output_image), sum(f.reasoning), sum(f.web_search),
-         sum(f.web_fetch)
-    from added a
-    join meterr.dropped_day d on d.day = a.at::date
-    join meterr.entry_figures f on f.tenant_id = a.tenant_id and f.id = a.id and f.at = a.at
-   group by 1, 2, 3, 4, 5, 6, 7, 8, 9, 10;
+  insert into meterr.usage_hour overriding user value
+  select line.*
+    from (select a.tenant_id, d.day, array_agg(a.id) as ids
+            from added a join meterr.dropped_day d on d.day = a.at::date group by 1, 2) late
+   cross join meterr.sum_entries(late.tenant_id, late.day, late.day + 1, '1 hour', late.ids) line;
+  insert into meterr.usage_day overriding user value
+  select line.*
+    from (select a.tenant_id, d.day, array_agg(a.id) as ids
+            from added a join meterr.dropped_day d on d.day = a.at::date group by 1, 2) late
+   cross join meterr.sum_entries(late.tenant_id, late.day, late.day + 1, '1 day', late.ids) line;
   return null;
 end
 $$;
@@ -613,20 +625,46 @@ create trigger mark_hours after insert on meterr.ledger_entry
   referencing new table as added
   for each statement execute function meterr.mark_hours();
 
--- Rolls up the due hours, ended by then, of one tenant's day: the oldest that there is. Returns how
--- many hours, 0 when none is left or another session is at it. Marks and rows are read in one
--- statement, so by one snapshot: a row that comes meanwhile keeps its own mark. The time only says
--- what is worth doing; an hour that gets rows later is due again, and right meanwhile.
-create function meterr.roll_up(ended_by timestamptz) returns integer
+-- The first day after `after_day` with due hours that ended by then, and whose they are; no row when
+-- there is none or another session is at it. A time of marks says what is worth doing, no more.
+create function meterr.next_due_day(ended_by timestamptz, after_day timestamptz)
+  returns table (day timestamptz, tenants uuid[])
   language plpgsql security definer
   set search_path = pg_catalog, pg_temp
   set timezone = 'UTC'
+as $$
+declare
+  last_hour timestamptz := ended_by - interval '1 hour';
+begin
+  if not pg_try_advisory_xact_lock(hashtextextended('meterr.rollups', 0)) then
+    return;
+  end if;
+  select date_bin('1 day', min(d.hour), 'epoch') into day
+    from meterr.rollup_due d
+   where d.hour >= after_day + interval '1 day' and d.hour <= last_hour;
+  if day is null then
+    return;
+  end if;
+  select array_agg(distinct d.tenant_id) into tenants
+    from meterr.rollup_due d
+   where d.hour >= day and d.hour < day + interval '1 day' and d.hour <= last_hour;
+  return next;
+end
+$$;
+
+-- Rolls up the due hours, ended by then, of one tenant's day. Returns how many hours, 0 when another
+-- session is at it. Marks and rows are read in one statement, so by one snapshot: a row that comes
+-- meanwhile keeps its own mark. An hour that gets rows later is due again, and right meanwhile. Gives
+-- up with lock_not_available rather than keep other tenants waiting.
+create function meterr.roll_up(whose uuid, of_day timestamptz, ended_by timestamptz) returns integer
+  language plpgsql security definer
+  set search_path = pg_catalog, pg_temp
+  set timezone = 'UTC'
+  set lock_timeout = '2s'
   set jit = off
   set work_mem = '64MB'
 as $$
 declare
-  whose uuid;
-  first timestamptz;
   low timestamptz;
   high timestamptz;
   rolled integer;
@@ -634,18 +672,13 @@ begin
   if not pg_try_advisory_xact_lock(hashtextextended('meterr.rollups', 0)) then
     return 0;
   end if;
-  select d.tenant_id, date_bin('1 day', d.hour, 'epoch') into whose, first
-    from meterr.rollup_due d
-   where d.hour <= ended_by - interval '1 hour'
-   order by d.hour
-   limit 1;
-  if not found then
-    return 0;
-  end if;
   select min(d.hour), max(d.hour) + interval '1 hour' into low, high
     from meterr.rollup_due d
-   where d.tenant_id = whose and d.hour >= first and d.hour < first + interval '1 day'
+   where d.tenant_id = whose and d.hour >= of_day and d.hour < of_day + interval '1 day'
      and d.hour <= ended_by - interval '1 hour';
+  if low is null then
+    return 0;
+  end if;
   with taken as (
     delete from meterr.rollup_due d
      where d.tenant_id = whose and d.hour >= low and d.hour < high
@@ -655,40 +688,16 @@ begin
   ), gone as (
     delete from meterr.usage_hour u using due where u.tenant_id = whose and u.hour = due.hour
   ), made as (
-    insert into meterr.usage_hour (tenant_id, hour, key_id, model, answered_model, provider, upstream, surface, state, outcome,
-      calls, refused, interrupted, failed, unpriced, estimated, partial, cost_usd, input,
-      cache_read, cache_write_5m, cache_write_30m, cache_write_1h, cache_write_12h, input_audio,
-      input_image, output, output_audio, output_image, reasoning, web_search, web_fetch)
-    select whose, date_bin('1 hour', f.at, 'epoch'), f.key_id, f.model, f.answered_model, f.provider, f.upstream, f.surface, f.state, f.outcome,
-           sum(f.calls), sum(f.refused), sum(f.interrupted), sum(f.failed), sum(f.unpriced),
-           sum(f.estimated), sum(f.partial), sum(f.cost_usd), sum(f.input), sum(f.cache_read),
-           sum(f.cache_write_5m), sum(f.cache_write_30m), sum(f.cache_write_1h),
-           sum(f.cache_write_12h), sum(f.input_audio), sum(f.input_image), sum(f.output),
-           sum(f.output_audio), sum(f.output_image), sum(f.reasoning), sum(f.web_search),
-           sum(f.web_fetch)
-      from meterr.entry_figures f
-     where f.tenant_id = whose and f.at >= low and f.at < high
-       and date_bin('1 hour', f.at, 'epoch') in (select hour from due)
-     group by 1, 2, 3, 4, 5, 6, 7, 8, 9, 10
-     order by 1, 2, 3, 4, 5, 6, 7, 8, 9, 10
+    insert into meterr.usage_hour overriding user value
+    select line.*
+      from meterr.sum_entries(whose, low, high, '1 hour') line
+     where line.hour in (select hour from due)
   )
   select count(*) into rolled from due;
-  delete from meterr.usage_day u where u.tenant_id = whose and u.day = first;
-  insert into meterr.usage_day (tenant_id, day, key_id, model, answered_model, provider, upstream, surface, state, outcome,
-    calls, refused, interrupted, failed, unpriced, estimated, partial, cost_usd, input, cache_read,
-    cache_write_5m, cache_write_30m, cache_write_1h, cache_write_12h, input_audio, input_image,
-    output, output_audio, output_image, reasoning, web_search, web_fetch)
-  select whose, first, u.key_id, u.model, u.answered_model, u.provider, u.upstream, u.surface, u.state, u.outcome,
-         sum(u.calls), sum(u.refused), sum(u.interrupted), sum(u.failed), sum(u.unpriced),
-         sum(u.estimated), sum(u.partial), sum(u.cost_usd), sum(u.input), sum(u.cache_read),
-         sum(u.cache_write_5m), sum(u.cache_write_30m), sum(u.cache_write_1h),
-         sum(u.cache_write_12h), sum(u.input_audio), sum(u.input_image), sum(u.output),
-         sum(u.output_audio), sum(u.output_image), sum(u.reasoning), sum(u.web_search),
-         sum(u.web_fetch)
-    from meterr.usage_hour u
-   where u.tenant_id = whose and u.hour >= first and u.hour < first + interval '1 day'
-   group by 1, 2, 3, 4, 5, 6, 7, 8, 9, 10
-   order by 1, 2, 3, 4, 5, 6, 7, 8, 9, 10;
+  delete from meterr.usage_day u where u.tenant_id = whose and u.day = of_day;
+  insert into meterr.usage_day overriding user value
+  select line.*
+    from meterr.sum_lines('hours', whose, of_day, of_day + interval '1 day', '1 day') line;
   return rolled;
 end
 $$;
@@ -697,6 +706,7 @@ $$;
 create function meterr.thin_marks() returns void
   language plpgsql security definer
   set search_path = pg_catalog, pg_temp
+  set lock_timeout = '2s'
 as $$
 begin
   if not pg_try_advisory_xact_lock(hashtextextended('meterr.rollups', 0)) then
@@ -812,6 +822,9 @@ create table meterr.limit_event (
   amount     numeric(38,18) not null,
   primary key (tenant_id, limit_id, starts_at, percent)
 );
+
+create index limit_event_by_time
+  on meterr.limit_event (tenant_id, at, limit_id, starts_at, percent);
 
 alter table meterr.limit_pool enable row level security;
 alter table meterr.limit_pool force row level security;
@@ -1262,6 +1275,10 @@ grant select on meterr.usage_hour to meterr_app;
 grant select on meterr.usage_day to meterr_app;
 grant select on meterr.rollup_due to meterr_app;
 grant select on meterr.dropped_day to meterr_app;
+grant execute on function meterr.sum_entries(
+  uuid, timestamptz, timestamptz, interval, uuid[]) to meterr_app;
+grant execute on function meterr.sum_lines(
+  text, uuid, timestamptz, timestamptz, interval) to meterr_app;
 grant execute on function meterr.list_tenants() to meterr_app;
 grant execute on function meterr.list_unknown_tenants() to meterr_app;
 
@@ -1271,6 +1288,7 @@ grant insert on meterr.ledger_entry to meterr_drain;
 grant insert on meterr.price_version to meterr_drain;
 grant execute on function meterr.ensure_ledger_partitions(date, date) to meterr_drain;
 grant execute on function meterr.close_process(uuid) to meterr_drain;
-grant execute on function meterr.roll_up(timestamptz) to meterr_drain;
+grant execute on function meterr.next_due_day(timestamptz, timestamptz) to meterr_drain;
+grant execute on function meterr.roll_up(uuid, timestamptz, timestamptz) to meterr_drain;
 grant execute on function meterr.thin_marks() to meterr_drain;
 grant execute on function meterr.drop_ledger_day(date) to meterr_drain;

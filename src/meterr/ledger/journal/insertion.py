@@ -81,7 +81,17 @@ class Insertion:
         async with self._db.transaction() as connection:
             await store.close_process(connection, process)
 
-    async def _append(self, entries: Sequence[Settled], prices: Iterable[Price]) -> int:
+    async def _append(self, entries: Sequence[Settled], prices: Collection[Price]) -> int:
+        try:
+            return await self._append_once(entries, prices)
+        except psycopg.errors.CheckViolation as error:
+            if error.diag.constraint_name is not None:
+                raise
+            # Only bounds of partitions have no name: another session made the day's own while a row
+            # waited for the lock of the default one. The row is not at fault, and fits there now.
+            return await self._append_once(entries, prices)
+
+    async def _append_once(self, entries: Sequence[Settled], prices: Collection[Price]) -> int:
         async with self._db.transaction() as connection:
             await store.append_prices(connection, prices)  # before the rows that name them
             if not entries:

@@ -134,7 +134,11 @@ class ProcessRecord(msgspec.Struct, frozen=True):
 
 
 class LimitEvent(msgspec.Struct, frozen=True):
-    """A budget's window has spent ``percent`` of its amount: told once each."""
+    """
+    A budget's window has spent ``percent`` of its amount: told once each.
+
+    ``spent`` and ``amount`` are those of that moment; the rule is as it is now.
+    """
 
     limit_id: str
     measure: Measure
@@ -142,6 +146,7 @@ class LimitEvent(msgspec.Struct, frozen=True):
     subject: str
     model: str
     span: Span
+    hard: bool
     starts_at: datetime
     percent: int
     at: datetime

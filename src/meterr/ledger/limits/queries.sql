@@ -70,10 +70,11 @@ returning limit_id;
 
 -- name: list_events
 select e.limit_id::text, e.starts_at, e.percent, e.at, e.spent, e.amount,
-       r.measure, r.scope, r.subject, r.model, r.span
+       r.measure, r.scope, r.subject, r.model, r.span, r.hard
   from meterr.limit_event e
   join meterr.limit_rule r using (tenant_id, limit_id)
- where (e.at, e.limit_id, e.starts_at, e.percent)
+ where e.at >= %(since)s
+   and (e.at, e.limit_id, e.starts_at, e.percent)
        < (%(at)s, %(limit_id)s::uuid, %(starts_at)s, %(percent)s)
  order by e.at desc, e.limit_id desc, e.starts_at desc, e.percent desc
  limit %(rows)s;

@@ -1,7 +1,6 @@
 """Rules and what came of them: one function is one use case is one transaction."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from typing import Final
 
 import msgspec
@@ -14,14 +13,9 @@ from meterr.ledger.limits import store
 from meterr.ledger.limits.model import NO_TENANT, LimitEvent, LimitRecord, NewLimit
 from meterr.ledger.limits.terms import checked, checked_amount, is_uuid
 from meterr.ledger.limits.window import window_at
+from meterr.ledger.period import Period
 
 EVENTS_MAX: Final = 1_000
-_NO_EVENT: Final = (
-    datetime(9999, 1, 1, tzinfo=UTC),
-    "ffffffff-ffff-ffff-ffff-ffffffffffff",
-    datetime(9999, 1, 1, tzinfo=UTC),
-    100,
-)
 
 
 async def set_limit(db: Database, clock: Clock, tenant_id: str, new: NewLimit) -> LimitRecord:
@@ -84,7 +78,12 @@ async def end_limit(db: Database, tenant_id: str, limit_id: str) -> None:
 
 
 async def limit_events(
-    db: Database, tenant_id: str, *, before: LimitEvent | None = None, limit: int = 100
+    db: Database,
+    tenant_id: str,
+    period: Period,
+    *,
+    before: LimitEvent | None = None,
+    limit: int = EVENTS_MAX,
 ) -> list[LimitEvent]:
     """
     Return a tenant's budget events, newest first: windows that reached 50, 80, 95 or 100 %.
@@ -96,11 +95,11 @@ async def limit_events(
         raise Invalid(f"limit must be 1 to {EVENTS_MAX:,}.", param="limit")
     if not is_uuid(tenant_id):
         raise NotFound("There is no such tenant.")
-    cursor = _NO_EVENT
+    cursor = (period.until, NO_TENANT, period.until, 0)
     if before is not None:
         cursor = (before.at, before.limit_id, before.starts_at, before.percent)
     async with db.tenant_transaction(tenant_id) as conn:
-        return await store.list_events(conn, cursor, limit)
+        return await store.list_events(conn, period.since, cursor, limit)
 
 
 async def ensure_upstream_limit(db: Database, name: str, amount: int) -> Limit:

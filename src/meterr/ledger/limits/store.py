@@ -172,11 +172,15 @@ async def end_limit(conn: Connection, limit_id: str) -> bool:
 
 
 async def list_events(
-    conn: Connection, before: tuple[datetime, str, datetime, int], rows_max: int
+    conn: Connection,
+    since: datetime,
+    before: tuple[datetime, str, datetime, int],
+    rows_max: int,
 ) -> list[LimitEvent]:
-    """Return the tenant's events before that one, newest first."""
+    """Return the tenant's events from ``since`` on and before that one, newest first."""
     at, limit_id, starts_at, percent = before
     parameters = {
+        "since": since,
         "at": at,
         "limit_id": limit_id,
         "starts_at": starts_at,

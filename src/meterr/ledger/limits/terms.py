@@ -21,6 +21,7 @@ USD_MAX: Final = Decimal(10) ** 12
 COUNT_MAX: Final = Decimal(10) ** 15
 SUBJECT_CHARS_MAX: Final = 100
 PATTERN_CHARS_MAX: Final = 128  # as the patterns of keys
+NEGATIVE: Final = "amount must not be negative; the least is 0."
 _PLAIN_USD = re.compile(r"[0-9]{1,13}(\.[0-9]{1,18})?")
 _WHOLE = re.compile(r"[0-9]{1,16}")
 
@@ -61,6 +62,8 @@ def checked(new: NewLimit) -> NewLimit:
 
 def checked_amount(measure: Measure, text: str) -> Decimal:
     """Return the amount that ``text`` says, or raise ``Invalid``."""
+    if text.startswith("-"):
+        raise Invalid(NEGATIVE, param="amount")
     if measure is Measure.USD:
         if not _PLAIN_USD.fullmatch(text) or Decimal(text) > USD_MAX:
             raise Invalid(

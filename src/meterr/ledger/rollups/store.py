@@ -1,8 +1,10 @@
 """The SQL of the ledger's upkeep: one statement a function, no decision."""
 
-from datetime import date, datetime
+from collections.abc import Sequence
+from datetime import date, datetime, timedelta
+from typing import NamedTuple
 
-from psycopg.rows import scalar_row
+from psycopg.rows import class_row, scalar_row
 
 from meterr.core.db import Connection
 from meterr.core.sql import load_sql
@@ -15,10 +17,27 @@ async def ensure_partitions(connection: Connection, first: date, last: date) -> 
     await connection.execute(_SQL["ensure_partitions"], {"first": first, "last": last})
 
 
-async def roll_up(connection: Connection, ended_by: datetime) -> int:
-    """Roll up the due hours of one tenant's day; return how many, 0 when there is nothing to do."""
+class DueDay(NamedTuple):
+    """A UTC day with hours to sum, and the tenants whose they are."""
+
+    day: datetime
+    tenants: Sequence[str]
+
+
+async def next_due_day(
+    connection: Connection, ended_by: datetime, after: datetime
+) -> DueDay | None:
+    """Return the first day after ``after`` that has due hours; None: no more, or not our turn."""
+    async with connection.cursor(row_factory=class_row(DueDay)) as cursor:
+        await cursor.execute(_SQL["next_due_day"], {"ended_by": ended_by, "after": after})
+        return await cursor.fetchone()
+
+
+async def roll_up(connection: Connection, tenant: str, day: datetime, ended_by: datetime) -> int:
+    """Roll up the due hours of one tenant's day; return how many, 0 when it is not our turn."""
     async with connection.cursor(row_factory=scalar_row) as cursor:
-        await cursor.execute(_SQL["roll_up"], {"ended_by": ended_by})
+        parameters = {"tenant": tenant, "day": day, "ended_by": ended_by}
+        await cursor.execute(_SQL["roll_up"], parameters)
         return int(await cursor.fetchone() or 0)
 
 
@@ -33,3 +52,11 @@ async def drop_day(connection: Connection, before: date) -> date | None:
         await cursor.execute(_SQL["drop_day"], {"before": before})
         dropped: date | None = await cursor.fetchone()
         return dropped
+
+
+async def oldest_late_hour(connection: Connection, tenant: str, late: timedelta) -> datetime | None:
+    """Return the tenant's oldest due hour that ended longer than ``late`` ago."""
+    async with connection.cursor(row_factory=scalar_row) as cursor:
+        await cursor.execute(_SQL["oldest_late_hour"], {"tenant": tenant, "late": late})
+        hour: datetime | None = await cursor.fetchone()
+        return hour

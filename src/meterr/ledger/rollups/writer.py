@@ -1,15 +1,17 @@
 """The writer of rollups: sums hours that are over, makes partitions, drops days that expired."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
+from functools import partial
+from typing import TypeVar
 
 import msgspec
 import psycopg
 
-from meterr.core.db import Database
+from meterr.core.db import Connection, Database
 from meterr.core.errors import Unavailable
 from meterr.ledger.rollups import store
 
@@ -17,6 +19,8 @@ ROUND_S = 30.0
 SETTLE = timedelta(minutes=2)  # most calls of an hour have ended and arrived this long after it
 PARTITION_DAYS_AHEAD = 2
 RETENTION_DAYS_MIN = 62  # schema.sql refuses less: this month's budgets and last month's bill
+LATE = timedelta(hours=2)  # many rounds after an hour ended: something keeps it from being summed
+_BEGINNING = datetime(1, 1, 1, tzinfo=UTC)
 
 
 class Notice(StrEnum):
@@ -26,6 +30,7 @@ class Notice(StrEnum):
     FAILED = "failed"  # a step could not be done; it is tried again in the next round
 
 
+_Done = TypeVar("_Done")
 Tell = Callable[[Notice, Mapping[str, str | int]], None]
 
 
@@ -50,15 +55,15 @@ class RollupWriter:
         self._db = db
         self._tell = tell
         self._retention_days = retention_days
-        self._told = ""
+        self._failed: set[str] = set()  # in this round
+        self._told: set[str] = set()  # in the round before
 
     async def run(self, stop: asyncio.Event) -> None:
         """Go round until ``stop`` is set. Never raises for an outage: says so once, and goes on."""
         while not stop.is_set():
             try:
                 await self.round(datetime.fromtimestamp(await self._db.server_time_s(), UTC), stop)
-                self._told = ""
-            except (Unavailable, psycopg.Error) as error:
+            except Unavailable as error:
                 self._report(error)
             with suppress(TimeoutError):
                 await asyncio.wait_for(stop.wait(), ROUND_S)
@@ -67,45 +72,76 @@ class RollupWriter:
         """
         Do all that is to do at ``now``; ends early, between two steps, once ``stop`` is set.
 
+        A step that fails keeps no other from being done: it is told, unless it was in the round
+        before, and left to the next one.
+
         Raises:
-            DatabaseUnavailable, psycopg.Error: What was done stays done; go round again.
+            DatabaseUnavailable: What was done stays done; go round again.
         """
-        await self._make_partitions(now.date())
-        async with self._db.transaction() as connection:
-            await store.thin_marks(connection)
-        hours = 0
-        while not (stop and stop.is_set()):
-            async with self._db.transaction() as connection:
-                rolled = await store.roll_up(connection, now - SETTLE)
-            if rolled == 0:
-                break
-            hours += rolled
+        stop = stop or asyncio.Event()
+        self._told, self._failed = self._failed, set()
+        # Days come also when no call does: the drain makes them only beside entries.
+        last = now.date() + timedelta(days=PARTITION_DAYS_AHEAD)
+        await self._attempt(partial(store.ensure_partitions, first=now.date(), last=last))
+        await self._attempt(store.thin_marks)
+        hours = await self._roll_up(now - SETTLE, stop)
         return Round(hours, await self._drop_expired(now.date(), stop))
 
-    async def _make_partitions(self, today: date) -> None:
-        """Days come also when no call does: the drain makes them only beside entries."""
-        try:
-            async with self._db.transaction() as connection:
-                last = today + timedelta(days=PARTITION_DAYS_AHEAD)
-                await store.ensure_partitions(connection, today, last)
-        except psycopg.errors.LockNotAvailable as error:
-            self._report(error)  # somebody reads for long; the default partition takes what comes
+    async def _roll_up(self, ended_by: datetime, stop: asyncio.Event) -> int:
+        """Sum tenant by tenant, the oldest day first; return how many hours."""
+        hours, day = 0, _BEGINNING
+        while not stop.is_set():
+            due = await self._attempt(partial(store.next_due_day, ended_by=ended_by, after=day))
+            if due is None:
+                break
+            day = due.day
+            for tenant in due.tenants:
+                if stop.is_set():
+                    break
+                step = partial(store.roll_up, tenant=tenant, day=day, ended_by=ended_by)
+                name = day.date().isoformat()
+                hours += await self._attempt(step, tenant=tenant, day=name) or 0
+        return hours
 
-    async def _drop_expired(self, today: date, stop: asyncio.Event | None) -> tuple[date, ...]:
+    async def _drop_expired(self, today: date, stop: asyncio.Event) -> tuple[date, ...]:
         dropped: list[date] = []
-        while self._retention_days is not None and not (stop and stop.is_set()):
-            async with self._db.transaction() as connection:
-                before = today - timedelta(days=self._retention_days)
-                day = await store.drop_day(connection, before)
+        while self._retention_days is not None and not stop.is_set():
+            before = today - timedelta(days=self._retention_days)
+            day = await self._attempt(partial(store.drop_day, before=before))
             if day is None:
                 break
             dropped.append(day)
             self._tell(Notice.DROPPED, {"day": day.isoformat()})
         return tuple(dropped)
 
-    def _report(self, error: Exception) -> None:
+    async def _attempt(
+        self, step: Callable[[Connection], Awaitable[_Done]], **where: str
+    ) -> _Done | None:
+        """Take a step in a transaction of its own; return None when it failed, and say so."""
+        try:
+            async with self._db.transaction() as connection:
+                return await step(connection)
+        except Unavailable as error:
+            await self._db.server_time_s()  # raises, unless only this statement took too long
+            self._report(error, **where)
+        except psycopg.Error as error:
+            self._report(error, **where)
+        return None
+
+    def _report(self, error: Exception, **where: str) -> None:
         reason = str(getattr(error, "private", "") or f"{type(error).__name__}: {error}")
-        reason = reason.partition("\n")[0]
-        if reason != self._told:
-            self._tell(Notice.FAILED, {"reason": reason})
-        self._told = reason
+        facts = {**where, "reason": reason.partition("\n")[0]}
+        told = " ".join(facts.values())
+        if told not in self._told | self._failed:
+            self._tell(Notice.FAILED, facts)
+        self._failed.add(told)
+
+
+async def oldest_late_hour(db: Database, tenant: str) -> datetime | None:
+    """
+    Return a tenant's oldest hour that is not summed though it ended LATE ago; None when all are.
+
+    Its figures are read from its entries meanwhile: exact, and slower. ``db`` acts as Role.APP.
+    """
+    async with db.tenant_transaction(tenant) as connection:
+        return await store.oldest_late_hour(connection, tenant, LATE)

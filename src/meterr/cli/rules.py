@@ -1,23 +1,34 @@
-"""What ``meterr budget`` and ``meterr limit`` share: whose rule it is, and how rules are shown."""
+"""Rules: what ``meterr budget`` and ``meterr limit`` do alike."""
 
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable
 from datetime import timedelta
-from typing import Any, NamedTuple, TypeVar
+from pathlib import Path
+from typing import Any, TypeVar
 
 import click
 
 from meterr import identity
-from meterr.cli.context import DEFAULT_TENANT, chosen_tenants, open_database, run
+from meterr.cli.context import (
+    DEFAULT_TENANT,
+    chosen_tenants,
+    configuration,
+    of_tenant,
+    open_database,
+    run,
+    with_settings,
+)
 from meterr.cli.dry_run import replayed, tell
 from meterr.cli.output import Format, choose, note, write_list
 from meterr.cli.times import Span as Age
 from meterr.core.clock import SystemClock
-from meterr.core.limits import Holder, Measure
+from meterr.core.errors import Invalid
+from meterr.core.limits import Holder, Measure, Span
 from meterr.core.money import shown, wire
 from meterr.core.nearest import nearest
 from meterr.core.settings import Settings
 from meterr.ledger.limits import LimitRecord, NewLimit, end_limit, list_limits, set_limit
-from meterr.ledger.limits.terms import checked
+from meterr.ledger.limits.terms import NEGATIVE, checked
 
 _COLUMNS = (
     "tenant",
@@ -33,7 +44,22 @@ _COLUMNS = (
     "ends_at",
     "limit_id",
 )
+_NEGATIVE = re.compile(r"-(?:[^a-z-]|inf|nan)", re.IGNORECASE)
 _Command = TypeVar("_Command", bound=Callable[..., Any])
+
+
+class AmountCommand(click.Command):
+    """Tells a negative amount as one: to the parser it is an option that does not exist."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        given = tuple(args)  # the parser empties its own
+        try:
+            return super().parse_args(ctx, args)
+        except click.NoSuchOption as unknown:
+            named = (each for each in given if each.startswith(unknown.option_name))
+            if any(map(_NEGATIVE.match, named)):
+                raise Invalid(NEGATIVE, param="amount") from None
+            raise
 
 
 class Word(click.ParamType[str]):
@@ -55,25 +81,17 @@ class Word(click.ParamType[str]):
         return f"[{'|'.join(self._words)}]"
 
 
-class Subject(NamedTuple):
-    """Whose rule: the tenant's own, that of all keys of one owner, or that of one key."""
-
-    tenant: str
-    owner: str | None
-    key: str | None
-
-    @property
-    def holder(self) -> Holder:
-        if self.owner is not None and self.key is not None:
-            raise click.UsageError("--owner and --key exclude each other: a rule holds for one.")
-        if self.key is not None:
-            return Holder.KEY
-        return Holder.TENANT if self.owner is None else Holder.OWNER
-
-
-def with_subject(command: _Command) -> _Command:
-    """Add the options that say whose rule it is."""
+def with_rule_options(command: _Command) -> _Command:
+    """Add the options of ``set_rule``."""
     for option in (
+        click.option("--json", "as_json", is_flag=True, help="Write JSON; amounts exact."),
+        click.option(
+            "--dry-run",
+            type=Age(),
+            metavar="SPAN",
+            help="Write nothing: replay the last days (7d) and list what would have been refused.",
+        ),
+        click.option("--soft", is_flag=True, help="Refuse nothing; only note what is used."),
         click.option("--model", default="", help="Only calls of this model or pattern [all]."),
         click.option("--key", help="All calls of one key, by its id."),
         click.option("--owner", help="All calls of the keys of one owner together."),
@@ -85,58 +103,79 @@ def with_subject(command: _Command) -> _Command:
         ),
     ):
         command = option(command)
-    return command
-
-
-def with_rule_options(command: _Command) -> _Command:
-    """Add the options of a command that makes a rule."""
-    for option in (
-        click.option("--json", "as_json", is_flag=True, help="Write JSON; amounts exact."),
-        click.option(
-            "--dry-run",
-            type=Age(),
-            metavar="SPAN",
-            help="Write nothing: replay the last days (7d) and list what would have been refused.",
-        ),
-        click.option("--soft", is_flag=True, help="Refuse nothing; only note what is used."),
-    ):
-        command = option(command)
-    return command
+    return with_settings(command)
 
 
 def set_rule(
-    settings: Settings,
-    subject: Subject,
-    terms: Mapping[str, Any],
+    measure: Measure,
+    span: Span,
+    amount: str,
     *,
+    config_file: Path | None,
+    data_dir: Path | None,
+    tenant: str,
+    owner: str | None,
+    key: str | None,
+    model: str,
+    soft: bool,
     dry_run: timedelta | None,
     as_json: bool,
 ) -> None:
     """Put a rule in force, or replay the ledger against it, and write what came of it."""
-    who = subject.owner or subject.key or ""
-    new = checked(NewLimit(holder=subject.holder, subject=who, **terms))
+    settings = configuration(config_file, data_dir).settings
+    new = NewLimit(
+        measure=measure,
+        holder=_holder(owner, key),
+        span=span,
+        amount=amount,
+        subject=owner or key or "",
+        model=model,
+        hard=not soft,
+    )
     format_ = choose(as_json=as_json)
     if dry_run is not None:
-        tell(run(replayed(settings, subject.tenant, new, dry_run)), format_)
+        tell(run(replayed(settings, tenant, checked(new), dry_run)), format_)
         return
-    record = run(_set(settings, subject.tenant, new))
-    _write([_item(record, subject.tenant)], format_)
+    record = run(_set(settings, tenant, checked(new)))
+    _write([_item(record, tenant)], format_)
     if record.spent:
         note(f"{shown(record.spent)} USD of its present window are spent already.")
     note("Every gateway process holds calls to it at once.")
 
 
-def list_rules(
-    settings: Settings, tenant: str | None, *, budgets: bool, ended: bool, as_json: bool
-) -> None:
-    """Write the rules of one tenant or of all, with what is left in their present windows."""
-    _write(run(_list(settings, tenant, budgets, ended)), choose(as_json=as_json))
+def add_list_and_end(group: click.Group, rule: str, *, budgets: bool) -> None:
+    """Add the commands that take no more than words to tell a ``rule`` from another."""
+
+    @group.command("list", help=f"List {rule}s with what is left of them now, oldest first.")
+    @with_settings
+    @click.option("--tenant", help="Tenant, by name [default: all].")
+    @click.option("--ended", is_flag=True, help="Ended ones, too.")
+    @click.option("--json", "as_json", is_flag=True, help="Write JSON; amounts exact.")
+    def list_(
+        config_file: Path | None,
+        data_dir: Path | None,
+        tenant: str | None,
+        ended: bool,
+        as_json: bool,
+    ) -> None:
+        settings = configuration(config_file, data_dir).settings
+        _write(run(_list(settings, tenant, budgets, ended)), choose(as_json=as_json))
+
+    @group.command("end", help=f"End the {rule} LIMIT_ID at once, in every process.")
+    @with_settings
+    @of_tenant
+    @click.argument("limit_id")
+    def end(config_file: Path | None, data_dir: Path | None, tenant: str, limit_id: str) -> None:
+        run(_end(configuration(config_file, data_dir).settings, tenant, limit_id))
+        note(f"The {rule} {limit_id} is ended.")
 
 
-def end_rule(settings: Settings, tenant: str, limit_id: str) -> None:
-    """End a rule for good."""
-    run(_end(settings, tenant, limit_id))
-    note(f"Limit {limit_id} is ended.")
+def _holder(owner: str | None, key: str | None) -> Holder:
+    if owner is not None and key is not None:
+        raise click.UsageError("--owner and --key exclude each other: a rule holds for one.")
+    if key is not None:
+        return Holder.KEY
+    return Holder.TENANT if owner is None else Holder.OWNER
 
 
 async def _set(settings: Settings, tenant_name: str, new: NewLimit) -> LimitRecord:
@@ -151,7 +190,10 @@ async def _list(
     items: list[dict[str, object]] = []
     async with open_database(settings) as db:
         for tenant in await chosen_tenants(db, tenant_name):
-            records = await list_limits(db, SystemClock(), tenant.tenant_id, ended=ended)
+            try:
+                records = await list_limits(db, SystemClock(), tenant.tenant_id, ended=ended)
+            except Invalid as error:  # its time zone: this machine does not know it
+                raise Invalid(f"Tenant {tenant.name}: {error.detail}", param=error.param) from None
             items += [
                 _item(record, tenant.name)
                 for record in records
