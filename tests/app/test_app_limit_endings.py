@@ -82,6 +82,15 @@ def test_a_call_that_left_counts_once_and_gives_back_the_rest(
         held.assert_only_what_was_drawn_is_taken(entry, last, last)
 
 
+def test_a_search_that_no_usage_tells_of_draws_its_whole_reservation(meterr: Conversation) -> None:
+    """P3, attack: chat's usage has no place for searches, so its cost is never all of the bill."""
+    held = Held(meterr)
+    searching = {"model": "gpt-4o-mini-search-preview", "web_search_options": {}}
+    entry = meterr.entry(held.ask(CHAT, max_tokens=8, **searching))
+    assert entry["drawn_usd"] > Decimal("0.01") > entry["cost_usd"]
+    held.assert_only_what_was_drawn_is_taken(entry)
+
+
 def most_billed(talk: Conversation, entry: dict[str, Any]) -> Decimal:
     """Return what a provider bills for that prompt and the longest answer, at the usual price."""
     usual = talk.entry(talk.post(PATHS[entry["surface"]], BODIES[PATHS[entry["surface"]]]))

@@ -75,7 +75,7 @@ async def test_a_call_leaves_when_a_connection_is_there_and_not_while_it_waits_f
             def leave() -> None:
                 arrived_before.append(len(server.requests))
 
-            assert 200 == (await pool.send(b"POST", b"/v1/x", HEADERS, b"{}", leave)).status
+            assert 200 == (await pool.send(b"POST", b"/v1/x", HEADERS, b"{}", leave=leave)).status
 
         await asyncio.gather(*(one() for _ in range(5)))
     assert [0, 1, 2, 3, 4] == arrived_before

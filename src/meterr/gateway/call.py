@@ -76,6 +76,7 @@ class Call:
         "client_gone",
         "entry",
         "first_byte_ms",
+        "has_left",
         "opened",
     )
 
@@ -94,6 +95,7 @@ class Call:
         self.opened = _opened(self.call_id, admitted, request_bytes, held)
         self._held = held
         self.client_gone = False
+        self.has_left = False
         self.answer_bytes = 0
         self.first_byte_ms = 0
         self._answer_headers: dict[bytes, bytes] = {}
@@ -118,6 +120,7 @@ class Call:
 
     def leave(self) -> None:
         """Note that the call leaves for its provider now."""
+        self.has_left = True
         if self._held is not None:
             self._held.leave()
 
@@ -258,9 +261,15 @@ class Call:
         known = Known.IN_PART
         if reading is None or not self.admitted.surface.billed:
             known = Known.NOTHING_USED
-        elif final and reading.usage is not None and not reading.problem:
+        elif final and reading.usage is not None and not reading.problem and self._tells_all():
             known = Known.REPORTED
         return drawn(known, cost, self._held.usd)
+
+    def _tells_all(self) -> bool:
+        """Whether the surface's usage has a place for all that this call may have used."""
+        bounds = self._held.bounds if self._held else None
+        searches = bounds is not None and (bounds.web_searches != 0 or bounds.web_fetches != 0)
+        return self.admitted.surface.tells_searches or not searches
 
     def _priced(self, reading: Reading | None, usage: Usage) -> tuple[Price | None, Decimal | None]:
         """

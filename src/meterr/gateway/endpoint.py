@@ -1,6 +1,6 @@
 """One side of an upstream: its base URL's connections, and the credential that we show there."""
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass, field
 
 from meterr.core.http.asgi import Headers
@@ -24,17 +24,21 @@ class Endpoint:
         query: bytes,
         headers: Headers,
         body: bytes,
+        *,
         leave: Callable[[], None],
+        look_again: Callable[[], Awaitable[None]],
     ) -> Coroutine[None, None, Answer]:
         """
         Send one call; ``leave`` is called right before its first byte goes.
 
-        Raises UpstreamError; its ``sent`` says whether it may have arrived.
+        When it has to wait for a connection, ``look_again`` is asked first, and may raise. Raises
+        UpstreamError; its ``sent`` says whether it may have arrived.
         """
         target = self.base_path + surface.upstream_path
         if query:
             target = b"%b?%b" % (target, query)
-        return self.pool.send(b"POST", target, self.credential.plus(headers), body, leave)
+        head = self.credential.plus(headers)
+        return self.pool.send(b"POST", target, head, body, leave=leave, look_again=look_again)
 
 
 def credential_block(family: Family, credential: str | None) -> HeaderBlock:

@@ -3,9 +3,10 @@
 import asyncio
 from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import NamedTuple
 
-from meterr import identity, ledger
+from meterr import identity
 from meterr.core.errors import MeterrError
 from meterr.core.http.asgi import ON_CLIENT_GONE, WHOLE_BODY, Receive, Scope, Send
 from meterr.core.http.body import read_body
@@ -57,6 +58,7 @@ class Outgoing(NamedTuple):
     scope: Scope
     known: Known
     body: bytes
+    line: RequestLine
 
 
 class MeteredSurface:
@@ -119,7 +121,7 @@ class MeteredSurface:
             principal = present
         line.upstream = admitted.upstream.name
         call = Call(self._books, line, admitted, len(body), held)
-        await self._call(call, Outgoing(scope, known, sent), send)
+        await self._call(call, Outgoing(scope, known, sent, line), send)
 
     async def _body(self, scope: Scope, receive: Receive) -> bytes:
         server = self._limits.server
@@ -142,19 +144,21 @@ class MeteredSurface:
     async def _call(self, call: Call, outgoing: Outgoing, send: Send) -> None:
         call.open()
         try:
-            if self._books.waits_for_disk:
-                await self._books.journal.durable()
             await self._serve(call, outgoing, send)
-        except ledger.JournalFull as error:
-            call.settle(None, status=error.status, outcome="refused", error=error, left=False)
-            raise
         finally:
             # Whatever came between, also a cancellation: an opened call gets its end.
             call.settle(_NOTHING_REPORTED, status=0, outcome="gateway_stopped", final=False)
 
+    async def _look_again(self, outgoing: Outgoing) -> None:
+        """Refuse a key that was revoked while its opened call waited to leave."""
+        await authenticated(self._authenticator, outgoing.known, outgoing.line)
+
     async def _serve(self, call: Call, outgoing: Outgoing, send: Send) -> None:
         outgoing.scope[ON_CLIENT_GONE] = call.note_client_gone
         try:
+            if self._books.waits_for_disk:
+                await self._books.journal.durable()
+                await self._look_again(outgoing)
             got = await self._sent(call, outgoing)
             call.answered(got.headers)
             if got.status < 300 and self._surface.streams and is_plain_event_stream(call):
@@ -181,7 +185,8 @@ class MeteredSurface:
             )
             raise error from failure
         except MeterrError as error:
-            call.settle(None, status=error.status, outcome="upstream_error", error=error)
+            outcome = "upstream_error" if call.has_left else "refused"
+            call.settle(None, status=error.status, outcome=outcome, error=error, left=call.has_left)
             raise
 
     def _sent(self, call: Call, outgoing: Outgoing) -> Coroutine[None, None, Answer]:
@@ -194,7 +199,12 @@ class MeteredSurface:
         )
         query: bytes = outgoing.scope["query_string"]
         return self._endpoint(admitted).send(
-            admitted.surface, query, headers, outgoing.body, call.leave
+            admitted.surface,
+            query,
+            headers,
+            outgoing.body,
+            leave=call.leave,
+            look_again=partial(self._look_again, outgoing),
         )
 
     def _endpoint(self, admitted: Admitted) -> Endpoint:

@@ -20,7 +20,7 @@ class Surface:
 
     ``upstream_path`` is appended to the upstream's base URL of the same family. ``name`` is what
     the ledger and the extractors call it. A surface that is not ``billed`` costs nothing.
-    ``output_field`` bounds the tokens of an answer.
+    ``output_field`` bounds the tokens of an answer. What it ``tells_searches`` of is in its usage.
     """
 
     name: str
@@ -30,6 +30,7 @@ class Surface:
     scope: Scope
     billed: bool = True
     streams: bool = True
+    tells_searches: bool = True
     output_field: str = ""
 
 
@@ -40,6 +41,7 @@ CHAT = Surface(
     b"/chat/completions",
     Scope.CHAT,
     output_field="max_tokens",
+    tells_searches=False,
 )
 EMBEDDINGS = Surface(
     "openai.embeddings",

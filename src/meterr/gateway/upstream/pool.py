@@ -3,7 +3,7 @@
 import asyncio
 import ssl
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from typing import Final
 
@@ -25,6 +25,14 @@ IDLE_KEEP_S: Final = 50.0
 """Default life of an unused connection: common load balancers close theirs after 60 s."""
 
 _NO_BODY_METHOD: Final = b"HEAD"
+
+
+def _nothing() -> None:
+    """Do nothing when a request leaves."""
+
+
+async def _nothing_new() -> None:
+    """Find nothing to keep a request that waited from leaving."""
 
 
 class UpstreamPool:
@@ -71,21 +79,23 @@ class UpstreamPool:
         target: bytes,
         headers: HeaderBlock | Sequence[tuple[bytes, bytes]],
         body: bytes = b"",
-        leave: Callable[[], None] | None = None,
+        *,
+        leave: Callable[[], None] = _nothing,
+        look_again: Callable[[], Awaitable[None]] = _nothing_new,
     ) -> Answer:
         """
         Send one request and return its answer once the head is there (the body may be, too).
 
         Host and Content-Length are written here. ``leave`` is called once a connection is there,
-        right before the first byte. Raises an UpstreamError, whose ``sent`` tells whether the
+        right before the first byte; before it, if that took a wait, ``look_again``, and what this
+        raises ends the request unsent. Raises an UpstreamError, whose ``sent`` tells whether the
         upstream may have seen the request. Cancelling closes the connection used.
         """
         head = encode_head(method, target, self._host_line, headers, len(body))
         connection = self._take_idle()
         if connection is None:
-            connection = await self._wait_for_connection()
-        if leave is not None:
-            leave()
+            connection = await self._waited_for(look_again)
+        leave()
         waiter = connection.start(head, body, bodiless=method == _NO_BODY_METHOD)
         try:
             return await waiter
@@ -120,6 +130,19 @@ class UpstreamPool:
                 return connection
             connection.close()
         return None
+
+    async def _waited_for(self, look_again: Callable[[], Awaitable[None]]) -> Connection:
+        while True:
+            connection = await self._wait_for_connection()
+            try:
+                await look_again()
+            # Whatever ended it, a cancellation too: the connection is as good as before.
+            except BaseException:
+                self._on_free(connection)
+                raise
+            if connection.is_usable():
+                return connection
+            connection.close()
 
     async def _wait_for_connection(self) -> Connection:
         connect_s = self._timeouts.connect_s
