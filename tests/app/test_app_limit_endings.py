@@ -77,9 +77,16 @@ def test_a_call_that_left_counts_once_and_gives_back_the_rest(
         assert (entry["cost_usd"], None) == (drawn(entry), entry["drawn_usd"])
     else:
         assert entry["drawn_usd"] > most_billed(meterr, entry) > (entry["cost_usd"] or 0)
-    if path == CHAT:
-        last = meterr.entry(held.ask(CHAT))
-        held.assert_only_what_was_drawn_is_taken(entry, last, last)
+
+
+def test_in_the_end_only_what_was_drawn_is_taken(meterr: Conversation) -> None:
+    """P3: of every ending; all at once, because what nobody uses goes back after some seconds."""
+    ended = []
+    for fields in ENDINGS.values():
+        held = Held(meterr)
+        ended.append((held, [meterr.entry(held.ask(CHAT, **more)) for more in (fields, {}, {})]))
+    for held, entries in ended:
+        held.assert_only_what_was_drawn_is_taken(*entries)
 
 
 def test_a_search_that_no_usage_tells_of_draws_its_whole_reservation(meterr: Conversation) -> None:
