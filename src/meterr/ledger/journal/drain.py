@@ -21,7 +21,8 @@ from meterr.ledger.journal.tail import Portion, Tail
 from meterr.ledger.model import Price, PriceDefined, Settled
 
 POLL_S = 0.1  # an idle drain looks ten times a second: a directory listing and a byte per process
-GATHER_S = 0.5  # after a commit: a transaction costs the same whether it brings 10 rows or 50
+GATHER_S = 0.5  # under load: a transaction costs the same whether it brings 10 rows or 50
+GATHER_ROWS = 10  # what one look finds under load; fewer are waited for by somebody who watches
 BACKOFF_S_MAX = 5.0
 
 
@@ -62,7 +63,7 @@ class Drain:
             while not stop.is_set():
                 before = self.report.rows
                 if await self._attempt():
-                    delay = POLL_S if self.report.rows == before else GATHER_S
+                    delay = POLL_S if self.report.rows - before < GATHER_ROWS else GATHER_S
                 else:
                     delay = min(delay * 2, BACKOFF_S_MAX)
                 with suppress(TimeoutError):
