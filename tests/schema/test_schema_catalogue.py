@@ -206,6 +206,7 @@ def test_functions_are_for_our_own_code_and_each_for_one_role(catalogue) -> None
             ("meterr_app", "ledger_cost"),
             ("meterr_app", "list_tenants"),
             ("meterr_app", "list_unknown_tenants"),
+            ("meterr_app", "may_be_billed"),
             ("meterr_app", "prune_limits"),
             ("meterr_app", "renew_leases"),
             ("meterr_app", "sum_entries"),

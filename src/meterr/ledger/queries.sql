@@ -131,10 +131,7 @@ SELECT id::text, at, key_id::text, surface, upstream, provider, model, answered_
    AND (%(state)s::text IS NULL OR state = %(state)s)
    AND (NOT %(failed)s OR status >= 400)
    AND (NOT %(unpriced)s OR (cost_usd IS NULL AND state <> 'refused'
-                             AND CASE WHEN usage_known THEN greatest(
-           input, cache_read, cache_write_5m, cache_write_30m, cache_write_1h, cache_write_12h,
-           input_audio, input_image, output, output_audio, output_image, web_search, web_fetch) > 0
-                                      ELSE status < 400 END))
+                             AND meterr.may_be_billed(ledger_entry)))
  ORDER BY at DESC, id DESC
  LIMIT %(rows)s;
 
@@ -156,10 +153,7 @@ SELECT id::text, at, key_id::text, surface, upstream, provider, model, answered_
    AND (%(state)s::text IS NULL OR state = %(state)s)
    AND (NOT %(failed)s OR status >= 400)
    AND (NOT %(unpriced)s OR (cost_usd IS NULL AND state <> 'refused'
-                             AND CASE WHEN usage_known THEN greatest(
-           input, cache_read, cache_write_5m, cache_write_30m, cache_write_1h, cache_write_12h,
-           input_audio, input_image, output, output_audio, output_image, web_search, web_fetch) > 0
-                                      ELSE status < 400 END))
+                             AND meterr.may_be_billed(ledger_entry)))
  ORDER BY at, id
  LIMIT %(rows)s;
 

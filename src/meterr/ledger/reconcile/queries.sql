@@ -11,11 +11,7 @@ WITH call AS (
          e.at, e.price_id, e.cost_usd, e.input, e.cache_read, e.cache_write_5m, e.cache_write_30m,
          e.cache_write_1h, e.cache_write_12h, e.input_audio, e.input_image, e.output,
          e.output_audio, e.output_image, e.web_search,
-         e.usage_known AND greatest(
-           e.input, e.cache_read, e.cache_write_5m, e.cache_write_30m, e.cache_write_1h,
-           e.cache_write_12h, e.input_audio, e.input_image, e.output, e.output_audio,
-           e.output_image, e.web_search, e.web_fetch) > 0 AS consumed,
-         NOT e.usage_known AND e.status < 400 AS in_doubt,
+         e.usage_known, meterr.may_be_billed(e) AS billable,
          e.state = 'interrupted' AS interrupted,
          e.estimate <> '' AS estimated,
          e.error = 'usage-partial' AS partial,
@@ -33,9 +29,9 @@ SELECT c.day_number, c.billed_model, coalesce(c.price_id, '') AS price_id,
        CASE WHEN p.rates -> 'web_search' -> 'tiers' IS NULL
             THEN (p.rates -> 'web_search' ->> 'usd')::numeric END AS web_search_rate,
        c.interrupted, c.estimated, c.partial, c.renamed, c.over_midnight,
-       c.cost_usd IS NULL AND (c.consumed OR c.in_doubt) AS unpriced,
+       c.cost_usd IS NULL AND c.billable AS unpriced,
        count(*) AS calls,
-       count(*) FILTER (WHERE c.consumed) AS requests,
+       count(*) FILTER (WHERE c.usage_known AND c.billable) AS requests,
        extract(epoch FROM min(c.at))::float8 AS first_at,
        sum(c.cost_usd) AS cost_usd,
        sum(c.input) AS input,
@@ -52,7 +48,7 @@ SELECT c.day_number, c.billed_model, coalesce(c.price_id, '') AS price_id,
        sum(c.web_search) AS web_search
   FROM call c
   LEFT JOIN meterr.price_version p ON p.price_id = c.price_id
- WHERE c.consumed OR c.in_doubt OR c.cost_usd > 0
+ WHERE c.billable OR c.cost_usd > 0
  GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11;
 
 -- name: first_booked
@@ -60,12 +56,7 @@ SELECT c.day_number, c.billed_model, coalesce(c.price_id, '') AS price_id,
 WITH call AS (
   SELECT width_bucket(e.at, %(edges)s::timestamptz[]) AS day_number,
          coalesce(nullif(e.answered_model, ''), e.model) AS billed_model,
-         e.id, e.at, e.price_id, e.cost_usd,
-         e.usage_known AND greatest(
-           e.input, e.cache_read, e.cache_write_5m, e.cache_write_30m, e.cache_write_1h,
-           e.cache_write_12h, e.input_audio, e.input_image, e.output, e.output_audio,
-           e.output_image, e.web_search, e.web_fetch) > 0 AS consumed,
-         NOT e.usage_known AND e.status < 400 AS in_doubt,
+         e.id, e.at, e.price_id, e.cost_usd, meterr.may_be_billed(e) AS billable,
          e.state = 'interrupted' AS interrupted,
          e.estimate <> '' AS estimated,
          e.error = 'usage-partial' AS partial,
@@ -78,9 +69,9 @@ WITH call AS (
      AND e.provider = %(provider)s AND e.state <> 'refused'
      AND (cardinality(%(surfaces)s::text[]) = 0 OR e.surface = ANY (%(surfaces)s::text[]))
 ), judged AS (
-  SELECT c.*, c.cost_usd IS NULL AND (c.consumed OR c.in_doubt) AS unpriced
+  SELECT c.*, c.cost_usd IS NULL AND c.billable AS unpriced
     FROM call c
-   WHERE (c.consumed OR c.in_doubt OR c.cost_usd > 0)
+   WHERE (c.billable OR c.cost_usd > 0)
      AND (c.day_number, c.billed_model) IN (
            SELECT * FROM unnest(%(day_numbers)s::integer[], %(models)s::text[]))
 ), placed AS (

@@ -424,10 +424,19 @@ $$;
 
 -- Rollups: what hours and days add up to ------------------------------------------------------
 
+-- Whether a provider may bill for an entry: it consumed something, or nothing was said about its usage
+-- and the call did not fail.
+create function meterr.may_be_billed(e meterr.ledger_entry) returns boolean
+  language sql immutable
+  return case when e.usage_known then greatest(
+    e.input, e.cache_read, e.cache_write_5m, e.cache_write_30m, e.cache_write_1h, e.cache_write_12h,
+    e.input_audio, e.input_image, e.output, e.output_audio, e.output_image,
+    e.web_search, e.web_fetch) > 0
+  else e.status < 400 end;
+
 -- Each figure of one entry that sums are made of, defined once for rollups and raw sums alike.
--- Unpriced is what consumed something, or may have, and has no cost: neither a call that used
--- nothing by the provider's own word, nor a failed one about whose usage nothing was said. In the
--- order of the columns of usage_hour, then the id.
+-- Unpriced is what may be billed and has no cost. In the order of the columns of usage_hour, then
+-- the id.
 create view meterr.entry_figures with (security_invoker) as
   select tenant_id, at, null::bigint as line, key_id, model, answered_model, provider, upstream,
          surface, state, outcome,
@@ -436,18 +445,14 @@ create view meterr.entry_figures with (security_invoker) as
          (state = 'interrupted')::int as interrupted,
          (state <> 'refused' and status >= 400)::int as failed,
          (cost_usd is null and state <> 'refused'
-          and case when usage_known then greatest(
-            input, cache_read, cache_write_5m, cache_write_30m, cache_write_1h, cache_write_12h,
-            input_audio, input_image, output, output_audio, output_image,
-            web_search, web_fetch) > 0
-          else status < 400 end)::int as unpriced,
+          and meterr.may_be_billed(e))::int as unpriced,
          (estimate <> '')::int as estimated,
          (error = 'usage-partial')::int as partial,
          cost_usd,
          input, cache_read, cache_write_5m, cache_write_30m, cache_write_1h, cache_write_12h,
          input_audio, input_image, output, output_audio, output_image, reasoning, web_search,
          web_fetch, id
-    from meterr.ledger_entry;
+    from meterr.ledger_entry e;
 
 -- One line for each group of an hour (UTC). The rule of all that follows: an hour of a tenant either
 -- has a mark in rollup_due, and then its raw rows count, or it has none, and then its lines here are
@@ -1265,6 +1270,7 @@ grant execute on function meterr.exchange_lease(
 grant execute on function meterr.ledger_cost(uuid, uuid, timestamptz, timestamptz) to meterr_app;
 grant execute on function meterr.renew_leases(uuid) to meterr_app;
 grant execute on function meterr.prune_limits() to meterr_app;
+grant execute on function meterr.may_be_billed(meterr.ledger_entry) to meterr_app;
 grant select on meterr.entry_figures to meterr_app;
 grant select on meterr.usage_hour to meterr_app;
 grant select on meterr.usage_day to meterr_app;
