@@ -1,7 +1,8 @@
 """
 How long an answer can be: where its provider stops, and what may come beside it.
 
-A field bounds an answer only if the provider is known to stop there.
+A field bounds an answer only if the provider is known to stop there. A field that it may also stop
+at can never lower a bound, but raises it.
 """
 
 from meterr.gateway.metering.request import RequestFacts
@@ -15,10 +16,10 @@ _ANSWERS_NOTHING = frozenset({"anthropic"})
 
 
 def told_bound(facts: RequestFacts, provider: str) -> int | None:
-    """Return where ``provider`` stops because the caller said so; None if nothing said so."""
-    bound, other = facts.max_output_tokens, facts.max_completion_tokens
-    if other is not None and provider in _STOPS_AT_EITHER and (bound is None or other > bound):
-        bound = other
+    """Return a bound that ``provider`` knows and the caller set; None if nothing is set."""
+    bound = facts.max_output_tokens
+    if not bound and provider in _STOPS_AT_EITHER:
+        bound = facts.max_completion_tokens or bound
     return bound or (bound if provider in _ANSWERS_NOTHING else None)
 
 
@@ -40,6 +41,11 @@ def answer_tokens(
     each = told_bound(facts, provider)
     if each is None:
         each = default if default is not None else window
+    other = facts.max_completion_tokens
+    if other == 0 and provider not in _STOPS_AT_EITHER:
+        other = each = window
+    if other is not None and each is not None:
+        each = max(each, other)
     if provider in _REASONS_BESIDE:
         each = None if each is None or window is None else each + window
     if each is None:
