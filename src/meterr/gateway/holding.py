@@ -11,7 +11,7 @@ from meterr.core.limits import Limit
 from meterr.gateway.admission import Admitted, leaves_tier_open
 from meterr.gateway.applicable import Applicable, applicable
 from meterr.gateway.errors import CallTooLarge, CallUnbounded, PriceUnknown
-from meterr.gateway.metering.bounds import Bounds, bounds_of
+from meterr.gateway.metering.bounds import Bounds, bounds_of, told_bound
 from meterr.gateway.model_name import repeatable
 from meterr.ledger.limits import Ask, Limiter, Reservation
 from meterr.ledger.model import Price
@@ -191,6 +191,13 @@ def _unbounded(admitted: Admitted, bounds: Bounds) -> CallUnbounded:
     model = admitted.facts.model
     if bounds.output_tokens is None:
         field = admitted.output_field or "max_tokens"
+        if told_bound(admitted.facts, admitted.upstream.provider) is not None:
+            return CallUnbounded(
+                f"A limit holds for this call, and reasoning or an unknown field may make its "
+                f"answer longer than {field}, by as much as the context window of '{model}', which "
+                "is not known. Use a model of which it is, or a provider that counts reasoning.",
+                param=field,
+            )
         return CallUnbounded(
             f"A limit holds for this call, and nothing bounds its answer: set {field}, or give the "
             "key a default ('meterr key create --output-tokens-default').",

@@ -112,7 +112,9 @@ def _bounds(
             window=window,
             default=default,
             thinking=found.thinking,
-            predicted=len(body) if found.predicted else 0,
+            # What was predicted and rejected is billed, too.
+            beside=found.thinking_beside + (len(body) if found.predicted else 0),
+            longer=found.longer,
         )
     room = None if output is None else -(-output // TOOL_CALL_TOKENS)
     together = found.calls_together or 0

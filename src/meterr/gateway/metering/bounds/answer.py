@@ -9,8 +9,14 @@ from meterr.gateway.metering.request import RequestFacts
 
 _STOPS_AT_EITHER = frozenset({"anthropic", "azure", "groq", "moonshotai", "openai", "x-ai"})
 """Providers that know ``max_completion_tokens``; all others may pass over it."""
-_REASONS_BESIDE = frozenset({"perplexity", "x-ai"})
-"""Providers whose reasoning is billed beside the answer, and not held to the answer's bound."""
+_REASONS_WITHIN = frozenset(
+    {
+        *("anthropic", "azure", "deepseek", "google", "groq", "mistral", "moonshotai", "openai"),
+        # Servers that people run themselves: whatever is generated counts.
+        *("llama.cpp", "lmstudio", "local", "ollama", "sglang", "vllm"),
+    }
+)
+"""Providers whose reasoning is held to the answer's bound; with others it may come on top."""
 _ANSWERS_NOTHING = frozenset({"anthropic"})
 """Providers to whom 0 means no answer at all; to others it may mean as much as they like."""
 
@@ -30,13 +36,15 @@ def answer_tokens(
     window: int | None,
     default: int | None,
     thinking: int = 0,
-    predicted: int = 0,
+    beside: int = 0,
+    longer: bool = False,
 ) -> int | None:
     """
     Return the most tokens that all answers to a call have together, None if nothing bounds them.
 
     ``default`` bounds each answer of a caller who set no bound, else ``window`` does. ``thinking``
-    is a budget for thinking, ``predicted`` the size of a prediction.
+    is a budget for thinking that the answer's bound may include, ``beside`` what is billed beside
+    the answer; with ``longer`` that may be as much as the window has.
     """
     each = told_bound(facts, provider)
     if each is None:
@@ -46,11 +54,10 @@ def answer_tokens(
         other = each = window
     if other is not None and each is not None:
         each = max(each, other)
-    if provider in _REASONS_BESIDE:
+    if longer or provider not in _REASONS_WITHIN:
         each = None if each is None or window is None else each + window
     if each is None:
         return None
     if thinking >= each:
         each += thinking  # between calls of tools, thinking may have more than the answer
-    # What was predicted and rejected is billed, too.
-    return (each + predicted) * facts.n
+    return (each + beside) * facts.n

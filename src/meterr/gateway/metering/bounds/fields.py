@@ -29,14 +29,14 @@ _CHAT = frozenset(
 _COMPATIBLE = frozenset(
     {
         *("add_generation_prompt", "add_special_tokens", "bad_words", "chat_template_kwargs"),
-        *("continue_final_message", "do_sample", "enable_thinking", "guided_choice"),
+        *("continue_final_message", "do_sample", "guided_choice"),
         *("guided_decoding_backend", "guided_grammar", "guided_json", "guided_regex"),
         *("guided_whitespace_pattern", "ignore_eos", "include_reasoning", "length_penalty"),
         *("include_stop_str_in_output", "min_p", "min_tokens", "priority", "prompt_logprobs"),
         *("prompt_mode", "random_seed", "reasoning", "reasoning_format", "repetition_penalty"),
         *("request_id", "safe_prompt", "separate_reasoning", "skip_special_tokens"),
         *("spaces_between_special_tokens", "stop_token_ids", "structured_outputs"),
-        *("thinking_budget", "tool_stream", "top_a", "top_k", "transforms"),
+        *("tool_stream", "top_a", "top_k", "transforms"),
         *("truncate_prompt_tokens", "typical_p", "usage"),
     }
 )

@@ -21,15 +21,18 @@ class Findings:
     provider explains ``defined`` tools one by one, and something at all if ``explained``. With
     ``elsewhere`` it reads what is not in the body, for each of ``inputs`` apart; with ``boundless``
     nothing bounds the bill; ``cause`` is the field that does it. ``calls_together`` bounds all
-    calls of built-in tools.
+    calls of built-in tools. An answer may think ``thinking_beside`` tokens beside its bound, and is
+    perhaps ``longer`` than that by as much as a window.
     """
 
     def __init__(self, surface: str) -> None:
         self.surface = surface
         self.cause = ""
         self.packed = self.beside = self.defined = self.thinking = 0
+        self.thinking_beside = 0
         self.inputs = 1
         self.boundless = self.elsewhere = self.explained = self.predicted = False
+        self.longer = False
         self.calls_together: int | None = None
         self.classes = set(TEXT_CLASSES)
         self.runs, self.searches, self.fetches = Uses(), Uses(), Uses()

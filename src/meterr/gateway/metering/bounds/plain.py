@@ -53,6 +53,8 @@ class _Chat(Plain):
     functions: list[Function] | UnsetType = UNSET
     response_format: Raw | UnsetType = UNSET
     thinking: ThinkingConfig | UnsetType = UNSET
+    enable_thinking: Literal[False] | None = None
+    thinking_budget: None = None
     modalities: list[Literal["text"]] | None = None
     audio: None = None
     prediction: None = None

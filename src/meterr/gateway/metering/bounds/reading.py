@@ -164,6 +164,17 @@ def _thinking(found: Findings, value: Raw) -> None:
         found.thinking = count
 
 
+def _thinking_on(found: Findings, value: Raw) -> None:
+    found.longer |= bytes(value) not in _NOTHING
+
+
+def _thinking_beside(found: Findings, value: Raw) -> None:
+    budget: Any = read_as(_ANY, value)
+    count = count_of(budget)
+    found.thinking_beside = count or 0
+    found.longer |= count is None
+
+
 def _reasoning(found: Findings, value: Raw) -> None:
     if read_as(_REASONING, value) is None:
         found.boundless = True
@@ -206,6 +217,8 @@ RULES: Mapping[str, Mapping[str, Callable[[Findings, Raw], None]]] = MappingProx
             "functions": _functions,
             "response_format": _explained,
             "thinking": _thinking,
+            "enable_thinking": _thinking_on,
+            "thinking_budget": _thinking_beside,
             "modalities": _modalities,
             "audio": _sound,
             "prediction": _prediction,
