@@ -94,6 +94,16 @@ def test_what_is_read_from_elsewhere_may_fill_the_window(
     assert unknown.cause in fields
 
 
+@pytest.mark.parametrize("surface", [CHAT, RESPONSES, MESSAGES])
+def test_an_unknown_field_may_make_the_answer_as_long_as_the_window(surface: str) -> None:
+    """P3: it may be a bound by another name, or a way to think beside the one that is known."""
+    fields = {"most_tokens": 100_000, BOUND[surface]: 80}
+    assert 80 + WINDOW == bounds(surface, fields).output_tokens
+    assert bounds(surface, fields, window=None).output_tokens is None
+    twice = body_of(surface, fields).replace(b"{", b'{"metadata":{},"metadata":{},', 1)
+    assert 80 + WINDOW < (bounds_of_body(surface, twice).output_tokens or 0)
+
+
 RUNS = [
     ("a search", RESPONSES, {"tools": [{"type": "web_search"}]}),
     ("an unknown tool", RESPONSES, {"tools": [{"type": "x_search", "max_uses": 1}]}),

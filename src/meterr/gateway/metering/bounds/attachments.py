@@ -8,8 +8,6 @@ from meterr.gateway.metering.bounds.shapes import NONE, Strict
 
 IMAGE_TOKENS = 50_000
 """Most tokens of one image: 8 tiles of 5,667 and 2,833 on the dearest list (gpt-4o-mini)."""
-SOUND_BYTES_PER_TOKEN = 8
-"""Base64 bytes that a token of sound has at least: no codec takes less, at 25 tokens a second."""
 
 # Other addresses, such as a document's data in the place of a picture, are not known as pictures.
 PictureUrl = Annotated[str, Meta(pattern=r"^(?:https?://|data:image/)")]

@@ -17,7 +17,7 @@ class Findings:
     """
     What a request of ``surface`` holds beside text.
 
-    Of the body, ``packed`` bytes are not text; pictures and sound take ``beside`` tokens. The
+    Of the body, ``packed`` bytes are not text; pictures take ``beside`` tokens. The
     provider explains ``defined`` tools one by one, and something at all if ``explained``. With
     ``elsewhere`` it reads what is not in the body, for each of ``inputs`` apart; with ``boundless``
     nothing bounds the bill; ``cause`` is the field that does it. ``calls_together`` bounds all

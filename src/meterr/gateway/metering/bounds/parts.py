@@ -9,7 +9,6 @@ from msgspec import Raw
 
 from meterr.gateway.metering.bounds.attachments import (
     IMAGE_TOKENS,
-    SOUND_BYTES_PER_TOKEN,
     ChatFile,
     ChatImage,
     Document,
@@ -161,7 +160,7 @@ def _note_part(found: Findings, part: object, value: Raw) -> None:
             found.classes.add("input_image")
         case Sound():
             found.packed += part.packed
-            found.beside += -(-part.packed // SOUND_BYTES_PER_TOKEN)
+            found.elsewhere = True  # a low rate puts hours into few bytes
             found.classes.add("input_audio")
         case ChatFile() | InputFile() | Document():
             found.packed += part.packed

@@ -59,7 +59,7 @@ def read_closely(surface: str, body: bytes) -> Findings:
     members = _members(body)
     if members is None:
         found.note_anything()
-        found.predicted = True
+        found.predicted = found.longer = True
         found.boundless = _may_be_boundless(surface, body)
         return found
     if surface == "openai.responses" and "max_tool_calls" in members:
@@ -115,6 +115,10 @@ def _may_be_boundless(surface: str, body: bytes) -> bool:
 
 
 def _unknown(found: Findings, _: Raw) -> None:
+    found.elsewhere = found.longer = True
+
+
+def _remembered(found: Findings, _: Raw) -> None:
     found.elsewhere = True
 
 
@@ -231,8 +235,8 @@ RULES: Mapping[str, Mapping[str, Callable[[Findings, Raw], None]]] = MappingProx
             "text": _explained,
             "reasoning": _reasoning,
             "max_tool_calls": _nothing,
-            "previous_response_id": _unknown,
-            "conversation": _unknown,
+            "previous_response_id": _remembered,
+            "conversation": _remembered,
             "prompt": _prompt,
         },
         "anthropic.messages": {
@@ -245,7 +249,7 @@ RULES: Mapping[str, Mapping[str, Callable[[Findings, Raw], None]]] = MappingProx
             "mcp_servers": _servers,
             "container": _container,
             "inference_geo": _place,
-            "thread": _unknown,
+            "thread": _remembered,
         },
         "openai.embeddings": {"input": _inputs},
     }
