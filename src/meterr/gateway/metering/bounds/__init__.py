@@ -14,6 +14,7 @@ from meterr.gateway.metering.bounds.answer import answer_tokens, told_bound
 from meterr.gateway.metering.bounds.findings import Findings
 from meterr.gateway.metering.bounds.plain import plain
 from meterr.gateway.metering.bounds.reading import read_closely
+from meterr.gateway.metering.bounds.rendering import may_hold_calls, rendering_tokens
 from meterr.gateway.metering.request import RequestFacts
 from meterr.ledger.worst_case import TEXT_CLASSES, Most
 
@@ -80,7 +81,8 @@ def bounds_of(
     ``window`` is the model's context window in tokens, if known. ``output_default`` bounds each
     answer of a caller who set no bound.
     """
-    text = plain(surface, body)
+    has_calls = may_hold_calls(surface, body)
+    text = plain(surface, body, has_calls=has_calls)
     if text is None:
         return _bounds(read_closely(surface, body), body, facts, provider, window, output_default)
     output: int | None = 0
@@ -92,8 +94,12 @@ def bounds_of(
             default=output_default,
             thinking=text.thinking_tokens or 0,
         )
-    explained = TOOLS_TOKENS if text.is_explained else 0
-    return Bounds(len(body) + TEMPLATE_TOKENS + explained, output)
+    tokens = len(body) + TEMPLATE_TOKENS
+    if text.is_explained:
+        tokens += TOOLS_TOKENS
+    if text.is_explained or has_calls:
+        tokens += rendering_tokens(body)
+    return Bounds(tokens, output)
 
 
 def _bounds(
@@ -119,7 +125,7 @@ def _bounds(
     room = None if output is None else -(-output // TOOL_CALL_TOKENS)
     together = found.calls_together or 0
     runs = found.runs.most(together, room)
-    reading = _once_read(found, len(body), window)
+    reading = _once_read(found, body, window)
     return Bounds(
         None if reading is None or runs is None or found.boundless else reading * (1 + runs),
         output,
@@ -131,9 +137,11 @@ def _bounds(
     )
 
 
-def _once_read(found: Findings, size: int, window: int | None) -> int | None:
+def _once_read(found: Findings, body: bytes, window: int | None) -> int | None:
     """Return the most that one sampling reads, None if nothing bounds it."""
-    text = size - found.packed + TEMPLATE_TOKENS
+    text = len(body) - found.packed + TEMPLATE_TOKENS
+    if found.explained or may_hold_calls(found.surface, body):
+        text += rendering_tokens(body)
     text += TOOLS_TOKENS * (found.explained + found.defined)
     if not found.elsewhere:
         return text + (found.beside if window is None else min(found.beside, window))

@@ -17,6 +17,7 @@ from msgspec import UNSET, Meta, Raw, UnsetType
 from meterr.gateway.metering.ambiguity import disguised
 from meterr.gateway.metering.bounds.fields import BOUNDLESS, HARMLESS
 from meterr.gateway.metering.bounds.options import Edits, Reasoning, ThinkingConfig
+from meterr.gateway.metering.bounds.rendering import Shallow
 from meterr.gateway.metering.bounds.shapes import (
     NONE,
     ChatMessage,
@@ -46,12 +47,17 @@ class Plain(Strict):
         """The budget for thinking, 0 for none; None where nothing is said of thinking."""
         return None
 
+    @property
+    def calls(self) -> int:
+        """How many earlier calls of tools there are that have their arguments as a string."""
+        return 0
+
 
 class _Chat(Plain):
     messages: list[ChatMessage[ChatParts]]
     tools: list[ChatTool] | UnsetType = UNSET
     functions: list[Function] | UnsetType = UNSET
-    response_format: Raw | UnsetType = UNSET
+    response_format: Shallow | UnsetType = UNSET
     thinking: ThinkingConfig | UnsetType = UNSET
     enable_thinking: Literal[False] | None = None
     thinking_budget: None = None
@@ -59,6 +65,12 @@ class _Chat(Plain):
     audio: None = None
     prediction: None = None
     web_search_options: None = None
+
+    @property
+    def calls(self) -> int:
+        return sum(
+            len(each.tool_calls or ()) + (each.function_call is not None) for each in self.messages
+        )
 
     @property
     def is_explained(self) -> bool:
@@ -73,12 +85,17 @@ class _Responses(Plain):
     input: str | list[Item[ItemParts]] = ""
     instructions: str | None = None
     tools: list[ItemTool] | UnsetType = UNSET
-    text: Raw | UnsetType = UNSET
+    text: Shallow | UnsetType = UNSET
     reasoning: Reasoning | None = None
     max_tool_calls: Raw = NONE
     previous_response_id: None = None
     conversation: None = None
     prompt: None = None
+
+    @property
+    def calls(self) -> int:
+        items = () if isinstance(self.input, str) else self.input
+        return sum(each.arguments is not None for each in items)
 
     @property
     def is_explained(self) -> bool:
@@ -90,7 +107,7 @@ class _Messages(Plain):
     system: str | list[Text] | None = None
     tools: list[MessagesTool] | UnsetType = UNSET
     thinking: ThinkingConfig | UnsetType = UNSET
-    output_config: Raw | UnsetType = UNSET
+    output_config: Shallow | UnsetType = UNSET
     context_management: Edits | None = None
     mcp_servers: _Empty | None = None
     container: None = None
@@ -138,8 +155,12 @@ PLAIN_BYTES_MAX = 4 * 1024 * 1024
 """More text than a million tokens have: what makes a body longer is found by a closer reading."""
 
 
-def plain(surface: str, body: bytes) -> Plain | None:
-    """Return ``body`` if it is text and nothing else, None if it has to be looked at closer."""
+def plain(surface: str, body: bytes, *, has_calls: bool) -> Plain | None:
+    """
+    Return ``body`` if it is text and nothing else, None if it has to be looked at closer.
+
+    ``has_calls`` says whether it may hold earlier calls of tools.
+    """
     if len(body) > PLAIN_BYTES_MAX:
         return None
     try:
@@ -150,5 +171,8 @@ def plain(surface: str, body: bytes) -> Plain | None:
     if found.thinking_tokens is not None and (
         body.count(b'"budget_tokens"') > 1 or disguised(body)
     ):
+        return None
+    # Of arguments in a string, only the last were looked into.
+    if has_calls and (body.count(b'"arguments"') > found.calls or disguised(body)):
         return None
     return found

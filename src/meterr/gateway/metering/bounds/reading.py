@@ -25,6 +25,7 @@ from meterr.gateway.metering.bounds.parts import (
     read_text_or_parts,
 )
 from meterr.gateway.metering.bounds.plain import PLAIN_BYTES_MAX
+from meterr.gateway.metering.bounds.rendering import is_shallow
 from meterr.gateway.metering.bounds.tool_list import read_tools
 from meterr.gateway.metering.bounds.tool_shapes import AnyTool, Function
 from meterr.gateway.metering.bounds.uses import count_of
@@ -126,8 +127,9 @@ def _nothing(_: Findings, __: Raw) -> None:
     """What this field says was read before all others."""
 
 
-def _explained(found: Findings, _: Raw) -> None:
+def _explained(found: Findings, value: Raw) -> None:
     found.explained = True
+    found.elsewhere |= not is_shallow(value)
 
 
 def _functions(found: Findings, value: Raw) -> None:

@@ -4,13 +4,15 @@ The shapes of messages, their parts and items, as each surface writes them.
 Strict shapes are the allow-list: what decodes into one holds nothing but what is written here. The
 decoder checks every value against its shape, also that of a field which occurs again and is then
 forgotten, so text that decodes is text in all its readings. ``Raw`` stands for values that are text
-to a provider whatever they hold: schemas, arguments of calls, metadata.
+to a provider whatever they hold, ``Shallow`` for those that it may write out anew.
 """
 
 from typing import Annotated, Generic, Literal, TypeVar
 
 import msgspec
 from msgspec import Raw
+
+from meterr.gateway.metering.bounds.rendering import Shallow, check_arguments
 
 NONE = Raw()
 Part = TypeVar("Part")
@@ -34,11 +36,29 @@ class Refusal(Strict, tag="refusal"):
     refusal: str
 
 
+class Called(Strict):
+    """A function, and what it was called with."""
+
+    name: str | None = None
+    arguments: Shallow = None
+
+    def __post_init__(self) -> None:
+        if isinstance(self.arguments, str):
+            check_arguments(self.arguments)
+
+
+class CustomCalled(Strict):
+    """A tool that takes text, and what it was called with."""
+
+    name: str | None = None
+    input: str | None = None
+
+
 class ChatCall(Strict):
     """An earlier call of one of the caller's tools."""
 
-    function: Raw = NONE
-    custom: Raw = NONE
+    function: Called | None = None
+    custom: CustomCalled | None = None
     id: str | None = None
     type: Literal["function", "custom"] | None = None
     index: int | None = None
@@ -52,7 +72,7 @@ class ChatMessage(Strict, Generic[Part]):
     name: str | None = None
     tool_calls: list[ChatCall] | None = None
     tool_call_id: str | None = None
-    function_call: Raw = NONE
+    function_call: Called | None = None
     refusal: str | None = None
     reasoning: str | None = None
     reasoning_content: str | None = None
@@ -116,6 +136,9 @@ class Item(Strict, Generic[Part]):
     caller: Raw = NONE
     is_async: bool | None = msgspec.field(default=None, name="async")
 
+    def __post_init__(self) -> None:
+        check_arguments(self.arguments)
+
 
 class NamedItem(Item[Part], Generic[Part]):
     """An item that may be known to the provider by its name."""
@@ -156,7 +179,7 @@ class ToolUse(Strict, tag="tool_use"):
 
     id: str
     name: str
-    input: Raw
+    input: Shallow
     cache_control: Raw = NONE
     caller: Raw = NONE
     toolset_name: str | None = None

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta, Raw
 
+from meterr.gateway.metering.bounds.rendering import Shallow
 from meterr.gateway.metering.bounds.shapes import NONE, Strict
 
 
@@ -14,7 +15,7 @@ class Function(Strict):
 
     name: str
     description: str | None = None
-    parameters: Raw = NONE
+    parameters: Shallow = None
     strict: bool | None = None
 
 
@@ -29,7 +30,7 @@ class ChatFunction(Strict, tag="function"):
 class ChatCustom(Strict, tag="custom"):
     """A tool of the caller that takes text."""
 
-    custom: Raw
+    custom: Shallow
 
 
 ChatTool = ChatFunction | ChatCustom
@@ -41,9 +42,9 @@ class ItemTool(Strict):
     type: Literal["function", "custom", "namespace"]
     name: str
     description: str | None = None
-    parameters: Raw = NONE
-    output_schema: Raw = NONE
-    format: Raw = NONE
+    parameters: Shallow = None
+    output_schema: Shallow = None
+    format: Shallow = None
     strict: bool | None = None
     defer_loading: bool | None = None
     allowed_callers: Raw = NONE
@@ -55,14 +56,14 @@ class MessagesTool(Strict):
     """A tool of the caller, as the messages surface writes it."""
 
     name: str
-    input_schema: Raw
+    input_schema: Shallow
     type: Literal["custom"] | None = None
     description: str | None = None
     cache_control: Raw = NONE
     strict: bool | None = None
     defer_loading: bool | None = None
     eager_input_streaming: bool | None = None
-    input_examples: Raw = NONE
+    input_examples: Shallow = None
     allowed_callers: Raw = NONE
 
 
@@ -87,7 +88,7 @@ class DefinedTool(Strict):
     display_width_px: int | None = None
     enable_zoom: bool | None = None
     environment: str | None = None
-    input_examples: Raw = NONE
+    input_examples: Shallow = None
     max_characters: int | None = None
     strict: bool | None = None
 
