@@ -173,10 +173,11 @@ def _refuse_what_never_fits(tokens_max: int, bounds: Bounds, request_bytes: int)
     """
     Refuse a call that a rate of tokens could not hold if nothing else ran.
 
-    Judged by the least that its prompt takes: the bound by bytes is several times what most text
+    Judged by the least that its prompt's text takes: the bound by bytes is several times what most
     takes, and a call between the two may have a whole minute for itself.
     """
-    prompt = min(bounds.input_tokens or 0, request_bytes // _BYTES_PER_TOKEN_MAX)
+    text = (request_bytes - bounds.packed) // _BYTES_PER_TOKEN_MAX
+    prompt = min(bounds.input_tokens or 0, text)
     tokens = prompt + (bounds.output_tokens or 0)
     if tokens > tokens_max:
         raise CallTooLarge(

@@ -41,6 +41,7 @@ class Bounds(NamedTuple):
 
     Tokens may be billed in any of ``classes``, with ``unseen`` in any class that has a price.
     ``cause`` is the field because of which more may be read than the body, or nothing is bounded.
+    ``packed`` bytes of the body are pictures, sound and files.
     """
 
     input_tokens: int | None
@@ -50,10 +51,11 @@ class Bounds(NamedTuple):
     web_fetches: int | None = 0
     unseen: bool = False
     cause: str = ""
+    packed: int = 0
 
     def most(self) -> Most | None:
         """Return the bounds for pricing, or None when one is missing."""
-        tokens_in, tokens_out, classes, searches, fetches, unseen, _ = self
+        tokens_in, tokens_out, classes, searches, fetches, unseen, *_ = self
         if tokens_in is None or tokens_out is None or searches is None or fetches is None:
             return None
         return Most(tokens_in, tokens_out, classes, searches, fetches, unseen)
@@ -134,6 +136,7 @@ def _bounds(
         found.fetches.most(together, room),
         unseen=found.elsewhere,
         cause=found.cause,
+        packed=found.packed,
     )
 
 

@@ -6,6 +6,7 @@ they like: 9e15 as 9000000000000000.0. So marks count more than their bytes, and
 nested deeply, or has a large float, is none of text.
 """
 
+from types import GenericAlias
 from typing import Annotated, Any
 
 import msgspec
@@ -25,7 +26,7 @@ def _shallow(depth: int) -> Any:
     scalar: Any = str | int | _PLAIN_FLOAT | bool | None
     value = scalar
     for _ in range(depth):
-        value = scalar | list[value] | dict[str, value]
+        value = scalar | GenericAlias(list, value) | GenericAlias(dict, (str, value))
     return value
 
 
