@@ -4,10 +4,12 @@ from typing import Annotated
 
 from msgspec import Meta, Raw
 
-from meterr.gateway.metering.bounds.shapes import NONE, Strict
+from meterr.gateway.metering.bounds.shapes import NONE, ContentSource, Strict, TextSource
 
 IMAGE_TOKENS = 50_000
 """Most tokens of one image: 8 tiles of 5,667 and 2,833 on the dearest list (gpt-4o-mini)."""
+
+_UNCITED = frozenset({b"", b"null"})
 
 # Other addresses, such as a document's data in the place of a picture, are not known as pictures.
 PictureUrl = Annotated[str, Meta(pattern=r"^(?:https?://|data:image/)")]
@@ -124,13 +126,19 @@ class InputFile(Strict, tag="input_file"):
 
 
 class Document(Strict, tag="document"):
-    """A document in a message of the messages surface."""
+    """A document in a message of the messages surface; its text may stand in the body."""
 
-    source: _Base64 | _Url | _FileId
+    source: _Base64 | _Url | _FileId | TextSource | ContentSource
     title: str | None = None
     context: str | None = None
     citations: Raw = NONE
     cache_control: Raw = NONE
+
+    @property
+    def is_here(self) -> bool:
+        """Whether all that is read stands in the body: citations number each sentence of a text."""
+        source, cites = self.source, bytes(self.citations) not in _UNCITED
+        return isinstance(source, ContentSource) or (isinstance(source, TextSource) and not cites)
 
     @property
     def packed(self) -> int:

@@ -34,7 +34,7 @@ _COMPATIBLE = frozenset(
         *("guided_whitespace_pattern", "ignore_eos", "include_reasoning", "length_penalty"),
         *("include_stop_str_in_output", "min_p", "min_tokens", "priority", "prompt_logprobs"),
         *("prompt_mode", "random_seed", "reasoning", "reasoning_format", "repetition_penalty"),
-        *("request_id", "safe_prompt", "separate_reasoning", "skip_special_tokens"),
+        *("request_id", "safe_prompt", "separate_reasoning", "session_id", "skip_special_tokens"),
         *("spaces_between_special_tokens", "stop_token_ids", "structured_outputs"),
         *("tool_stream", "top_a", "top_k", "transforms"),
         *("truncate_prompt_tokens", "typical_p", "usage"),

@@ -29,6 +29,7 @@ class ThinkingConfig(Strict):
 
     type: str | None = None
     budget_tokens: int | None = None
+    clear_thinking: bool | None = None
     display: Raw = NONE
     block_binding: Raw = NONE
 

@@ -25,6 +25,7 @@ from meterr.gateway.metering.bounds.shapes import (
     Message,
     NamedItem,
     RedactedThinking,
+    SearchResult,
     Text,
     Thinking,
     ToolResult,
@@ -35,7 +36,16 @@ _Shape = TypeVar("_Shape")
 
 _CHAT = ChatParts | ChatImage | Sound | ChatFile
 _ITEMS = ItemParts | InputImage | InputFile
-_MESSAGES = Text | Thinking | RedactedThinking | ToolUse | ToolResult[Raw] | Image | Document
+_MESSAGES = (
+    Text
+    | Thinking
+    | RedactedThinking
+    | ToolUse
+    | ToolResult[Raw]
+    | SearchResult[Raw]
+    | Image
+    | Document
+)
 _PARTS: Mapping[str, msgspec.json.Decoder[Any]] = MappingProxyType(
     {
         "openai.chat": msgspec.json.Decoder(_CHAT),
@@ -162,6 +172,8 @@ def _note_part(found: Findings, part: object, value: Raw) -> None:
             found.packed += part.packed
             found.elsewhere = True  # a low rate puts hours into few bytes
             found.classes.add("input_audio")
+        case Document(is_here=True) | SearchResult():
+            found.explained = True  # how to cite them
         case ChatFile() | InputFile() | Document():
             found.packed += part.packed
             found.elsewhere = True

@@ -10,12 +10,13 @@ to a provider whatever they hold, ``Shallow`` for those that it may write out an
 from typing import Annotated, Generic, Literal, TypeVar
 
 import msgspec
-from msgspec import Raw
+from msgspec import UNSET, Raw, UnsetType
 
 from meterr.gateway.metering.bounds.rendering import Shallow, check_arguments
 
 NONE = Raw()
 Part = TypeVar("Part")
+Cited = TypeVar("Cited")
 
 
 class Strict(msgspec.Struct, forbid_unknown_fields=True, gc=False):
@@ -41,6 +42,7 @@ class Called(Strict):
 
     name: str | None = None
     arguments: Shallow = None
+    parsed_arguments: Shallow = None
 
     def __post_init__(self) -> None:
         if isinstance(self.arguments, str):
@@ -54,6 +56,14 @@ class CustomCalled(Strict):
     input: str | None = None
 
 
+class _Signature(Strict):
+    thought_signature: str | None = None
+
+
+class _Extra(Strict):
+    google: _Signature | None = None
+
+
 class ChatCall(Strict):
     """An earlier call of one of the caller's tools."""
 
@@ -61,6 +71,21 @@ class ChatCall(Strict):
     custom: CustomCalled | None = None
     id: str | None = None
     type: Literal["function", "custom"] | None = None
+    index: int | None = None
+    extra_content: _Extra | None = None
+    provider_specific_fields: dict[str, str | None] | None = None
+
+
+class ReasoningDetail(Strict):
+    """Reasoning of an earlier answer, as OpenRouter writes it."""
+
+    type: Literal["reasoning.text", "reasoning.summary", "reasoning.encrypted"]
+    text: str | None = None
+    summary: str | None = None
+    data: str | None = None
+    signature: str | None = None
+    format: str | None = None
+    id: str | None = None
     index: int | None = None
 
 
@@ -76,6 +101,10 @@ class ChatMessage(Strict, Generic[Part]):
     refusal: str | None = None
     reasoning: str | None = None
     reasoning_content: str | None = None
+    reasoning_details: list[ReasoningDetail] | None = None
+    parsed: Shallow = None
+    extra_content: _Extra | None = None
+    provider_specific_fields: dict[str, str | None] | None = None
     audio: None = None
     annotations: Annotated[list[None], msgspec.Meta(max_length=0)] | None = None
     cache_control: Raw = NONE
@@ -96,6 +125,7 @@ class OutputText(Strict, tag="output_text"):
     text: str
     annotations: Raw = NONE
     logprobs: Raw = NONE
+    parsed: Shallow = None
 
 
 class ReasoningText(Strict, tag="reasoning_text"):
@@ -110,6 +140,15 @@ class SummaryText(Strict, tag="summary_text"):
     text: str
 
 
+class _ShellAction(Strict):
+    type: Literal["exec"]
+    command: list[str]
+    env: dict[str, str] | None = None
+    timeout_ms: int | None = None
+    user: str | None = None
+    working_directory: str | None = None
+
+
 class Item(Strict, Generic[Part]):
     """One item of the responses surface's input, and all of it."""
 
@@ -119,11 +158,15 @@ class Item(Strict, Generic[Part]):
         "function_call_output",
         "custom_tool_call",
         "custom_tool_call_output",
+        "local_shell_call",
+        "local_shell_call_output",
         "reasoning",
     ] = "message"
     role: Literal["system", "developer", "user", "assistant"] | None = None
     content: str | list[Part] | None = None
     arguments: str | None = None
+    parsed_arguments: Shallow = None
+    action: _ShellAction | None = None
     output: str | list[Part] | None = None
     input: str | None = None
     encrypted_content: str | None = None
@@ -149,7 +192,12 @@ class NamedItem(Item[Part], Generic[Part]):
     def is_whole(self) -> bool:
         """Whether the item is here, and not only the name of one that the provider remembers."""
         return self.id is None or bool(
-            self.content or self.arguments or self.output or self.input or self.encrypted_content
+            self.content
+            or self.arguments
+            or self.action
+            or self.output
+            or self.input
+            or self.encrypted_content
         )
 
 
@@ -172,6 +220,45 @@ class RedactedThinking(Strict, tag="redacted_thinking"):
     """Thinking of an earlier answer, encrypted."""
 
     data: str
+
+
+class Uncited(Strict):
+    """Citations that are switched off: switched on, the provider explains them."""
+
+    enabled: Literal[False] | None = None
+
+
+class SearchResult(Strict, Generic[Cited], tag="search_result"):
+    """What a search by the caller found."""
+
+    source: str
+    title: str
+    content: list[Text]
+    citations: Cited | UnsetType = UNSET
+    cache_control: Raw = NONE
+
+
+class TextSource(Strict, tag="text"):
+    """The text of a document."""
+
+    data: str
+    media_type: str | None = None
+
+
+class ContentSource(Strict, tag="content"):
+    """The text of a document, in pieces."""
+
+    content: str | list[Text]
+
+
+class TextDocument(Strict, tag="document"):
+    """A document of text, in a message of the messages surface."""
+
+    source: TextSource | ContentSource
+    title: str | None = None
+    context: str | None = None
+    citations: Uncited | None = None
+    cache_control: Raw = NONE
 
 
 class ToolUse(Strict, tag="tool_use"):
@@ -206,5 +293,14 @@ class Message(Strict, Generic[Part]):
 
 ChatParts = ChatText | Refusal
 ItemParts = InputText | OutputText | Refusal | ReasoningText
-MessageParts = Text | Thinking | RedactedThinking | ToolUse | ToolResult[Text]
+ResultParts = Text | SearchResult[Uncited | None] | TextDocument
+MessageParts = (
+    Text
+    | Thinking
+    | RedactedThinking
+    | ToolUse
+    | SearchResult[Uncited | None]
+    | TextDocument
+    | ToolResult[ResultParts]
+)
 """The parts of each surface that are text and nothing else."""
