@@ -190,18 +190,19 @@ def _refuse_what_never_fits(tokens_max: int, bounds: Bounds, request_bytes: int)
 
 def _unbounded(admitted: Admitted, bounds: Bounds) -> CallUnbounded:
     model = admitted.facts.model
-    if bounds.output_tokens is None:
-        field = admitted.output_field or "max_tokens"
-        if told_bound(admitted.facts, admitted.upstream.provider) is not None:
-            return CallUnbounded(
-                f"A limit holds for this call, and reasoning or an unknown field may make its "
-                f"answer longer than {field}, by as much as the context window of '{model}', which "
-                "is not known. Use a model of which it is, or a provider that counts reasoning.",
-                param=field,
-            )
+    field = admitted.output_field or "max_tokens"
+    is_told = told_bound(admitted.facts, admitted.upstream.provider) is not None
+    if bounds.output_tokens is None and not is_told:
         return CallUnbounded(
             f"A limit holds for this call, and nothing bounds its answer: set {field}, or give the "
             "key a default ('meterr key create --output-tokens-default').",
+            param=field,
+        )
+    if bounds.output_tokens is None and not bounds.cause:
+        return CallUnbounded(
+            f"A limit holds for this call, and its reasoning may come on top of {field}, by as "
+            f"much as the context window of '{model}', which is not known. Use a provider that "
+            "is known to count it.",
             param=field,
         )
     cause = repeatable(bounds.cause)
