@@ -88,12 +88,14 @@ def test_a_lost_process_is_given_up_after_it_was_silent_for_a_while(
 def test_a_process_whose_journal_is_here_is_left_to_the_drain(
     meterr: CommandLine, dsn: str, tenant: str, budget: str
 ) -> None:
-    """P2: its calls are not lost, so nobody gives them up by mistake; not even by force."""
+    """P2: its calls are not lost, so nobody gives them up; not by force, nor by other letters."""
     process = borrow(dsn, tenant, budget, 1)
     folder = Path(meterr.environment["METERR_DATA_DIR"]) / "journal" / process
     folder.mkdir(parents=True)
-    refused = meterr("limit", "release", process, "--force")
-    assert (2, True) == (refused.status, "start meterr with this data directory" in refused.err)
+    for name in (process, process.upper()):
+        refused = meterr("limit", "release", name, "--force")
+        assert (2, True) == (refused.status, "start meterr with this data directory" in refused.err)
+    assert [process] == [row[0] for row in held(meterr, process.upper())]
     folder.rmdir()
     meterr.ok("limit", "release", process, "--force")
 
@@ -103,6 +105,10 @@ def test_a_process_that_never_borrowed_is_not_found(meterr: CommandLine, process
     """A name that was mistyped closes nothing."""
     refused = meterr("limit", "release", process)
     assert (1, True) == (refused.status, "no such process" in refused.err)
+
+
+def held(meterr: CommandLine, process: str) -> list[list[str]]:
+    return meterr.ok("limit", "leases", "--process", process).rows
 
 
 def remaining(meterr: CommandLine) -> Decimal:

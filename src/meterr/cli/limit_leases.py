@@ -43,10 +43,15 @@ _COLUMNS = (
 )
 
 
+def _canonical(_context: click.Context, _param: click.Parameter, name: str | None) -> str | None:
+    """Return a process's name as PostgreSQL and the journal's folders write it."""
+    return name and name.lower()
+
+
 @click.command("leases")
 @with_settings
 @click.option("--tenant", help="Tenant, by name [default: all].")
-@click.option("--process", help="Only what this process holds.")
+@click.option("--process", callback=_canonical, help="Only what this process holds.")
 @click.option("--json", "as_json", is_flag=True, help="Write JSON; amounts exact.")
 def leases(
     config_file: Path | None,
@@ -68,7 +73,7 @@ def leases(
 
 @click.command("release")
 @with_settings
-@click.argument("process")
+@click.argument("process", callback=_canonical)
 @click.option("--force", is_flag=True, help="Even if it gave a sign of life a moment ago.")
 @click.option("--json", "as_json", is_flag=True, help="Write JSON; amounts exact.")
 def release(
