@@ -1176,8 +1176,8 @@ begin
 end
 $$;
 
--- Windows that ended more than 62 days ago, what was lent from them, and processes that ended as long
--- ago. Events stay.
+-- Windows that ended more than 62 days ago, what was lent from them, and processes that fell silent as
+-- long ago. Events stay, and so do closed processes: none of them may ever borrow again.
 create function meterr.prune_limits() returns integer
   language plpgsql security definer
   set search_path = pg_catalog, pg_temp
@@ -1205,7 +1205,7 @@ begin
   )
   select count(*) into pruned from closed;
   delete from meterr.limit_process p
-   where coalesce(p.closed_at, p.seen_at) < now() - interval '62 days'
+   where p.closed_at is null and p.seen_at < now() - interval '62 days'
      and not exists (select from meterr.limit_lease l where l.process = p.process);
   return pruned;
 end
