@@ -1,5 +1,6 @@
 """``meterr limit leases`` and ``release``: who holds what, and giving up a process that is lost."""
 
+import re
 import uuid
 from decimal import Decimal
 from pathlib import Path
@@ -23,14 +24,15 @@ def budget(meterr: CommandLine, tenant: str) -> str:
     return str(made.items[0]["limit_id"])
 
 
-def borrow(dsn: str, tenant: str, limit_id: str, usd: int) -> str:
-    """Let a new process borrow of a total; return its name."""
-    process = str(uuid.uuid4())
+def borrow(
+    dsn: str, tenant: str, limit_id: str, usd: int, process: str = "", start: str = "epoch"
+) -> str:
+    """Let a process, a new one unless named, borrow of a window; return its name."""
+    process = process or str(uuid.uuid4())
     with psycopg.connect(dsn, options="-c role=meterr_app") as connection:
         connection.execute(
-            "select meterr.exchange_lease(%s, %s, 'epoch', 'infinity', %s, null, 0, 0, 0,"
-            " %s, %s, %s)",
-            [tenant, limit_id, process, usd, usd, usd],
+            "select meterr.exchange_lease(%s, %s, %s, 'infinity', %s, null, 0, 0, 0, %s, %s, %s)",
+            [tenant, limit_id, start, process, usd, usd, usd],
         )
     return process
 
@@ -78,22 +80,53 @@ def test_a_lost_process_is_given_up_after_it_was_silent_for_a_while(
     fall_silent(admin, lost, 11)
     done = meterr.ok("limit", "release", lost)
     assert [lost] == [row[0] for row in done.rows]
-    assert "1 USD can be spent again. Given up: calls of this process" in done.err
+    assert f"1 USD of budget {budget} (per total) can be spent again.\nGiven up: calls" in done.err
     assert before == remaining(meterr)
     assert [] == meterr.ok("limit", "leases").rows
     again = meterr("limit", "release", lost)
     assert (2, True) == (again.status, "was closed at" in again.err)
 
 
+def test_only_what_somebody_can_spend_is_said_to_come_back(
+    meterr: CommandLine, dsn: str, admin: str, tenant: str, budget: str
+) -> None:
+    """Each budget its own; not of a window that is over, a rule that ended or an overdrawn one."""
+    made = [
+        str(
+            meterr.ok("budget", "set", "5", *terms, "--tenant", "acme", "--json").items[0][
+                "limit_id"
+            ]
+        )
+        for terms in (
+            ("--per", "day"),
+            ("--per", "total", "--model", "ended"),
+            ("--per", "total", "--model", "over"),
+        )
+    ]
+    past, ended, over = made
+    process = borrow(dsn, tenant, budget, 1)
+    for limit_id, start in ((past, "2020-01-01"), (ended, "epoch"), (over, "epoch")):
+        borrow(dsn, tenant, limit_id, 2, process=process, start=start)
+    meterr.ok("budget", "end", ended, "--tenant", "acme")
+    meterr.ok("budget", "set", "0", "--per", "total", "--model", "over", "--tenant", "acme")
+    done = meterr.ok("limit", "release", process, "--force")
+    assert [budget] == re.findall(r"1 USD of budget (\S+)", done.err)
+    assert 1 == done.err.count("can be spent again")
+    for limit_id in (past, over):
+        meterr.ok("budget", "end", limit_id, "--tenant", "acme")
+
+
 def test_a_process_whose_journal_is_here_is_left_to_the_drain(
     meterr: CommandLine, dsn: str, tenant: str, budget: str
 ) -> None:
-    """P2: its calls are not lost, so nobody gives them up by mistake; not even by force."""
+    """P2: its calls are not lost, so nobody gives them up; not by force, nor by other letters."""
     process = borrow(dsn, tenant, budget, 1)
     folder = Path(meterr.environment["METERR_DATA_DIR"]) / "journal" / process
     folder.mkdir(parents=True)
-    refused = meterr("limit", "release", process, "--force")
-    assert (2, True) == (refused.status, "start meterr with this data directory" in refused.err)
+    for name in (process, process.upper()):
+        refused = meterr("limit", "release", name, "--force")
+        assert (2, True) == (refused.status, "start meterr with this data directory" in refused.err)
+    assert [process] == [row[0] for row in held(meterr, process.upper())]
     folder.rmdir()
     meterr.ok("limit", "release", process, "--force")
 
@@ -103,6 +136,10 @@ def test_a_process_that_never_borrowed_is_not_found(meterr: CommandLine, process
     """A name that was mistyped closes nothing."""
     refused = meterr("limit", "release", process)
     assert (1, True) == (refused.status, "no such process" in refused.err)
+
+
+def held(meterr: CommandLine, process: str) -> list[list[str]]:
+    return meterr.ok("limit", "leases", "--process", process).rows
 
 
 def remaining(meterr: CommandLine) -> Decimal:

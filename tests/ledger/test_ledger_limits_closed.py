@@ -164,26 +164,27 @@ class TestSignsOfLife:
             await key.limiter.renew()
             assert [(1, True)] == house.admin(seen)
 
-    async def test_processes_are_forgotten_62_days_after_their_end(self, house: House) -> None:
-        """Or after their last sign of life, unless they still hold something."""
+    async def test_a_process_is_forgotten_after_62_days_of_silence_but_not_once_closed(
+        self, house: House
+    ) -> None:
+        """One that holds something stays too; one that was closed may never borrow again."""
         budget = await house.rule(Measure.USD, "5", Span.TOTAL)
-        old, holding = str(uuid.uuid4()), str(uuid.uuid4())
+        silent, closed, holding = (str(uuid.uuid4()) for _ in range(3))
         async with connected(house, "meterr_app") as (one,):
+            await one.execute(SQL["renew_leases"], {"process": silent})
             await borrow(one, house, budget, holding)
-            house.admin("select meterr.close_process(%s)", old)
-            house.admin("select meterr.close_process(%s)", str(uuid.uuid4()))
+            house.admin("select meterr.close_process(%s)", closed)
+            long_ago = "now() - interval '63 days'"
+            house.admin(f"update meterr.limit_process set seen_at = {long_ago}")
             house.admin(
-                "update meterr.limit_process set seen_at = now() - interval '63 days', closed_at ="
-                " case process when %s then now() - interval '63 days' else closed_at end",
-                old,
+                f"update meterr.limit_process set closed_at = {long_ago} where process = %s", closed
             )
             await one.execute(SQL["prune_limits"])
-        left = [
-            str(process) for (process,) in house.admin("select process from meterr.limit_process")
-        ]
+            with pytest.raises(psycopg.errors.ObjectNotInPrerequisiteState):
+                await borrow(one, house, budget, closed)
+        left = house.admin("select process::text from meterr.limit_process")
 
-        assert holding in left
-        assert 2 == len(left)
+        assert {closed, holding} == {process for (process,) in left}
 
 
 def give_up_everybody(house: House) -> None:

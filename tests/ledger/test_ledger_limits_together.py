@@ -120,8 +120,9 @@ class TestOneBudgetOfFiveDollars:
             process = house.admin(
                 "select process from meterr.limit_lease where lease_id <> %s", *kept.leases
             )[0]
-            assert [(1,)] == house.admin("select meterr.close_process(%s)", *process)
-            assert [(0,)] == house.admin("select meterr.close_process(%s)", *process)
+            close = "select usd from meterr.close_process(%s)"
+            assert [(2,)] == house.admin(close, *process)
+            assert [] == house.admin(close, *process)
             again = await living.reserve(principal, [budget], Ask.of(Decimal(2), 0), at)
 
         assert FIVE == house.taken(budget)

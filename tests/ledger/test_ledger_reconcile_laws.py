@@ -27,7 +27,7 @@ from meterr.core.errors import Invalid
 from meterr.core.money import wire
 from meterr.ledger.reconcile import Tolerance
 from meterr.ledger.reconcile.compare import compare
-from meterr.ledger.reconcile.model import Bill, Form, Group, Line, Measure
+from meterr.ledger.reconcile.model import COUNTED, Bill, Cause, Form, Group, Line, Measure, Verdict
 
 unhurried = settings(deadline=None)  # a busy machine is no broken law
 DAYS = ("2025-08-01", "2025-08-02", "2025-08-03")
@@ -189,3 +189,28 @@ def test_rows_and_totals_conserve_both_sides(
     (total,) = found.totals
     assert (sum(theirs.values()), sum(ours.values())) == (total.theirs, total.ours)
     assert (sum(row.difference for row in found.rows)) == total.difference
+
+
+@given(st.sampled_from([None, "0", "0.01", "0.02"]))
+def test_what_is_unknown_is_never_equal_to_nothing(billed: str | None) -> None:
+    """P7: calls without a known cost agree with no bill, within no tolerance."""
+    day, model = "2026-11-01", "kimi"
+    group = Group(
+        day=day,
+        model=model,
+        price="",
+        context="",
+        causes=frozenset({Cause.UNPRICED}),
+        calls=7,
+        requests=7,
+        first_at=0.0,
+        usd=None,
+        counts={name: 0 for names in COUNTED.values() for name in names},
+    )
+    lines = () if billed is None else (Line(day, model, Measure.USD, Decimal(billed)),)
+    told = Bill(frozenset({day}), (Measure.USD,), lines)
+    found = compare(told, [group], [day], Tolerance(usd=Decimal("0.01")))
+
+    verdict = Verdict.DIFFERS if billed == "0.02" else Verdict.UNKNOWN
+    assert [verdict, verdict] == [row.verdict for row in (*found.rows, *found.totals)]
+    assert found.differs

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
-from decimal import Decimal
 from pathlib import Path
 
 import click
@@ -17,11 +16,13 @@ from meterr.cli.context import (
     with_settings,
 )
 from meterr.cli.output import Format, choose, note, write_list
+from meterr.core.clock import SystemClock
 from meterr.core.db import Database, Role
 from meterr.core.errors import OperatorError
 from meterr.core.limits import Measure
-from meterr.core.money import EXACT, wire
+from meterr.core.money import wire
 from meterr.core.settings import Settings
+from meterr.ledger.limits import list_limits
 from meterr.ledger.limits.model import NO_TENANT, LeaseRecord
 from meterr.ledger.limits.processes import close_process, find_process, list_leases
 
@@ -43,10 +44,15 @@ _COLUMNS = (
 )
 
 
+def _canonical(_context: click.Context, _param: click.Parameter, name: str | None) -> str | None:
+    """Return a process's name as PostgreSQL and the journal's folders write it."""
+    return name and name.lower()
+
+
 @click.command("leases")
 @with_settings
 @click.option("--tenant", help="Tenant, by name [default: all].")
-@click.option("--process", help="Only what this process holds.")
+@click.option("--process", callback=_canonical, help="Only what this process holds.")
 @click.option("--json", "as_json", is_flag=True, help="Write JSON; amounts exact.")
 def leases(
     config_file: Path | None,
@@ -68,7 +74,7 @@ def leases(
 
 @click.command("release")
 @with_settings
-@click.argument("process")
+@click.argument("process", callback=_canonical)
 @click.option("--force", is_flag=True, help="Even if it gave a sign of life a moment ago.")
 @click.option("--json", "as_json", is_flag=True, help="Write JSON; amounts exact.")
 def release(
@@ -85,11 +91,11 @@ def release(
     run(_require_lost(settings, process, force=force))
     found, names = run(_held(settings, None, process))
     _write(found, names, choose(as_json=as_json))
-    run(_close(settings, process))
-    unspent = sum((_unspent(lease) for lease in found), Decimal(0))
+    for line in run(_close(settings, process)):
+        note(line)
     note(
-        f"{wire(unspent)} USD can be spent again. Given up: calls of this process that were not in"
-        " the ledger yet never will be, and no budget holds what they cost."
+        "Given up: calls of this process that were not in the ledger yet never will be, and no"
+        " budget holds what they cost."
     )
 
 
@@ -119,9 +125,18 @@ async def _held(
         return await list_leases(db, ids, process=process), names
 
 
-async def _close(settings: Settings, process: str) -> None:
+async def _close(settings: Settings, process: str) -> list[str]:
+    """Close a process; say of each budget what can be spent of its present window again."""
     async with Database.open(database_url(settings), Role.DRAIN, pool_size_max=1) as db:
-        await close_process(db, process)
+        freed = await close_process(db, process)
+    usd = {(each.limit_id, each.starts_at): each.usd for each in freed}
+    async with open_database(settings) as db:
+        return [
+            f"{wire(back)} USD of budget {rule.limit_id} (per {rule.span}) can be spent again."
+            for tenant in sorted({each.tenant_id for each in freed})
+            for rule in await list_limits(db, SystemClock(), tenant)
+            if rule.starts_at and (back := usd.get((rule.limit_id, rule.starts_at)))
+        ]
 
 
 def _write(found: Sequence[LeaseRecord], names: Mapping[str, str], format_: Format) -> None:
@@ -143,9 +158,3 @@ def _write(found: Sequence[LeaseRecord], names: Mapping[str, str], format_: Form
         for lease in found
     ]
     write_list("meterr.leases/1", items, _COLUMNS, format_)
-
-
-def _unspent(lease: LeaseRecord) -> Decimal:
-    if lease.measure is not Measure.USD:
-        return Decimal(0)
-    return max(EXACT.subtract(lease.granted, lease.spent), Decimal(0))

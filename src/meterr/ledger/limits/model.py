@@ -133,6 +133,15 @@ class ProcessRecord(msgspec.Struct, frozen=True):
     closed_at: datetime | None
 
 
+class Freed(msgspec.Struct, frozen=True):
+    """What a window of a budget in force, over or not, can lend again once a process is closed."""
+
+    tenant_id: str
+    limit_id: str
+    starts_at: datetime
+    usd: Decimal
+
+
 class LimitEvent(msgspec.Struct, frozen=True):
     """
     A budget's window has spent ``percent`` of its amount: told once each.

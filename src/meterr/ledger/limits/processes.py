@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from meterr.core.db import Database
 from meterr.core.errors import NotFound
 from meterr.ledger.limits import store
-from meterr.ledger.limits.model import LeaseRecord, ProcessRecord
+from meterr.ledger.limits.model import Freed, LeaseRecord, ProcessRecord
 from meterr.ledger.limits.terms import is_uuid
 
 
@@ -37,13 +37,15 @@ async def find_process(db: Database, process: str) -> ProcessRecord:
     return found
 
 
-async def close_process(db: Database, process: str) -> None:
+async def close_process(db: Database, process: str) -> list[Freed]:
     """
     Give a process up: what it held of budgets and concurrency comes back, and it borrows no more.
+
+    Returns what came back by window, of budgets in force; nothing of what is overdrawn anyway.
 
     ``db`` acts as Role.DRAIN. Calls that stand only in its journal are in no window from now on:
     budgets may be spent a second time by them. A drain that reads a journal to its end does this
     by itself.
     """
     async with db.transaction() as conn:
-        await store.close_process(conn, process)
+        return await store.close_process(conn, process)

@@ -58,7 +58,7 @@ select extract(epoch from clock_timestamp() - seen_at)::float8 as silent_s, clos
 
 -- name: close_process
 -- As meterr_drain: the app may not.
-select meterr.close_process(%(process)s);
+select tenant_id::text, limit_id::text, starts_at, usd from meterr.close_process(%(process)s);
 
 -- name: time_zone_of
 select time_zone from meterr.tenant where tenant_id = %(tenant_id)s;

@@ -12,6 +12,7 @@ from psycopg.rows import dict_row
 from meterr.core.limits import Holder, Measure, Span
 from meterr.core.sql import load_sql
 from meterr.ledger.limits.model import (
+    Freed,
     LeaseRecord,
     LimitEvent,
     LimitRecord,
@@ -155,9 +156,9 @@ async def find_process(conn: Connection, process: str) -> ProcessRecord | None:
     return ProcessRecord(**rows[0]) if rows else None
 
 
-async def close_process(conn: Connection, process: str) -> None:
-    """Take back what a process holds, for good. Acts as meterr_drain."""
-    await _rows(conn, "close_process", {"process": process})
+async def close_process(conn: Connection, process: str) -> list[Freed]:
+    """Take back what a process holds, for good; return what budgets got. Acts as meterr_drain."""
+    return [Freed(**row) for row in await _rows(conn, "close_process", {"process": process})]
 
 
 async def time_zone_of(conn: Connection, tenant_id: str) -> str | None:

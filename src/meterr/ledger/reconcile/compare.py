@@ -104,7 +104,13 @@ def _row(
         theirs,
         ours,
         difference,
-        _verdict(measure, theirs, difference, tolerance),
+        _verdict(
+            measure,
+            theirs,
+            difference,
+            tolerance,
+            unknown=measure is Measure.USD and ours is None and unpriced,
+        ),
         tuple(_explanations(groups, measure)) if difference or unpriced else (),
     )
 
@@ -114,17 +120,24 @@ def _total(measure: Measure, rows: Iterable[Row], tolerance: Tolerance) -> Row:
     theirs = _sum(row.theirs for row in counted)
     ours = _sum(row.ours for row in counted)
     difference = _difference(theirs, ours)
-    verdict = _verdict(measure, theirs, difference, tolerance)
+    unknown = any(row.verdict is Verdict.UNKNOWN for row in counted)
+    verdict = _verdict(measure, theirs, difference, tolerance, unknown=unknown)
     return Row("", "", measure, theirs, ours, difference, verdict)
 
 
 def _verdict(
-    measure: Measure, theirs: Decimal | None, difference: Decimal, tolerance: Tolerance
+    measure: Measure,
+    theirs: Decimal | None,
+    difference: Decimal,
+    tolerance: Tolerance,
+    *,
+    unknown: bool,
 ) -> Verdict:
-    if not difference:
-        return Verdict.EQUAL
-    allowed = tolerance.allows(measure, theirs or Decimal(0), difference)
-    return Verdict.WITHIN if allowed else Verdict.DIFFERS
+    if difference and not tolerance.allows(measure, theirs or Decimal(0), difference):
+        return Verdict.DIFFERS
+    if unknown:
+        return Verdict.UNKNOWN
+    return Verdict.WITHIN if difference else Verdict.EQUAL
 
 
 def _explanations(groups: Sequence[Group], measure: Measure) -> Iterator[Explanation]:

@@ -138,6 +138,7 @@ class Verdict(StrEnum):
     EQUAL = "equal"
     WITHIN = "within-tolerance"
     DIFFERS = "differs"
+    UNKNOWN = "unknown"  # calls of ours without a known cost, and next to nothing on the bill
 
 
 class Row(msgspec.Struct, frozen=True):
@@ -168,8 +169,9 @@ class Reconciliation(msgspec.Struct, frozen=True):
 
     @property
     def differs(self) -> bool:
-        """Whether any row or total is off by more than the tolerance."""
-        return any(row.verdict is Verdict.DIFFERS for row in (*self.rows, *self.totals))
+        """Whether any row or total is off by more than the tolerance, or cannot be compared."""
+        differing = (Verdict.DIFFERS, Verdict.UNKNOWN)
+        return any(row.verdict in differing for row in (*self.rows, *self.totals))
 
 
 class Tolerance(msgspec.Struct, frozen=True):

@@ -1171,8 +1171,8 @@ begin
 end
 $$;
 
--- Windows that ended more than 62 days ago, what was lent from them, and processes that ended as long
--- ago. Events stay.
+-- Windows that ended more than 62 days ago, what was lent from them, and processes that fell silent as
+-- long ago. Events stay, and so do closed processes: none of them may ever borrow again.
 create function meterr.prune_limits() returns integer
   language plpgsql security definer
   set search_path = pg_catalog, pg_temp
@@ -1200,7 +1200,7 @@ begin
   )
   select count(*) into pruned from closed;
   delete from meterr.limit_process p
-   where coalesce(p.closed_at, p.seen_at) < now() - interval '62 days'
+   where p.closed_at is null and p.seen_at < now() - interval '62 days'
      and not exists (select from meterr.limit_lease l where l.process = p.process);
   return pruned;
 end
@@ -1210,12 +1210,13 @@ $$;
 -- money goes back, and its calls run no longer; permits of rates go back when the last has cooled.
 -- Not when a line of that journal was unreadable: nobody knows what it had spent. An operator may give
 -- such a process up. It borrows no more: a statement of it that is still on its way finds it closed.
-create function meterr.close_process(ended uuid) returns integer
+-- Returns the windows of budgets in force that it held of, and how much of that can be lent again; a
+-- window may have ended.
+create function meterr.close_process(ended uuid)
+  returns table (tenant_id uuid, limit_id uuid, starts_at timestamptz, usd numeric)
   language plpgsql security definer
   set search_path = pg_catalog, pg_temp
 as $$
-declare
-  closed integer;
 begin
   perform pg_advisory_xact_lock(hashtextextended('meterr.process ' || ended, 0));
   insert into meterr.limit_process as p (process, closed_at) values (ended, now())
@@ -1226,20 +1227,27 @@ begin
         from meterr.limit_lease l where l.process = ended)
     order by p.tenant_id, p.limit_id, p.starts_at
       for update;
-  with gone as (
-    delete from meterr.limit_lease l
-     using meterr.limit_rule r
-     where l.process = ended and r.tenant_id = l.tenant_id and r.limit_id = l.limit_id
-       and r.measure in ('usd', 'concurrency')
-    returning l.tenant_id, l.limit_id, l.starts_at, l.granted - l.returned - l.spent as left_over
-  ), back as (
-    update meterr.limit_pool p set taken = greatest(p.taken - g.left_over, 0)
+  return query
+    with gone as (
+      delete from meterr.limit_lease l
+       using meterr.limit_rule r
+       where l.process = ended and r.tenant_id = l.tenant_id and r.limit_id = l.limit_id
+         and r.measure in ('usd', 'concurrency')
+      returning l.tenant_id, l.limit_id, l.starts_at, l.granted - l.returned - l.spent as left_over,
+                r.measure, r.amount, r.ended_at
+    ), back as (
+      update meterr.limit_pool p set taken = greatest(p.taken - g.left_over, 0)
+        from gone g
+       where p.tenant_id = g.tenant_id and p.limit_id = g.limit_id and p.starts_at = g.starts_at
+      returning p.tenant_id, p.limit_id, p.starts_at, p.taken
+    )
+    select g.tenant_id, g.limit_id, g.starts_at,
+           greatest(0, least(g.left_over, g.amount - b.taken))
       from gone g
-     where p.tenant_id = g.tenant_id and p.limit_id = g.limit_id and p.starts_at = g.starts_at
-  )
-  select count(*) into closed from gone;
+      join back b on b.tenant_id = g.tenant_id and b.limit_id = g.limit_id
+                 and b.starts_at = g.starts_at
+     where g.measure = 'usd' and g.ended_at is null;
   update meterr.limit_lease l set expires_at = least(l.expires_at, now()) where l.process = ended;
-  return closed;
 end
 $$;
 
