@@ -45,7 +45,9 @@ class Held:
         set_rule(talk.house, Measure.CONCURRENCY, "1", key=key_id)
         set_rule(talk.house, Measure.REQUESTS, "10", key=key_id)
 
-    def ask(self, path: str, **fields: Any) -> Answer:
+    def ask(self, path: str, *, simulate: Any = None, **fields: Any) -> Answer:
+        if simulate is not None:  # in a field that providers know: an unknown one costs windows
+            fields["metadata"] = {"simulate": simulate}
         fields = {**BODIES[path], BOUND[path]: OUTPUT_MAX, **fields}
         return self.talk.post(path, fields, key=self.key)
 
