@@ -136,6 +136,7 @@ def test_a_dry_run_of_a_budget_lists_what_would_have_been_refused(
     [
         (["budget", "set", "25", "--per", "total", "--owner", "ada"], 5, 3),
         (["budget", "set", "60", "--per", "month"], 6, 0),
+        (["budget", "set", "35", "--per", "total", "--model", "GPT-5*"], 6, 3),
         (["budget", "set", "0", "--per", "day", "--model", "kimi-*"], 0, 0),
         (["limit", "set", "requests", "4"], 6, 2),
         (["limit", "set", "tokens", "450"], 6, 3),

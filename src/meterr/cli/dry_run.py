@@ -13,7 +13,7 @@ from meterr.core.db import Database
 from meterr.core.limits import Holder
 from meterr.core.money import shown, wire
 from meterr.core.settings import Settings
-from meterr.identity.authorisation import matches
+from meterr.identity.authorisation import matches_in_any_case
 from meterr.ledger.limits import NewLimit
 from meterr.ledger.replay import Replay, Rule, replay
 from meterr.ledger.report import Entry
@@ -104,7 +104,7 @@ async def _concerns(db: Database, tenant_id: str, new: NewLimit) -> Callable[[En
 
     def concerns(entry: Entry) -> bool:
         return (keys is None or entry.key in keys) and (
-            not new.model or matches(new.model, entry.model)
+            not new.model or matches_in_any_case(new.model, entry.model)
         )
 
     return concerns

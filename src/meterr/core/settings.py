@@ -85,7 +85,9 @@ class LedgerSettings(Group):
 class GatewaySettings(Group):
     """How calls to providers behave."""
 
-    connect_timeout_s: float = Field(5, gt=0, description="Seconds to open a provider connection.")
+    connect_timeout_s: float = Field(
+        5, gt=0, le=30, description="Seconds to open a provider connection, at most 30."
+    )
     first_byte_timeout_s: float = Field(
         600, gt=0, description="Seconds a provider may take until the head of its answer."
     )

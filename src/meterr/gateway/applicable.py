@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from meterr.core.limits import Limit, Measure
 from meterr.core.principal import Principal
-from meterr.identity.authorisation import matches
+from meterr.identity.authorisation import matches_in_any_case
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,12 +30,10 @@ class Applicable:
 
 def applicable(principal: Principal, upstream: Limit | None, model: str) -> Applicable:
     """Return the limits that hold for ``principal``'s calls to ``model``."""
-    # Prices do not care for case, nor do many providers: neither may a way around a limit.
-    name = model.casefold()
     limits = [
         limit
         for limit in principal.limits
-        if not limit.model or matches(limit.model.casefold(), name)
+        if not limit.model or matches_in_any_case(limit.model, model)
     ]
     if upstream is not None:
         limits.append(upstream)

@@ -36,6 +36,15 @@ def matches(pattern: str, model: str) -> bool:
     return _matches_slowly(pattern, model)
 
 
+def matches_in_any_case(pattern: str, model: str) -> bool:
+    """
+    Match ``model`` as ``matches`` does, but for case.
+
+    Prices do not care for case, nor do many providers: neither may a way around a limit.
+    """
+    return matches(pattern.casefold(), model.casefold())
+
+
 def _matches_slowly(pattern: str, model: str) -> bool:
     at = here = 0
     star_at, resume = -1, 0

@@ -94,6 +94,8 @@ class Limiter:
             need = ask[account.place]
             part = None if need is None or need > account.amount else account.take(need, now)
             if part is None:
+                if not account.in_force:
+                    self._edition += 1  # from now on, claims leave it out
                 self._undo(parts)
                 return None
             parts.append(part)
