@@ -86,6 +86,7 @@ def test_no_other_policy_opens_tenant_rows(catalogue) -> None:
         ("usage_hour", "{meterr_owner}", "ALL"),
         ("usage_day", "{meterr_owner}", "ALL"),
         ("rollup_due", "{meterr_owner}", "ALL"),
+        ("data_key", "{meterr_owner}", "SELECT"),
     } == set(rows)
 
 

@@ -10,14 +10,17 @@ from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
 
 from meterr import gateway, identity, ledger
+from meterr.app import encryption
 from meterr.app.child import Instructions
 from meterr.app.health import Health
 from meterr.app.http_server import serve
 from meterr.app.price_overrides import PriceKeeper
+from meterr.app.stored_credentials import CredentialKeeper
 from meterr.app.turns import Seat, Turns
 from meterr.app.upstream_limits import UpstreamLimits
 from meterr.app.upstreams import meanings, open_endpoints, router
 from meterr.core.clock import SystemClock
+from meterr.core.crypto import DataKeys
 from meterr.core.db import Database, Role
 from meterr.core.http.door import Door
 from meterr.core.ids import IdFactory
@@ -77,6 +80,7 @@ async def open_door(settings: Settings, dsn: str, telemetry: Telemetry) -> Async
     """Yield the gateway as one ASGI application; everything it holds closes with the block."""
     clock = SystemClock()
     ids = IdFactory(clock)
+    encryption_keys = encryption.configured(settings)
     async with AsyncExitStack() as stack:
         db_auth = await stack.enter_async_context(Database.open(dsn, Role.AUTH))
         db_app = await stack.enter_async_context(Database.open(dsn, Role.APP, pool_size_max=2))
@@ -102,8 +106,14 @@ async def open_door(settings: Settings, dsn: str, telemetry: Telemetry) -> Async
         endpoints = await stack.enter_async_context(
             open_endpoints(settings.upstreams, settings.gateway)
         )
+        data_keys = None if encryption_keys is None else DataKeys(encryption_keys, clock)
+        credentials = CredentialKeeper(db_app, data_keys, settings.upstreams, endpoints, telemetry)
+        await stack.enter_async_context(_running(credentials.run()))
+        await credentials.tried_once(_PRICES_WAIT_S)
         routes = router(settings.upstreams)
-        admission = gateway.Admission(routes, prices, prices_loaded=keeper.loaded.is_set)
+        admission = gateway.Admission(
+            routes, prices, prices_loaded=keeper.loaded.is_set, withheld=credentials.withheld
+        )
         books = gateway.Books(journal, prices, monotonic=clock.monotonic)
         holding = gateway.Holding(limiter, prices, upstream_limits=upstream_limits.limits)
         surfaces = {

@@ -146,7 +146,8 @@ class MeteredSurface:
     async def _serve(self, call: Call, outgoing: Outgoing, send: Send) -> None:
         outgoing.scope[ON_CLIENT_GONE] = call.note_client_gone
         try:
-            got = await self._sent(call, outgoing)
+            endpoint = self._endpoint(call.admitted)
+            got = await self._sent(call, outgoing, endpoint)
             call.answered(got.headers)
             if got.status < 300 and self._surface.streams and is_plain_event_stream(call):
                 await self._stream(call, got, outgoing.scope, send)
@@ -156,7 +157,7 @@ class MeteredSurface:
                     got,
                     send,
                     bytes_max=self._limits.gateway.answer_bytes_max,
-                    secret=self._endpoint(call.admitted).secret,
+                    secret=endpoint.secret,
                 )
         except UpstreamError as failure:
             error = told(failure)
@@ -175,7 +176,9 @@ class MeteredSurface:
             call.settle(None, status=error.status, outcome="upstream_error", error=error)
             raise
 
-    def _sent(self, call: Call, outgoing: Outgoing) -> Coroutine[None, None, Answer]:
+    def _sent(
+        self, call: Call, outgoing: Outgoing, endpoint: Endpoint
+    ) -> Coroutine[None, None, Answer]:
         admitted = call.admitted
         headers = forwarded(
             outgoing.scope["headers"],
@@ -184,9 +187,7 @@ class MeteredSurface:
             may_gzip=not admitted.facts.stream,
         )
         query: bytes = outgoing.scope["query_string"]
-        return self._endpoint(admitted).send(
-            admitted.surface, query, headers, outgoing.body, call.leave
-        )
+        return endpoint.send(admitted.surface, query, headers, outgoing.body, call.leave)
 
     def _endpoint(self, admitted: Admitted) -> Endpoint:
         return self._endpoints[admitted.upstream.name, admitted.surface.family]
