@@ -6,15 +6,18 @@ from pydantic import SecretStr
 
 from meterr.core.crypto.errors import KeyMissing, KeyRefused
 from meterr.core.crypto.key_text import KeyEncryptionKey, parse
+from meterr.core.crypto.unshown import Unshown
 
 
-class KeyEncryptionKeys:
+class KeyEncryptionKeys(Unshown):
     """
     One current key and any number of previous ones, by name.
 
     ``again`` reads them anew from where they came from, for sources that may change while we run
     (the file of an embedded installation); without it ``reread`` returns the same keys.
     """
+
+    __slots__ = ("_again", "current", "previous")
 
     def __init__(
         self,
@@ -58,8 +61,8 @@ class KeyEncryptionKeys:
         yield self.current
         yield from self.previous
 
-    def __repr__(self) -> str:
-        return f"<KeyEncryptionKeys current={self.current!r} previous={list(self.previous)!r}>"
+    def _shown(self) -> str:
+        return f"current={self.current!r} previous={list(self.previous)!r}"
 
 
 def split(text: str) -> list[str]:

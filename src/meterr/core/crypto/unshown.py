@@ -12,7 +12,7 @@ class Unshown:
         return ""
 
     def __repr__(self) -> str:
-        return f"<{type(self).__name__} {self._shown()}>".replace(" >", ">")
+        return f"<{type(self).__name__} {self._shown()}>"
 
     def __reduce_ex__(self, protocol: SupportsIndex) -> NoReturn:
         raise TypeError(f"{type(self).__name__} holds a secret and is neither pickled nor copied")
