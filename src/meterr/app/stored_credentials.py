@@ -15,7 +15,7 @@ from meterr.core.settings import UpstreamSettings
 from meterr.core.telemetry import Event, EventLine, Level, Telemetry
 from meterr.identity import provider_credentials
 
-RELOAD_EVERY_S: Final = 5.0
+RELOAD_EVERY_S: Final = 2.0
 """How long a new credential may take to reach every process."""
 
 _RETRY_EVERY_S: Final = 0.5
@@ -82,7 +82,7 @@ class CredentialKeeper:
             try:
                 credential = await self._opened(name)
             except (Unreadable, OperatorError) as error:
-                if self._versions.get(name) != version:  # told once, not every 5 s
+                if self._versions.get(name) != version:  # told once, not every 2 s
                     self._report(f"credential of {name}", error)
                 self._versions[name] = version
                 self.withheld.add(name)

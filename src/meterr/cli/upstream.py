@@ -56,7 +56,7 @@ def set_(
     """
     Store the credential of the upstream NAME, read from standard input or a file.
 
-    It wins over a configured one, in every gateway within 5 s.
+    It wins over a configured one, in every gateway within 2 s.
     """
     settings = configuration(config_file, data_dir).settings
     if name not in settings.upstreams:
@@ -90,7 +90,7 @@ def list_(config_file: Path | None, data_dir: Path | None, as_json: bool) -> Non
 @with_settings
 @click.argument("name")
 def remove(config_file: Path | None, data_dir: Path | None, name: str) -> None:
-    """Forget the stored credential of NAME; a configured one counts again within 5 s."""
+    """Forget the stored credential of NAME; a configured one counts again within 2 s."""
     settings = configuration(config_file, data_dir).settings
     run(_remove(settings, name))
     note(f"The stored credential of {name} is gone.")
