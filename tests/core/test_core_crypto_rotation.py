@@ -4,6 +4,7 @@ import asyncio
 import base64
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import psycopg
 import pytest
@@ -20,6 +21,7 @@ from meterr.core.crypto import (
 )
 from meterr.core.crypto.envelope import key_version
 from meterr.core.crypto.errors import KeyRetired
+from meterr.core.crypto.key_file import create_file, open_file, replace_file
 from meterr.core.crypto.wrapping import unwrap
 from meterr.core.db import Database, Role
 from support.identity import until
@@ -274,3 +276,22 @@ async def test_no_key_material_is_in_any_table_after_a_rotation(
     assert b"k2" in dumped
     for canary in (b"sk-canary", *materials, *(m.hex().encode() for m in materials)):
         assert canary not in dumped
+
+
+async def test_a_process_follows_a_rotation_of_the_key_file(db: Database, tmp_path: Path) -> None:
+    """`meterr up` goes on reading and writing after its file was rotated beside it."""
+    file = tmp_path / "keys"
+    create_file(file, lambda: new_key("k1"))
+    running, tenant = Vault(db, open_file(file)), new_tenant()
+    await running.put(tenant, "a", b"before")
+    replace_file(file, [new_key("k2"), *open_file(file)])
+    rotating = Vault(db, open_file(file))
+    await rewrap_data_keys(db, rotating.data_keys)
+    assert ["k1"] == await retire_key_encryption_keys(db, "k2")
+    replace_file(file, [rotating.keys.current])
+    running.data_keys.forget(tenant)
+
+    assert b"before" == await running.get(tenant, "a")
+    other = new_tenant()
+    await running.put(other, "b", b"after")
+    assert b"after" == await Vault(db, open_file(file)).get(other, "b")

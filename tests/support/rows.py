@@ -74,6 +74,13 @@ def row_of(table: str, tenant_id: str) -> dict[str, object]:
         "usage_hour": {"tenant_id": tenant_id, "hour": AT, **_SUMS},
         "usage_day": {"tenant_id": tenant_id, "day": AT.replace(hour=0), **_SUMS},
         "rollup_due": {"tenant_id": tenant_id, "hour": AT},
+        **_sealed_rows(tenant_id),
+    }
+    return rows[table]
+
+
+def _sealed_rows(tenant_id: str) -> Mapping[str, dict[str, object]]:
+    return {
         "data_key": {
             "tenant_id": tenant_id,
             "version": 1,
@@ -88,7 +95,6 @@ def row_of(table: str, tenant_id: str) -> dict[str, object]:
             "created_by": "a test",
         },
     }
-    return rows[table]
 
 
 TENANT_TABLES = (  # parents first

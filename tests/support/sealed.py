@@ -62,7 +62,7 @@ class Vault:
             cursor = await connection.execute(READ, (tenant_id, row))
             found = await cursor.fetchone()
             assert found is not None
-            sealed = bytes(found[0])  # type: ignore[call-overload]  # bytea
+            sealed = bytes(found[0])  # type: ignore[call-overload]  # bytea comes as bytes
             return await self.data_keys.open(connection, place(tenant_id, row), sealed)
 
     async def counts(self) -> dict[tuple[str, str], tuple[str, int]]:

@@ -68,11 +68,11 @@ def backup(
 
 @command.command("restore")
 @with_settings
-@click.argument("file", type=click.Path(path_type=Path, dir_okay=False, exists=True))
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
 @click.option(
     "--identity",
     "identity_file",
-    type=click.Path(path_type=Path, dir_okay=False, exists=True),
+    type=click.Path(path_type=Path, dir_okay=False),
     required=True,
     help="File with the age identity (AGE-SECRET-KEY-1...), readable by its owner alone.",
 )

@@ -3,7 +3,6 @@
 import getpass
 import sys
 from pathlib import Path
-from typing import TextIO
 
 import click
 from pydantic import SecretStr
@@ -40,17 +39,15 @@ def credential() -> None:
 @click.option(
     "--file",
     "source",
-    type=click.File("r"),
-    default="-",
-    show_default="standard input",
-    help="File to read it from.",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="File to read it from [default: standard input].",
 )
 @click.option("--author", default=getpass.getuser, help="Who [default: the login name].")
 def set_(
     config_file: Path | None,
     data_dir: Path | None,
     name: str,
-    source: TextIO,
+    source: Path | None,
     author: str,
 ) -> None:
     """
@@ -96,10 +93,13 @@ def remove(config_file: Path | None, data_dir: Path | None, name: str) -> None:
     note(f"The stored credential of {name} is gone.")
 
 
-def _read(source: TextIO) -> SecretStr:
-    if source.name == "<stdin>" and sys.stdin.isatty():
+def _read(source: Path | None) -> SecretStr:
+    if source is not None:
+        with source.open(encoding="utf-8", errors="replace") as file:
+            return SecretStr(file.read(_READ_CHARS_MAX))
+    if sys.stdin.isatty():
         raise Invalid("Give the credential on standard input or with --file.", param="secret")
-    return SecretStr(source.read(_READ_CHARS_MAX).strip())
+    return SecretStr(sys.stdin.read(_READ_CHARS_MAX))
 
 
 async def _set(settings: Settings, name: str, secret: SecretStr, author: str) -> ProviderCredential:

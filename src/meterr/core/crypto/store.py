@@ -135,7 +135,7 @@ async def rows_below(
     values = {"tenant_id": tenant_id, "version": version, "limit": limit, **_keys(after or ())}
     cursor = await connection.execute(_named(name, sealed), values)
     return [
-        (tuple(str(each) for each in row[:-1]), bytes(row[-1]))  # type: ignore[call-overload]  # bytea
+        (tuple(str(each) for each in row[:-1]), bytes(row[-1]))  # type: ignore[call-overload]  # bytea comes as bytes
         for row in await cursor.fetchall()
     ]
 

@@ -38,7 +38,7 @@ async def read_sealed(connection: Connection, upstream: str) -> bytes | None:
         _SQL["read_sealed"], {"tenant_id": HOUSE, "upstream": upstream}
     )
     row = await cursor.fetchone()
-    return None if row is None else bytes(row[0])  # type: ignore[call-overload]  # bytea
+    return None if row is None else bytes(row[0])  # type: ignore[call-overload]  # bytea comes as bytes
 
 
 async def remove_credential(connection: Connection, upstream: str) -> int:
