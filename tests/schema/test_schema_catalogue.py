@@ -205,6 +205,7 @@ def test_functions_are_for_our_own_code_and_each_for_one_role(catalogue) -> None
         [
             ("meterr_app", "exchange_lease"),
             ("meterr_app", "ledger_cost"),
+            ("meterr_app", "list_data_keys"),
             ("meterr_app", "list_tenants"),
             ("meterr_app", "list_unknown_tenants"),
             ("meterr_app", "prune_limits"),
