@@ -86,6 +86,7 @@ def test_no_other_policy_opens_tenant_rows(catalogue) -> None:
         ("usage_hour", "{meterr_owner}", "ALL"),
         ("usage_day", "{meterr_owner}", "ALL"),
         ("rollup_due", "{meterr_owner}", "ALL"),
+        ("data_key", "{meterr_owner}", "SELECT"),
     } == set(rows)
 
 
@@ -204,6 +205,7 @@ def test_functions_are_for_our_own_code_and_each_for_one_role(catalogue) -> None
         [
             ("meterr_app", "exchange_lease"),
             ("meterr_app", "ledger_cost"),
+            ("meterr_app", "list_data_keys"),
             ("meterr_app", "list_tenants"),
             ("meterr_app", "list_unknown_tenants"),
             ("meterr_app", "may_be_billed"),

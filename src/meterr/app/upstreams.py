@@ -1,15 +1,18 @@
 """From the settings of upstreams to routes, connections and credentials."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, MutableMapping
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
+
+from pydantic import SecretStr
 
 from meterr.core.configuration import ConfigurationError
 from meterr.core.settings import GatewaySettings, UpstreamSettings
 from meterr.gateway import Endpoint, Family, Router, Upstream, credential_block
-from meterr.gateway.upstream import HeaderBlock, Origin, Timeouts, UpstreamPool
+from meterr.gateway.upstream import Origin, Timeouts, UpstreamPool
 from meterr.ledger.report import UpstreamMeaning
 
-Endpoints = Mapping[tuple[str, Family], Endpoint]
+MutableEndpoints = MutableMapping[tuple[str, Family], Endpoint]
 
 
 def router(settings: Mapping[str, UpstreamSettings]) -> Router:
@@ -49,7 +52,7 @@ def check(settings: Mapping[str, UpstreamSettings]) -> None:
                 setting = f"upstreams.{name}.{family.value}_base_url"
                 raise ConfigurationError(f"{setting}: {error}") from None
             try:
-                _credential(family, each)
+                credential_block(family, _text(each.credential))
             except ValueError as error:
                 raise ConfigurationError(f"upstreams.{name}.credential: {error}") from None
 
@@ -57,7 +60,7 @@ def check(settings: Mapping[str, UpstreamSettings]) -> None:
 @asynccontextmanager
 async def open_endpoints(
     settings: Mapping[str, UpstreamSettings], gateway: GatewaySettings
-) -> AsyncIterator[Endpoints]:
+) -> AsyncIterator[MutableEndpoints]:
     """Yield an endpoint for each upstream and dialect; their connections close with the block."""
     timeouts = Timeouts(
         connect_s=gateway.connect_timeout_s,
@@ -74,15 +77,28 @@ async def open_endpoints(
                 endpoints[name, family] = Endpoint(
                     pool=pool,
                     base_path=origin.base_path,
-                    credential=_credential(family, each),
-                    secret=each.credential.get_secret_value().encode() if each.credential else b"",
+                    credential=credential_block(family, None),
                 )
+            with_credential(endpoints, name, each.credential)
         yield endpoints
 
 
-def _credential(family: Family, settings: UpstreamSettings) -> HeaderBlock:
-    secret = settings.credential
-    return credential_block(family, secret.get_secret_value() if secret else None)
+def with_credential(
+    endpoints: MutableEndpoints, upstream: str, credential: SecretStr | None
+) -> None:
+    """Show ``credential`` at all endpoints of ``upstream`` from the next call on."""
+    text = _text(credential)
+    for (name, family), endpoint in list(endpoints.items()):
+        if name == upstream:
+            endpoints[name, family] = replace(
+                endpoint,
+                credential=credential_block(family, text),
+                secret=b"" if text is None else text.encode(),
+            )
+
+
+def _text(secret: SecretStr | None) -> str | None:
+    return None if secret is None else secret.get_secret_value()
 
 
 def _base_urls(settings: UpstreamSettings) -> Mapping[Family, str]:

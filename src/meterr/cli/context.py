@@ -62,7 +62,7 @@ def database_url(settings: Settings) -> str:
         ) from None
 
 
-def checked_dsn(secret: SecretStr) -> str:
+def checked_dsn(secret: SecretStr, setting: str = "database_url") -> str:
     """Return the address if it is one; the error never repeats it, since it holds a password."""
     dsn = secret.get_secret_value()
     try:
@@ -71,7 +71,7 @@ def checked_dsn(secret: SecretStr) -> str:
     except psycopg.ProgrammingError:
         pass
     raise ConfigurationError(
-        "database_url: this is no PostgreSQL address; write postgresql://user:password@host/database"
+        f"{setting}: this is no PostgreSQL address; write postgresql://user:password@host/database"
     )
 
 

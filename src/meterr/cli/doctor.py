@@ -15,11 +15,13 @@ from urllib.parse import urlsplit
 import click
 
 from meterr import identity
+from meterr.app import encryption
 from meterr.app.gateway_process import journal_root, keyring
 from meterr.cli.context import configuration, database_url, run, with_settings
 from meterr.cli.exits import Exit
 from meterr.cli.output import choose, write_list
 from meterr.core import migrate
+from meterr.core.crypto import key_uses
 from meterr.core.db import Database, Role
 from meterr.core.errors import MeterrError, OperatorError
 from meterr.core.settings import Settings
@@ -54,7 +56,7 @@ class Finding:
 @click.option("--json", "as_json", is_flag=True, help="Write JSON.")
 def command(config_file: Path | None, data_dir: Path | None, as_json: bool) -> int:
     """
-    Check configuration, data directory, disk, journal, pepper, port, database, rollups, clock and
+    Check configuration, data directory, disk, journal, keys, port, database, rollups, clock and
     providers.
 
     Exit 3 when anything is wrong or could not be checked.
@@ -76,6 +78,7 @@ async def _examine(settings: Settings) -> list[Finding]:
         _data_dir(settings.data_dir),
         _journal(journal_root(settings.data_dir)),
         _pepper(settings),
+        await _encryption(settings),
         _port(settings),
         _start_up_files(),
         await _schema(settings),
@@ -117,6 +120,25 @@ def _pepper(settings: Settings) -> Finding:
     except OperatorError as error:
         return Finding("pepper", Verdict.WRONG, str(error))
     return Finding("pepper", Verdict.FINE, f"id {found.current.id}")
+
+
+async def _encryption(settings: Settings) -> Finding:
+    check = "encryption keys"
+    try:
+        keys = encryption.configured(settings)
+    except OperatorError as error:
+        return Finding(check, Verdict.WRONG, str(error))
+    try:
+        async with Database.open(database_url(settings), Role.APP, pool_size_max=1) as db:
+            uses = await key_uses(db, keys, ())
+    except (MeterrError, OperatorError):
+        return Finding(check, Verdict.UNKNOWN, "needs the database to compare with")
+    lost = [use.key_id for use in uses if use.state in ("missing", "wrong") and use.uses]
+    if lost:
+        return Finding(check, Verdict.WRONG, f"in use and not here: {', '.join(lost)}")
+    if keys is None:
+        return Finding(check, Verdict.FINE, "none, and nothing is stored encrypted")
+    return Finding(check, Verdict.FINE, f"current {keys.current.kid}")
 
 
 def _port(settings: Settings) -> Finding:

@@ -10,6 +10,7 @@ from typing import Any
 
 from pydantic import BaseModel, SecretStr, ValidationError
 
+from meterr.core.crypto.key_file import refuse_open_to_others
 from meterr.core.errors import OperatorError
 from meterr.core.nearest import nearest
 from meterr.core.settings import PRESETS, Settings, UpstreamSettings
@@ -28,6 +29,9 @@ _SECTIONS = frozenset(
     for name, field in Settings.model_fields.items()
     if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel)
 )
+
+_PRIVATE = frozenset({("key_encryption_key",), ("key_encryption_keys_previous",)})
+"""Settings that are not taken from a file that other users may read or change."""
 
 _SECRET_IN_URL = re.compile(r"(://)[^/@\s]+(?=@)|(?<=\?).+")
 Tree = Mapping[str, Any]
@@ -112,6 +116,7 @@ def _file_layer(file: Path | None) -> Layer:
     values = {path: value for path, value in _leaves(tree) if not _is_empty_section(path, value)}
     for path in values:
         _refuse_unknown(path, shown=f"{file}: {'.'.join(path)}")
+        _refuse_open_to_others(path, file)
     return Layer(str(file), values)
 
 
@@ -141,6 +146,7 @@ def _environment_layer(environ: Mapping[str, str]) -> Layer:
             if _known(secret):
                 _refuse_second(name, by.setdefault(secret, name))
                 values[secret] = _read_secret(name, Path(text))
+                _refuse_open_to_others(secret, Path(text))
                 continue
         _refuse_unknown(path, shown=name, also=_CONFIG_NAMES)
         _refuse_second(name, by.setdefault(path, name))
@@ -159,6 +165,11 @@ def _read_secret(name: str, file: Path) -> str:
         return file.read_text("utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigurationError(f"{name}: cannot read {file}: {error}") from error
+
+
+def _refuse_open_to_others(path: Trail, file: Path) -> None:
+    if path in _PRIVATE:
+        refuse_open_to_others(file, file.stat().st_mode, what=".".join(path))
 
 
 def _split(path: Trail, text: str) -> Any:

@@ -198,6 +198,11 @@ class Settings(Group):
     database_url: SecretStr | None = Field(
         None, description="PostgreSQL to use instead of the embedded one, as a URL."
     )
+    database_admin_url: SecretStr | None = Field(
+        None,
+        description="Login that may read every row (superuser or BYPASSRLS), as a URL, for "
+        "`meterr db backup` and `restore` and nothing else. Not needed for the embedded server.",
+    )
     postgres_bin: Path | None = Field(
         None, description="Folder with the programs of a PostgreSQL >= 15 for the embedded server."
     )
@@ -213,6 +218,17 @@ class Settings(Group):
     )
     key_pepper_previous: SecretStr | None = Field(
         None, min_length=32, description="The pepper before the last change; still accepted."
+    )
+    key_encryption_key: SecretStr | None = Field(
+        None,
+        description="Key that data keys are wrapped under, as `mk1.NAME.KEY`; make one with "
+        "`meterr keyring new`. Every host needs the same one as soon as anything is stored "
+        "encrypted. Default: a file in `data_dir`, made by `meterr up` for its own database.",
+    )
+    key_encryption_keys_previous: SecretStr | None = Field(
+        None,
+        description="Key-encryption keys that may still be in use, apart by commas or white space; "
+        "`meterr keyring status` shows which are.",
     )
     keys_without_database: Literal["serve_warm", "refuse"] = Field(
         "serve_warm",

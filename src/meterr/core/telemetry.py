@@ -45,6 +45,8 @@ class Event(StrEnum):
     ROLLUPS_STUCK = "rollups_stuck"
     UNEXPECTED_ERROR = "unexpected_error"
     PRICES_RELOADED = "prices_reloaded"
+    CREDENTIAL_LOADED = "credential_loaded"
+    CREDENTIAL_UNREADABLE = "credential_unreadable"
 
 
 _ORDER = {level: position for position, level in enumerate(Level)}

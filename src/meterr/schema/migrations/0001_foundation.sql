@@ -1301,3 +1301,113 @@ grant execute on function meterr.next_due_day(timestamptz, timestamptz) to meter
 grant execute on function meterr.roll_up(uuid, timestamptz, timestamptz) to meterr_drain;
 grant execute on function meterr.thin_marks() to meterr_drain;
 grant execute on function meterr.drop_ledger_day(date) to meterr_drain;
+
+
+-- Encryption at rest --------------------------------------------------------------------------
+
+-- Key-encryption keys that this database has met, by name. The keys themselves are never here; the
+-- verifier tells two keys of one name apart. What refers to `live_kek_id` keeps PostgreSQL itself
+-- from letting a key retire while anything is wrapped under it, and anything be wrapped afterwards.
+create table meterr.key_encryption_key (
+  kek_id         text        primary key check (kek_id ~ '^[a-z0-9][a-z0-9_-]{0,31}$'),
+  live_kek_id    text        unique,
+  verifier       bytea       not null check (octet_length(verifier) = 32),
+  first_seen_at  timestamptz not null default now(),
+  retired_at     timestamptz,
+  constraint live_until_retired
+    check (live_kek_id is not distinct from case when retired_at is null then kek_id end)
+);
+
+-- A tenant's data keys, wrapped; the highest version that is not gone seals. The nil id is meterr's
+-- own. `live_version` is to sealed values what `live_kek_id` is to data keys. A shredded key is gone
+-- though values still refer to it: they are what nobody shall read again.
+create table meterr.data_key (
+  tenant_id     uuid        not null,
+  version       integer     not null check (version > 0),
+  live_version  integer,
+  kek_id        text        references meterr.key_encryption_key (live_kek_id),
+  wrapped       bytea       check (octet_length(wrapped) = 61),
+  created_at    timestamptz not null default now(),
+  retired_at    timestamptz,
+  shredded_at   timestamptz,
+  primary key (tenant_id, version),
+  unique (tenant_id, live_version),
+  constraint live_until_retired
+    check (live_version is not distinct from case when retired_at is null then version end),
+  constraint wrapped_until_gone
+    check ((wrapped is null) = (retired_at is not null or shredded_at is not null)
+           and (wrapped is null) = (kek_id is null))
+);
+
+create index data_key_under on meterr.data_key (kek_id) where kek_id is not null;
+
+-- What we show to providers, sealed; write-only for people. A row without a secret was removed. The
+-- key's version is read from the sealed value itself, so no row can say otherwise than its bytes.
+create table meterr.provider_credential (
+  tenant_id           uuid        not null,
+  upstream            text        not null check (upstream <> ''),
+  secret              bytea       constraint secret_is_sealed
+                                  check (octet_length(secret) >= 33 and get_byte(secret, 0) = 1),
+  secret_key_version  integer     generated always as (
+    (get_byte(secret, 1) << 24) | (get_byte(secret, 2) << 16)
+    | (get_byte(secret, 3) << 8) | get_byte(secret, 4)) stored,
+  last4               text        not null default '' check (length(last4) in (0, 4)),
+  created_at          timestamptz not null default now(),
+  created_by          text        not null,
+  version             bigint      not null default 0,
+  primary key (tenant_id, upstream),
+  foreign key (tenant_id, secret_key_version) references meterr.data_key (tenant_id, live_version)
+);
+
+create index provider_credential_by_key
+  on meterr.provider_credential (tenant_id, secret_key_version);
+
+create function meterr.keep_gone() returns trigger
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  raise exception 'a data key that is gone stays gone' using errcode = 'check_violation';
+end
+$$;
+
+create trigger keep_gone before update on meterr.data_key
+  for each row when (old.wrapped is null and new.wrapped is not null)
+  execute function meterr.keep_gone();
+create trigger stamp_version before insert or update on meterr.provider_credential
+  for each row execute function meterr.stamp_identity_version();
+
+alter table meterr.data_key enable row level security;
+alter table meterr.data_key force row level security;
+alter table meterr.provider_credential enable row level security;
+alter table meterr.provider_credential force row level security;
+
+create policy own_rows on meterr.data_key to meterr_app
+  using (tenant_id = nullif(current_setting('meterr.tenant_id', true), '')::uuid)
+  with check (tenant_id = nullif(current_setting('meterr.tenant_id', true), '')::uuid);
+create policy own_rows on meterr.provider_credential to meterr_app
+  using (tenant_id = nullif(current_setting('meterr.tenant_id', true), '')::uuid)
+  with check (tenant_id = nullif(current_setting('meterr.tenant_id', true), '')::uuid);
+
+-- For list_data_keys(), which runs as the owner.
+create policy owner_reads on meterr.data_key for select to meterr_owner using (true);
+
+-- Every data key of every tenant, without the key: for the operator's rotation and counts.
+create function meterr.list_data_keys()
+  returns table (tenant_id uuid, version integer, kek_id text, created_at timestamptz,
+                 retired_at timestamptz, shredded_at timestamptz)
+  language sql stable security definer
+  set search_path = pg_catalog, pg_temp
+  begin atomic
+    select k.tenant_id, k.version, k.kek_id, k.created_at, k.retired_at, k.shredded_at
+      from meterr.data_key k
+     order by k.tenant_id, k.version;
+  end;
+
+grant select, insert on meterr.key_encryption_key to meterr_app;
+grant update (live_kek_id, retired_at) on meterr.key_encryption_key to meterr_app;
+grant select, insert on meterr.data_key to meterr_app;
+grant update (live_version, kek_id, wrapped, retired_at, shredded_at) on meterr.data_key to meterr_app;
+grant select, insert on meterr.provider_credential to meterr_app;
+grant update (secret, last4, created_at, created_by) on meterr.provider_credential to meterr_app;
+grant execute on function meterr.list_data_keys() to meterr_app;
