@@ -504,10 +504,11 @@ create table meterr.usage_hour (
 -- One line for each group of a day (UTC): always the sum of that day's lines in usage_hour.
 create table meterr.usage_day (
   like meterr.usage_hour including identity,
-  primary key (tenant_id, hour, line),
   constraint on_the_day check (hour = date_bin('1 day', hour, 'epoch'))
 );
 alter table meterr.usage_day rename column hour to day;
+-- After the renaming: an index keeps the names that its columns had, but not in a restored backup.
+alter table meterr.usage_day add primary key (tenant_id, day, line);
 
 -- The lines that a tenant's entries from low to high add up to, in steps of an hour or a day; of
 -- `only_ids`, where they are given. Who stores the lines numbers them.
