@@ -100,7 +100,7 @@ async def open_door(settings: Settings, dsn: str, telemetry: Telemetry) -> Async
         # Callers wait in the socket's queue meanwhile: better than a 503 for each after a restart.
         await keeper.tried_once(_PRICES_WAIT_S)
         endpoints = await stack.enter_async_context(
-            open_endpoints(settings.upstreams, settings.gateway)
+            open_endpoints(settings.upstreams, settings.gateway, settings.outbound)
         )
         routes = router(settings.upstreams)
         admission = gateway.Admission(routes, prices, prices_loaded=keeper.loaded.is_set)

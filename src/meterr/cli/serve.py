@@ -43,7 +43,7 @@ def command(
             "no provider is configured: set OPENAI_API_KEY, ANTHROPIC_API_KEY or KIMI_API_KEY, or "
             "describe one as [upstreams.NAME] in meterr.toml"
         )
-    upstreams.check(settings.upstreams)
+    upstreams.check(settings.upstreams, settings.outbound)
     keyring(settings)  # a pepper that cannot be used is told here, not by a child that dies
     settings.data_dir.mkdir(mode=0o755, parents=True, exist_ok=True)
     plan = Plan(

@@ -163,7 +163,7 @@ def _read_secret(name: str, file: Path) -> str:
 
 def _split(path: Trail, text: str) -> Any:
     """Lists come from the environment as comma-separated text."""
-    if path[-1] in ("models", "credential_env"):
+    if path[-1] in ("models", "credential_env", "allow"):
         return tuple(part.strip() for part in text.split(",") if part.strip())
     return text
 

@@ -12,6 +12,8 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
+from meterr.core.http.outbound.allowlist import AllowList
+
 Names = tuple[str, ...]
 
 
@@ -103,6 +105,23 @@ class GatewaySettings(Group):
     drain_timeout_s: float = Field(
         60, gt=0, description="Longest time to drain a stream whose client has left, in seconds."
     )
+
+
+class OutboundSettings(Group):
+    """Where meterr may connect to beyond the public internet."""
+
+    allow: Names = Field(
+        (),
+        description="Hosts (`name`, `10.0.0.5:8000`) and networks (`10.0.0.0/8`) that meterr may "
+        "connect to although they are private, and over plain http. Base URLs of upstreams need "
+        "no entry to be private.",
+    )
+
+    @field_validator("allow")
+    @classmethod
+    def _is_hosts_and_networks(cls, allow: Names) -> Names:
+        AllowList.parse(allow)
+        return allow
 
 
 class LogSettings(Group):
@@ -223,6 +242,9 @@ class Settings(Group):
     journal: JournalSettings = Field(default_factory=JournalSettings, description="Journal.")
     ledger: LedgerSettings = Field(default_factory=LedgerSettings, description="Ledger.")
     gateway: GatewaySettings = Field(default_factory=GatewaySettings, description="Calls.")
+    outbound: OutboundSettings = Field(
+        default_factory=OutboundSettings, description="Connections to others."
+    )
     log: LogSettings = Field(default_factory=LogSettings, description="Logs.")
     upstreams: Annotated[
         dict[str, UpstreamSettings], Field(description="Provider endpoints by name.")
