@@ -21,6 +21,8 @@ from meterr.core.clock import SystemClock
 from meterr.core.db import Database, Role
 from meterr.core.http.door import Door
 from meterr.core.ids import IdFactory
+from meterr.core.redaction import Redactor
+from meterr.core.secrets.setting import secrets_of
 from meterr.core.settings import Settings
 from meterr.core.telemetry import Level, LibraryHandler, Telemetry
 from meterr.ledger.journal import Durability, Limits
@@ -55,8 +57,13 @@ async def run_gateway(instructions: Instructions, settings: Settings) -> None:
     """Serve until the parent goes or says stop; then finish what runs and close the journal."""
     _raise_file_limit()
     loop = asyncio.get_running_loop()
+    known = [secret.get_secret_value() for secret in secrets_of(settings)]
     telemetry = Telemetry(
-        SystemClock(), level=Level(settings.log.level), pid=os.getpid(), defer=loop.call_soon
+        SystemClock(),
+        level=Level(settings.log.level),
+        pid=os.getpid(),
+        defer=loop.call_soon,
+        redactor=Redactor(known),
     )
     logging.basicConfig(handlers=[LibraryHandler(telemetry)], force=True)
     async with open_door(settings, instructions.dsn, telemetry) as door:

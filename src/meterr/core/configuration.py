@@ -12,6 +12,7 @@ from pydantic import BaseModel, SecretStr, ValidationError
 
 from meterr.core.errors import OperatorError
 from meterr.core.nearest import nearest
+from meterr.core.secrets.setting import PlainText, SecretSetting
 from meterr.core.settings import PRESETS, Settings, UpstreamSettings
 
 PREFIX = "METERR_"
@@ -29,6 +30,12 @@ _SECTIONS = frozenset(
     if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel)
 )
 
+_OF_VAULT = {
+    "vault_address": "VAULT_ADDR",
+    "vault_namespace": "VAULT_NAMESPACE",
+    "vault_token": "VAULT_TOKEN",
+    "vault_ca_file": "VAULT_CACERT",
+}
 _SECRET_IN_URL = re.compile(r"(://)[^/@\s]+(?=@)|(?<=\?).+")
 Tree = Mapping[str, Any]
 
@@ -80,6 +87,7 @@ def load(flags: Mapping[str, Any], environ: Mapping[str, str], file: Path | None
             sources[".".join(path)] = layer.name
     _add_presets(values, sources, environ)
     _add_credentials(values, sources, environ)
+    _add_vault(values, sources, environ)
     return Configuration(_validated(values, sources), sources)
 
 
@@ -154,9 +162,9 @@ def _refuse_second(name: str, first: str) -> None:
         raise ConfigurationError(f"{first} and {name} are the same setting: keep one of them")
 
 
-def _read_secret(name: str, file: Path) -> str:
+def _read_secret(name: str, file: Path) -> PlainText:
     try:
-        return file.read_text("utf-8").strip()
+        return PlainText(file.read_text("utf-8").strip())
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigurationError(f"{name}: cannot read {file}: {error}") from error
 
@@ -226,11 +234,22 @@ def _add_credentials(
         label = ".".join(at)
         chosen = next((v for v in variables if environ.get(v)), None)
         if chosen is not None:
-            values[at], sources[label] = environ[chosen], f"environment ({chosen})"
+            values[at] = PlainText(environ[chosen])
+            sources[label] = f"environment ({chosen})"
         elif file is not None:
             values[at], sources[label] = _read_secret(label, Path(file)), f"file ({file})"
         else:
             raise ConfigurationError(f"{label}_env: none of {', '.join(variables)} is set")
+
+
+def _add_vault(
+    values: dict[Trail, Any], sources: dict[str, str], environ: Mapping[str, str]
+) -> None:
+    """Take what Vault's own tools take, where no setting says otherwise."""
+    for field, variable in _OF_VAULT.items():
+        if ("secrets", field) not in values and environ.get(variable):
+            values["secrets", field] = PlainText(environ[variable])
+            sources[f"secrets.{field}"] = f"environment ({variable})"
 
 
 def _validated(values: Mapping[Trail, Any], sources: Mapping[str, str]) -> Settings:
@@ -275,6 +294,8 @@ def _flat(model: BaseModel, above: str = "") -> Iterator[tuple[str, Any]]:
 
 
 def _masked(value: Any) -> str:
+    if isinstance(value, SecretSetting) and value.reference is not None:
+        return str(value.reference)
     if isinstance(value, SecretStr):
         return "********"
     if isinstance(value, tuple):

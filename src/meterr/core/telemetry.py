@@ -47,6 +47,7 @@ class Event(StrEnum):
     ROLLUPS_STUCK = "rollups_stuck"
     UNEXPECTED_ERROR = "unexpected_error"
     PRICES_RELOADED = "prices_reloaded"
+    SECRET_READ = "secret_read"  # noqa: S105 (the name of an event)
 
 
 _ORDER = {level: position for position, level in enumerate(Level)}
@@ -84,6 +85,9 @@ class EventLine(msgspec.Struct, omit_defaults=True):
     count: int = 0
     pid: int = 0
     request_id: str = ""
+    outcome: str = ""
+    reference: str = ""
+    version: str = ""
 
 
 class Telemetry:
