@@ -20,8 +20,8 @@ class Scheme(StrEnum):
 PLAIN: Final = "plain:"
 """What stands before a secret that would otherwise be read as a reference."""
 
-_SCHEME: Final = re.compile(r"([A-Za-z][A-Za-z0-9_.+-]{0,19}):(?!//)")
-_URL_SCHEME: Final = re.compile(r"([A-Za-z][A-Za-z0-9_.+-]{0,19})://")
+_SCHEME: Final = re.compile(r"([A-Za-z][A-Za-z-]{0,19}):(?!//)")
+_URL_SCHEME: Final = re.compile(r"([A-Za-z][A-Za-z-]{0,19})://")
 _ENV: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _FILE: Final = re.compile(r"/[^\x00-\x1f\x7f]+")
 _VAULT: Final = re.compile(r"[A-Za-z0-9_.-]+(?:/[A-Za-z0-9_. -]+)*/data(?:/[A-Za-z0-9_. -]+)+")
