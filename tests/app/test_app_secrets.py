@@ -193,6 +193,11 @@ def test_a_base_url_that_no_provider_can_have_stops_the_start(
         "METERR_UPSTREAMS__X__MODELS": "gpt-*",
         "METERR_UPSTREAMS__X__OPENAI_BASE_URL": url,
     }
-    ended = ran(CommandLine(environment, operator.folder), "serve", "--port", "0")
+    wrong = CommandLine(environment, operator.folder)
+    ended = ran(wrong, "serve", "--port", "0")
     assert 2 == ended.returncode
     assert "upstreams.x.openai_base_url" in ended.stderr
+
+    looked = ran(wrong, "doctor")
+    (finding,) = [line for line in looked.stdout.splitlines() if "provider x" in line]
+    assert (3, True) == (looked.returncode, "wrong" in finding)

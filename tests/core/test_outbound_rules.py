@@ -1,7 +1,9 @@
 """Where meterr may connect to: the rule alone, without a network."""
 
 import ipaddress
+from urllib.parse import urlsplit
 
+import httpcore2
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -55,10 +57,10 @@ def verdict(address: str, to: Destination = NAME, trust: Trust | None = None) ->
         ("224.0.0.1", Kind.NOWHERE),
         ("ff02::1", Kind.NOWHERE),
         ("ff0e::1", Kind.NOWHERE),
-        ("240.0.0.1", Kind.NOWHERE),
+        ("240.0.0.1", Kind.PRIVATE),
         ("255.255.255.255", Kind.NOWHERE),
         ("192.0.2.1", Kind.NOWHERE),
-        ("198.18.0.1", Kind.NOWHERE),
+        ("198.18.0.1", Kind.PRIVATE),
         ("192.88.99.1", Kind.NOWHERE),
         ("192.0.0.8", Kind.NOWHERE),
         ("2002:a9fe:a9fe::1", Kind.NOWHERE),  # 6to4 of a metadata service
@@ -288,3 +290,30 @@ def test_reading_a_url_has_one_kind_of_failure(rest: str) -> None:
         return
     assert target.destination.host == target.destination.host.lower()
     assert target.path.startswith("/")
+
+
+@given(
+    st.tuples(
+        st.sampled_from(["https://", "http://", "HTTPS://"]),
+        st.sampled_from(["", "u@", "u:p@", "a.example:1@"]),
+        st.sampled_from(
+            ["a.example", "A.Example", "10.0.0.5", "[::1]", "[fe80::1]", "127.1", "a_b", "xn--a-1"]
+        ),
+        st.sampled_from(["", ":", ":1", ":8000", ":08000", ":0", ":1:2"]),
+        st.text(alphabet="/?#@:\\.a[]%;&", max_size=8),
+    ).map("".join)
+)
+def test_whoever_else_reads_an_accepted_url_reads_the_same_host(url: str) -> None:
+    """C16: where two parsers disagree, one of them is the guard and the other one connects."""
+    try:
+        target = Target.parse(url)
+    except ValueError:
+        return
+    other = urlsplit(url)
+    destination = target.destination
+    assert (other.hostname, other.port or (443 if destination.tls else 80)) == (
+        destination.host,
+        destination.port,
+    )
+    third = httpcore2.URL(url)
+    assert destination.host == third.host.decode()

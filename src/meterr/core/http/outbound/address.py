@@ -11,7 +11,7 @@ class Kind(StrEnum):
     """Where an address leads, seen from this host."""
 
     GLOBAL = "global"
-    PRIVATE = "private"  # RFC 1918, unique local, carrier-grade NAT
+    PRIVATE = "private"  # RFC 1918, unique local, and what else people use inside
     LOOPBACK = "loopback"
     METADATA = "metadata"  # a cloud's service that hands out credentials to whoever asks
     LINK_LOCAL = "link-local"
@@ -38,9 +38,18 @@ METADATA: Final = frozenset(
 _PRIVATE: Final = tuple(
     map(
         ipaddress.ip_network,
-        ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "fc00::/7"),
+        (
+            "10.0.0.0/8",
+            "172.16.0.0/12",
+            "192.168.0.0/16",
+            "100.64.0.0/10",  # carriers, Tailscale
+            "198.18.0.0/15",  # benchmarks, and proxies that answer for every name
+            "240.0.0.0/4",  # reserved, and given out inside clouds
+            "fc00::/7",
+        ),
     )
 )
+_BROADCAST: Final = ipaddress.IPv4Address("255.255.255.255")
 _NOWHERE: Final = tuple(
     map(
         ipaddress.ip_network,
@@ -79,7 +88,7 @@ def kind_of(address: Address) -> Kind:
         return Kind.METADATA
     if address.is_loopback:
         return Kind.LOOPBACK
-    if any(address in network for network in _PRIVATE):
+    if address != _BROADCAST and any(address in network for network in _PRIVATE):
         return Kind.PRIVATE
     if address.is_link_local:
         return Kind.LINK_LOCAL
