@@ -32,7 +32,7 @@ CREDENTIALS = [
     "-----BEGIN EC PRIVATE KEY-----\nMHcCAQEE\n-----END EC PRIVATE KEY-----",
     "Bearer 0123456789",
     "BEARER\t0123456789",
-    "basic dXNlcjpwYXNz",
+    "basic dXNlcjpwYXNzd29yZA==",
     "postgresql://user:hunter2hunter2@db/meterr",
 ]
 INNOCENT = [
@@ -47,6 +47,8 @@ INNOCENT = [
     "key-revoked",
     "gateway/upstream/pool.py:UpstreamPool.send:118",
     "bearer of news",
+    "basic authentication",
+    "fw-a-model-with-a-rather-long-name",
 ]
 
 

@@ -26,11 +26,12 @@ _SHAPES: Final = (
     _APART + rb"xox[a-z]-[A-Za-z0-9-]{10,}",  # Slack
     _APART + rb"(?:[rs]k|whsec)_[A-Za-z0-9_]{16,}",  # Stripe
     _APART + rb"(?:hv[sb]|dp\.[a-z]{2,4})\.[A-Za-z0-9_-]{16,}",  # Vault, Doppler
-    _APART + rb"(?:hf|gsk|nvapi|pplx|r8|fw)[_-][A-Za-z0-9_-]{20,}",  # more providers of models
+    _APART + rb"(?:hf_|gsk_|r8_|fw_|nvapi-|pplx-)[A-Za-z0-9_-]{20,}",  # more providers of models
     _APART + rb"eyJ[A-Za-z0-9_.=-]{20,}",  # JSON Web Tokens
     rb"()(?i:AGE-SECRET-KEY-1)[A-Za-z0-9]{8,}",
     rb"()-----BEGIN [A-Z0-9 ]*PRIVATE KEY(?:[^\"\\]|\\.)*",  # to the end of the JSON string
-    rb"((?i:bearer|basic)(?:[ +]|\\t)+)[^\s\"\\]{8,}",
+    rb"((?i:bearer)(?:[ +]|\\t)+)[^\s\"\\]{8,}",
+    rb"((?i:basic)(?:[ +]|\\t)+)[A-Za-z0-9+/]{16,}=*",
     rb"(://)[^/@\s\"\\]+@",  # a password inside an address
 )
 
