@@ -21,7 +21,12 @@ from support.up_process import call, environment, up
 
 ROOT = Path(__file__).resolve().parents[2]
 # Loaded by name when they are used, with a message that names the extra.
-NEED_AN_EXTRA = {"meterr.core.backup.age_format", "meterr.ledger.lake.parquet"}
+NEED_AN_EXTRA = {
+    "meterr.core.backup.age_format",
+    "meterr.core.secrets.aws",
+    "meterr.core.secrets.vault",
+    "meterr.ledger.lake.parquet",
+}
 SOURCES = ("src", "pyproject.toml", "README.md", "LICENSE", "CHANGELOG.md")
 
 

@@ -8,8 +8,15 @@ from typing import Final
 
 from meterr.core.clock import Clock, as_datetime
 from meterr.core.crypto import KeyEncryptionKeys, KeyMissing, SealedColumn, mint
-from meterr.core.crypto.key_file import create_file, only_one, open_file, replace_file
+from meterr.core.crypto.key_file import (
+    create_file,
+    only_one,
+    open_file,
+    refuse_open_to_others,
+    replace_file,
+)
 from meterr.core.crypto.key_text import KeyEncryptionKey
+from meterr.core.secrets import Scheme
 from meterr.core.settings import Settings
 from meterr.identity import provider_credentials
 
@@ -31,6 +38,7 @@ def configured(settings: Settings) -> KeyEncryptionKeys | None:
     Raises KeyRefused when one of them cannot be used.
     """
     if settings.key_encryption_key is not None:
+        _refuse_open_files(settings)
         return KeyEncryptionKeys.from_secrets(
             settings.key_encryption_key, settings.key_encryption_keys_previous
         )
@@ -41,6 +49,17 @@ def configured(settings: Settings) -> KeyEncryptionKeys | None:
         )
     file = key_file(settings)
     return open_file(file) if file.exists() else None
+
+
+def _refuse_open_files(settings: Settings) -> None:
+    """Hold ``file:/path`` to what ``METERR_KEY_ENCRYPTION_KEY_FILE`` is held to."""
+    for name in ("key_encryption_key", "key_encryption_keys_previous"):
+        setting = getattr(settings, name)
+        if setting is None or setting.reference is None or setting.reference.scheme != Scheme.FILE:
+            continue
+        file = Path(setting.reference.place)
+        if file.exists():  # who reads it says when it does not
+            refuse_open_to_others(file, file.stat().st_mode, what=name)
 
 
 def required(settings: Settings) -> KeyEncryptionKeys:

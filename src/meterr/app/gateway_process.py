@@ -24,6 +24,8 @@ from meterr.core.crypto import DataKeys
 from meterr.core.db import Database, Role
 from meterr.core.http.door import Door
 from meterr.core.ids import IdFactory
+from meterr.core.redaction import Redactor
+from meterr.core.secrets.setting import secrets_of
 from meterr.core.settings import Settings
 from meterr.core.telemetry import Level, LibraryHandler, Telemetry
 from meterr.ledger.journal import Durability, Limits
@@ -58,8 +60,13 @@ async def run_gateway(instructions: Instructions, settings: Settings) -> None:
     """Serve until the parent goes or says stop; then finish what runs and close the journal."""
     _raise_file_limit()
     loop = asyncio.get_running_loop()
+    known = [secret.get_secret_value() for secret in secrets_of(settings)]
     telemetry = Telemetry(
-        SystemClock(), level=Level(settings.log.level), pid=os.getpid(), defer=loop.call_soon
+        SystemClock(),
+        level=Level(settings.log.level),
+        pid=os.getpid(),
+        defer=loop.call_soon,
+        redactor=Redactor(known),
     )
     logging.basicConfig(handlers=[LibraryHandler(telemetry)], force=True)
     async with open_door(settings, instructions.dsn, telemetry) as door:
@@ -142,7 +149,8 @@ async def _endpoints(
     """Yield the endpoints, and the upstreams whose credential is not known right now."""
     keys = encryption.configured(settings)
     data_keys = None if keys is None else DataKeys(keys, clock)
-    async with open_endpoints(settings.upstreams, settings.gateway) as endpoints:
+    opened = open_endpoints(settings.upstreams, settings.gateway, settings.outbound)
+    async with opened as endpoints:
         keeper = CredentialKeeper(db, data_keys, settings.upstreams, endpoints, telemetry)
         async with _running(keeper.run()):
             await keeper.tried_once(_PRICES_WAIT_S)

@@ -77,7 +77,7 @@ class CredentialKeeper:
                 await self._renew(name, versions.get(name))
 
     async def _renew(self, name: str, version: int | None) -> None:
-        credential = self._upstreams[name].credential
+        credential: SecretStr | None = self._upstreams[name].credential
         if version is not None:
             try:
                 credential = await self._opened(name)

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -13,6 +14,7 @@ from pydantic import SecretStr
 
 from meterr import identity
 from meterr.app.deployment import database_url_file
+from meterr.app.secret_settings import with_reader
 from meterr.core.configuration import Configuration, ConfigurationError, load
 from meterr.core.db import Database, Role
 from meterr.core.settings import Settings, environment
@@ -42,10 +44,15 @@ def with_settings(command: _Command) -> _Command:
 
 
 def configuration(config_file: Path | None, data_dir: Path | None, **flags: Any) -> Configuration:
-    """Return the configuration; ``flags`` are settings with ``__`` for the dot."""
+    """
+    Return the configuration; ``flags`` are settings with ``__`` for the dot.
+
+    Secrets that are kept elsewhere are read when somebody asks for their value, and not before.
+    """
     named: Mapping[str, Any] = {name.replace("__", "."): value for name, value in flags.items()}
     given = {"data_dir": None if data_dir is None else data_dir.absolute(), **named}
-    return load(given, environment(), config_file)
+    found = load(given, environment(), config_file)
+    return replace(found, settings=with_reader(found.settings, environment()))
 
 
 def database_url(settings: Settings) -> str:

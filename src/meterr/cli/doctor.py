@@ -10,7 +10,6 @@ from collections.abc import AsyncIterator
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import click
 
@@ -24,7 +23,9 @@ from meterr.core import migrate
 from meterr.core.crypto import key_uses
 from meterr.core.db import Database, Role
 from meterr.core.errors import MeterrError, OperatorError
+from meterr.core.http.outbound import AllowList, OutboundRefused, WrittenGuard
 from meterr.core.settings import Settings
+from meterr.gateway.upstream import Origin
 from meterr.ledger.journal import look
 from meterr.ledger.rollups import oldest_late_hour
 
@@ -203,22 +204,29 @@ async def _clock(settings: Settings) -> Finding:
 async def _providers(settings: Settings) -> AsyncIterator[Finding]:
     if not settings.upstreams:
         yield Finding("providers", Verdict.WARNING, "none is configured")
+    allow = AllowList.parse(settings.outbound.allow)
     for name, upstream in settings.upstreams.items():
         for url in (upstream.openai_base_url, upstream.anthropic_base_url):
             if url is not None:
-                yield await _reach(f"provider {name}", url)
+                yield await _reach(f"provider {name}", url, upstream.ca_file, allow)
 
 
-async def _reach(check: str, url: str) -> Finding:
-    parts = urlsplit(url)
-    port = parts.port or (443 if parts.scheme == "https" else 80)
+async def _reach(check: str, url: str, ca_file: Path | None, allow: AllowList) -> Finding:
+    try:
+        origin = Origin.parse(url, ca_file=ca_file)
+    except (ValueError, OSError) as error:
+        return Finding(check, Verdict.WRONG, str(error))
+    place = f"{origin.host}:{origin.port}"
     try:
         async with asyncio.timeout(_CONNECT_TIMEOUT_S):
+            addresses = await WrittenGuard(origin.destination, allow).locate()
+            server_hostname = origin.host if origin.tls else None
             _, writer = await asyncio.open_connection(
-                parts.hostname, port, ssl=parts.scheme == "https" or None
+                str(addresses[0]), origin.port, ssl=origin.tls, server_hostname=server_hostname
             )
+    except OutboundRefused as refusal:
+        return Finding(check, Verdict.WRONG, f"{place}: {refusal.reason}; see outbound.allow")
     except (OSError, TimeoutError) as error:
-        reason = type(error).__name__
-        return Finding(check, Verdict.WRONG, f"{parts.hostname}:{port}: {reason}")
+        return Finding(check, Verdict.WRONG, f"{place}: {type(error).__name__}")
     writer.close()
-    return Finding(check, Verdict.FINE, f"{parts.hostname}:{port} answers")
+    return Finding(check, Verdict.FINE, f"{place} answers")

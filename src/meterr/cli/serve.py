@@ -43,7 +43,7 @@ def command(
             "no provider is configured: set OPENAI_API_KEY, ANTHROPIC_API_KEY or KIMI_API_KEY, or "
             "describe one as [upstreams.NAME] in meterr.toml"
         )
-    upstreams.check(settings.upstreams)
+    upstreams.check(settings.upstreams, settings.outbound)
     # Keys that cannot be used are told here, not by a child that dies.
     keyring(settings)
     encryption.configured(settings)

@@ -77,7 +77,7 @@ def command(
         simulator = listen("127.0.0.1", simulator_port, "--simulator-port")
         flags |= _simulated_upstreams(simulator.getsockname()[1])
         settings = configuration(config_file, data_dir, **flags).settings
-    upstreams.check(settings.upstreams)
+    upstreams.check(settings.upstreams, settings.outbound)
     encryption.configured(settings)  # refused here, before anything starts
     options = "" if data_dir is None else f"--data-dir {shlex.quote(str(data_dir))}"
     _make_writable(settings.data_dir)
