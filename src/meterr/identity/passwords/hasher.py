@@ -109,7 +109,7 @@ class Hasher:
         """
         Return whether ``password`` is the one behind ``stored``; for None it never is.
 
-        An account that does not exist costs what a wrong password costs: a hash of nobody's password
+        An unknown account costs what a wrong password costs: a hash that nobody's password has
         is verified in its place. Raises HashersBusy before anything was looked at.
         """
         right = await self._run(self._verify, stored or self._nobodys, password)

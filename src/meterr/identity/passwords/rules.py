@@ -72,7 +72,7 @@ def checked_password(password: SecretStr, *, with_factor: bool, own_words: Itera
         )
     words = [word for word in (*own_words, *_PRODUCT_WORDS) if word]
     grade = _GRADE_WITH_FACTOR if with_factor else _GRADE_ALONE
-    if _made_of(text, words) or zxcvbn(text[:_JUDGED_CHARS], words).score < grade:
+    if _made_of(text, words) or int(zxcvbn(text[:_JUDGED_CHARS], words).score) < grade:
         raise Invalid(
             "password is among those that are tried first, or made of your own address or name. "
             "Take a few unrelated words.",
