@@ -20,7 +20,7 @@ from meterr.identity.factors import Passkeys, Vault
 from meterr.identity.factors.relying_party import relying_party
 from meterr.identity.passwords import Cost, Hasher, TakenUp, take_up
 from meterr.identity.people import NewClaim, Operator, Person, find_person, invite_user
-from meterr.identity.throttle import Throttle
+from meterr.identity.throttle import Kind, Rule, Throttle
 
 ORIGIN = "https://meterr.example.com"
 OPERATOR = Operator(name="tests")
@@ -28,6 +28,7 @@ PASSWORD = SecretStr("walnut orbit ceramic lantern")
 REASON = "on call, incident 4711"
 CHEAP = Cost(memory_kib=8, passes=1)
 HERE = "203.0.113.9"
+LAX = dict.fromkeys(Kind, Rule(10_000, 1_000, 1_000, 1_000))
 
 
 class StillClock(SystemClock):
@@ -54,6 +55,7 @@ class PeopleHouse:
         self.clock = StillClock()
         self.ids = IdFactory(SystemClock())
         self.throttle = Throttle(db, self.clock, keyed)
+        self.open_door = Throttle(db, self.clock, keyed, rules=LAX)
         self.vault = vault(os.urandom(32))
         self.passkeys = Passkeys(db, self.throttle, self.clock, relying_party(ORIGIN))
         self.tenant_id = ""

@@ -17,6 +17,7 @@ from meterr.identity.throttle.subject import (
 from meterr.identity.throttle.window import (
     RULES,
     Kind,
+    Rule,
     Window,
     cleared,
     count,
@@ -50,12 +51,20 @@ class Throttle:
         db: The database as ``Role.IDENTITY``.
         clock: Unix time; hosts must agree to a few seconds.
         mac: A keyed digest of 32 bytes, the same in every process: ``Keyring.mac``.
+        rules: The limits, one for each kind.
     """
 
-    def __init__(self, db: Database, clock: Clock, mac: Callable[[bytes], bytes]) -> None:
+    def __init__(
+        self,
+        db: Database,
+        clock: Clock,
+        mac: Callable[[bytes], bytes],
+        rules: Mapping[Kind, Rule] = RULES,
+    ) -> None:
         self._db = db
         self._clock = clock
         self._mac = mac
+        self._rules = rules
 
     async def attempt(self, proof: Proof, account: str, address: str) -> Attempt:
         """
@@ -73,7 +82,7 @@ class Throttle:
             await store.make_windows(connection, subjects, now_ms)
             before = await store.lock_windows(connection, subjects)
             self._refuse_paused(before, now_ms)
-            after = {s: count(window, now_ms, RULES[s.kind]) for s, window in before.items()}
+            after = {s: count(window, now_ms, self._rules[s.kind]) for s, window in before.items()}
             await store.write_windows(connection, after, now_ms)
             if _tidies(before, after):
                 await store.prune(connection, now_ms)
@@ -99,7 +108,7 @@ class Throttle:
                     after[subject] = cleared(window, now_ms)
                 else:
                     paused = subject.kind in attempt.paused
-                    after[subject] = take_back(window, RULES[subject.kind], paused=paused)
+                    after[subject] = take_back(window, self._rules[subject.kind], paused=paused)
             await store.write_windows(connection, after, now_ms)
 
     def _refuse_paused(self, windows: Mapping[Subject, Window], now_ms: int) -> None:
@@ -108,7 +117,7 @@ class Throttle:
             for subject, window in windows.items()
         )
         waits = {
-            subject.kind: pause_left_ms(window, now_ms, RULES[subject.kind])
+            subject.kind: pause_left_ms(window, now_ms, self._rules[subject.kind])
             for subject, window in windows.items()
             if not (familiar and subject.kind in OVERLOOKED_WHERE_FAMILIAR)
         }

@@ -6,6 +6,7 @@ a thousand; one that turns out right is taken back. A window that is full pauses
 time it fills up again without a quiet hour between, the pause doubles, up to its longest.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final
@@ -43,7 +44,7 @@ class Rule:
     pause_ms_max: int
 
 
-RULES: Final = {
+RULES: Final[Mapping[Kind, Rule]] = {
     # S2:116 says more than 5 a minute, S1:466 at least 5 in 5 minutes. The 5th in 5 minutes is the
     # stricter one: it implies the other.
     Kind.ACCOUNT_HERE: Rule(5, 5 * MINUTE_MS, MINUTE_MS, 15 * MINUTE_MS),
