@@ -3,8 +3,6 @@
 import psycopg
 import pytest
 from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.hashes import SHA1
-from cryptography.hazmat.primitives.twofactor.totp import TOTP
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import SecretStr
@@ -29,9 +27,7 @@ from meterr.identity.factors.recovery import digest_of, new_codes
 from meterr.identity.factors.totp import STEP_S, matching_step
 from meterr.identity.people import Person, find_person
 from meterr.identity.throttle import Throttle, TooManyAttempts
-from support.people import PeopleHouse, outcomes
-
-SECRET = b"12345678901234567890"  # of RFC 6238, appendix B
+from support.people import SECRET, PeopleHouse, code_at, outcomes
 
 
 @pytest.fixture
@@ -43,18 +39,6 @@ async def house(database_url: str):
 @pytest.fixture
 async def ada(house: PeopleHouse) -> Person:
     return await house.person("ada@example.com")
-
-
-def code_at(secret: bytes, unix_s: int) -> str:
-    return TOTP(secret, 6, SHA1(), STEP_S).generate(unix_s).decode()  # noqa: S303 - RFC 6238
-
-
-async def enrol(house: PeopleHouse, person: Person) -> bytes:
-    """Return the secret of a confirmed TOTP factor; the step that confirmed it is used up."""
-    await begin_totp(house.db, house.ids, house.vault, person, randomness=lambda n: SECRET[:n])
-    await confirm(house, person, code_at(SECRET, house.clock.now_ms // 1000))
-    house.clock.advance(STEP_S)
-    return SECRET
 
 
 async def confirm(house: PeopleHouse, person: Person, code: str) -> FactorProof:
@@ -110,7 +94,7 @@ def test_what_is_no_six_digits_is_no_code(text: str) -> None:
 
 async def test_a_code_is_accepted_once(house: PeopleHouse, ada: Person) -> None:
     """S2:77, row 37: verify(code) twice gives True, True there."""
-    secret = await enrol(house, ada)
+    secret = await house.enrol(ada)
     code = code_at(secret, house.clock.now_ms // 1000)
 
     proof = await give(house, ada, code)
@@ -130,7 +114,7 @@ async def test_the_code_that_confirmed_a_factor_is_used_up(house: PeopleHouse, a
 
 async def test_a_later_step_uses_up_all_before_it(house: PeopleHouse, ada: Person) -> None:
     """Within the window of three steps, none runs backwards."""
-    secret = await enrol(house, ada)
+    secret = await house.enrol(ada)
     now = house.clock.now_ms // 1000
     await give(house, ada, code_at(secret, now + STEP_S))
     for earlier in (now, now - STEP_S):
@@ -142,7 +126,7 @@ async def test_of_50_uses_of_one_code_at_once_exactly_one_passes(
     house: PeopleHouse, ada: Person
 ) -> None:
     """Compare-and-set in SQL; with a throttle that lets all 50 reach it."""
-    secret = await enrol(house, ada)
+    secret = await house.enrol(ada)
     code = code_at(secret, house.clock.now_ms // 1000)
 
     found = await outcomes(*(give(house, ada, code, n, house.open_door) for n in range(50)))
@@ -155,7 +139,7 @@ async def test_50_people_typing_the_same_code_at_once_get_one_in(
     house: PeopleHouse, ada: Person
 ) -> None:
     """The same through the service: one proof; the rest used, or too many."""
-    secret = await enrol(house, ada)
+    secret = await house.enrol(ada)
     code = code_at(secret, house.clock.now_ms // 1000)
 
     found = await outcomes(*(give(house, ada, code, n) for n in range(50)))
@@ -166,7 +150,7 @@ async def test_50_people_typing_the_same_code_at_once_get_one_in(
 
 async def test_five_wrong_codes_pause_and_only_pause(house: PeopleHouse, ada: Person) -> None:
     """Section 5: 5 in 5 minutes; a right code counts again when the pause is over."""
-    secret = await enrol(house, ada)
+    secret = await house.enrol(ada)
     for n in range(5):
         with pytest.raises(FactorRefused):
             await give(house, ada, "000000", n)
@@ -183,8 +167,8 @@ async def test_a_secret_is_sealed_for_its_row_and_gone_when_it_ends(
 ) -> None:
     """Sealed at rest; a sealed secret moved to another person's row does not open."""
     bob = await house.person("bob@example.com")
-    await enrol(house, ada)
-    await enrol(house, bob)
+    await house.enrol(ada)
+    await house.enrol(bob)
     with psycopg.connect(admin_dsn) as connection:
         rows = connection.execute("select sealed from meterr.totp_factor").fetchall()
         assert all(SECRET not in bytes(sealed) for (sealed,) in rows)
@@ -208,7 +192,7 @@ async def test_a_secret_is_sealed_for_its_row_and_gone_when_it_ends(
 
 async def test_a_new_secret_counts_only_when_confirmed(house: PeopleHouse, ada: Person) -> None:
     """The factor in use stays in use; confirming is a change of credentials."""
-    old = await enrol(house, ada)
+    old = await house.enrol(ada)
     before = await find_person(house.db, ada.user.user_id)
     fresh = await begin_totp(house.db, house.ids, house.vault, ada, randomness=lambda n: b"x" * n)
     assert "x" * 20 not in repr(fresh)
@@ -231,11 +215,11 @@ async def test_a_new_secret_counts_only_when_confirmed(house: PeopleHouse, ada: 
 async def test_admins_keep_a_factor_and_users_need_not(house: PeopleHouse) -> None:
     """S2:77: MFA required for admin and super_admin."""
     admin = await house.person("admin@example.com", Role.ADMIN)
-    await enrol(house, admin)
+    await house.enrol(admin)
     with pytest.raises(LastFactor):
         await remove_totp(house.db, admin)
     user = await house.person("user@example.com")
-    await enrol(house, user)
+    await house.enrol(user)
     await remove_totp(house.db, user)
     assert not (await find_enrolled(house.db, user.user.user_id)).any
 

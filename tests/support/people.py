@@ -8,6 +8,8 @@ from contextlib import asynccontextmanager
 from typing import Self
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hashes import SHA1
+from cryptography.hazmat.primitives.twofactor.totp import TOTP
 from pydantic import SecretStr
 
 from meterr.core.clock import SystemClock
@@ -16,8 +18,9 @@ from meterr.core.ids import IdFactory
 from meterr.core.policy import PLATFORM, Actor
 from meterr.core.policy import Role as MemberRole
 from meterr.identity import create_tenant
-from meterr.identity.factors import Passkeys, Vault
+from meterr.identity.factors import Passkeys, Vault, begin_totp, confirm_totp
 from meterr.identity.factors.relying_party import relying_party
+from meterr.identity.factors.totp import STEP_S
 from meterr.identity.passwords import Cost, Hasher, TakenUp, take_up
 from meterr.identity.people import NewClaim, Operator, Person, find_person, invite_user
 from meterr.identity.throttle import Kind, Rule, Throttle
@@ -25,6 +28,8 @@ from meterr.identity.throttle import Kind, Rule, Throttle
 ORIGIN = "https://meterr.example.com"
 OPERATOR = Operator(name="tests")
 PASSWORD = SecretStr("walnut orbit ceramic lantern")
+WRONG = SecretStr("granite teapot willow comet")
+SECRET = b"12345678901234567890"  # of RFC 6238, appendix B
 REASON = "on call, incident 4711"
 CHEAP = Cost(memory_kib=8, passes=1)
 HERE = "203.0.113.9"
@@ -120,9 +125,29 @@ class PeopleHouse:
         taken = await self.take_up(await self.invite(email, role, tenant_id=tenant_id))
         return await find_person(self.db, taken.user_id)
 
+    async def enrol(self, person: Person) -> bytes:
+        """Return the secret of a TOTP factor in use; the step that confirmed it is used up."""
+        await begin_totp(self.db, self.ids, self.vault, person, randomness=lambda n: SECRET[:n])
+        await confirm_totp(
+            self.db,
+            self.vault,
+            self.throttle,
+            self.clock,
+            user_id=person.user.user_id,
+            code=code_at(SECRET, self.clock.now_ms // 1000),
+            address="203.0.113.1",
+        )
+        self.clock.advance(STEP_S)
+        return SECRET
+
     async def actor(self, email: str, role: MemberRole, *, tenant_id: str | None = None) -> Actor:
         """Return somebody who signed in just now with a second factor."""
         return proven(await self.person(email, role, tenant_id=tenant_id), self.clock.now_ms)
+
+
+def code_at(secret: bytes, unix_s: int) -> str:
+    """Return the TOTP code of a moment, as an app shows it."""
+    return TOTP(secret, 6, SHA1(), STEP_S).generate(unix_s).decode()  # noqa: S303 - RFC 6238
 
 
 def proven(person: Person, at_ms: int) -> Actor:
