@@ -8,7 +8,7 @@ from meterr.ledger.model import Usage
 from support.catalogue import relations_with_tenant_id
 from support.rows import TENANT_TABLES
 
-ROLES = ("meterr_owner", "meterr_app", "meterr_auth", "meterr_drain")
+ROLES = ("meterr_owner", "meterr_app", "meterr_auth", "meterr_drain", "meterr_identity")
 WORKERS = ROLES[1:]
 APPEND_ONLY = ("ledger_entry", "price_version", "price_override", "schema_migration")
 
@@ -86,6 +86,7 @@ def test_no_other_policy_opens_tenant_rows(catalogue) -> None:
         ("usage_hour", "{meterr_owner}", "ALL"),
         ("usage_day", "{meterr_owner}", "ALL"),
         ("rollup_due", "{meterr_owner}", "ALL"),
+        ("membership", "{meterr_owner}", "SELECT"),
     } == set(rows)
 
 

@@ -9,6 +9,7 @@ from psycopg import Connection, sql
 
 from meterr.ledger.model import Usage
 
+SOMEBODY = uuid.UUID(int=2)
 AT = datetime(2026, 11, 22, 12, tzinfo=UTC)
 _COUNTS = ("calls", "refused", "interrupted", "failed", "unpriced", "estimated", "partial")
 _SUMS: Mapping[str, object] = {
@@ -73,6 +74,7 @@ def row_of(table: str, tenant_id: str) -> dict[str, object]:
         "usage_hour": {"tenant_id": tenant_id, "hour": AT, **_SUMS},
         "usage_day": {"tenant_id": tenant_id, "day": AT.replace(hour=0), **_SUMS},
         "rollup_due": {"tenant_id": tenant_id, "hour": AT},
+        "membership": {"tenant_id": tenant_id, "user_id": SOMEBODY, "role": "user"},
     }
     return rows[table]
 
@@ -88,6 +90,7 @@ TENANT_TABLES = (  # parents first
     "usage_hour",
     "usage_day",
     "rollup_due",
+    "membership",
 )
 TENANT_VIEWS = ("entry_figures",)
 
@@ -104,5 +107,7 @@ def insert(connection: Connection, table: str, row: Mapping[str, object]) -> int
 
 def fill(connection: Connection, tenant_id: str) -> None:
     """Insert one row of ``tenant_id`` into every tenant table."""
+    somebody = {"user_id": SOMEBODY, "email": "a@b.example", "shown_email": "A@b.example"}
+    insert(connection, "user_account", somebody)
     for table in TENANT_TABLES:
         insert(connection, table, row_of(table, tenant_id))
