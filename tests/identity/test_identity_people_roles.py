@@ -10,6 +10,7 @@ from meterr.core.db import Database
 from meterr.core.db import Role as DatabaseRole
 from meterr.core.errors import Invalid, NotFound
 from meterr.core.policy import PLATFORM, Forbidden, Role
+from meterr.identity import Standing, revoke_key
 from meterr.identity.people import (
     RoleChange,
     disable_user,
@@ -19,6 +20,8 @@ from meterr.identity.people import (
     set_role,
 )
 from meterr.identity.people.errors import LastAdmin, OwnRole
+from support.identity import House as Keys
+from support.identity import until
 from support.people import OPERATOR, REASON, PeopleHouse, outcomes, proven
 
 
@@ -195,15 +198,19 @@ async def test_a_change_of_people_reaches_every_listener(
     assert (await find_person(house.db, ada.user.user_id)).actor(None) is None
 
 
-async def test_key_listeners_understand_notices_about_people(
+async def test_gateways_go_on_knowing_their_keys_while_people_change(
     house: PeopleHouse, database_url: str
 ) -> None:
-    """A notice that the key memory could not read would make it read everything again."""
-    with psycopg.connect(database_url, autocommit=True) as listener:
-        listener.execute("listen meterr_identity")
-        await house.person("ada@example.com", Role.SUPER_ADMIN)
-        heard = [json.loads(n.payload) for n in listener.notifies(timeout=30, stop_after=1)]
-    assert [PLATFORM] == [each["tenant_id"] for each in heard]
+    """A notice that the key memory could not read would make it deaf and read everything again."""
+    async with Keys.open(database_url) as keys, keys.process() as gateway:
+        key = (await keys.key()).secret.presented
+        principal = await gateway.authenticate(key)
+        await house.person("root@example.com", Role.SUPER_ADMIN)
+        taken = await house.take_up(await house.invite("ada@example.com", tenant_id=keys.tenant_id))
+        await disable_user(house.db, house.clock, by=OPERATOR, user_id=taken.user_id)
+        await revoke_key(keys.db, keys.tenant_id, principal.key_id)  # the last notice of all
+        await until(lambda: gateway.warm(key) is None)
+        assert ("", Standing.LIVE) == (gateway._listener.trouble, gateway.state)
 
 
 async def test_the_services_role_of_the_gateway_cannot_touch_people(house: PeopleHouse) -> None:

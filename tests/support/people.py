@@ -74,7 +74,7 @@ class PeopleHouse:
                 Database.open(dsn, Role.APP) as app,
             ):
                 house = cls(dsn, db, app, hasher)
-                house.tenant_id = await house.tenant("acme")
+                house.tenant_id = await house.tenant("people")
                 yield house
 
     async def tenant(self, name: str) -> str:

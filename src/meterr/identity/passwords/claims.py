@@ -14,7 +14,7 @@ from meterr.identity.people.claim import digest_of
 from meterr.identity.people.email import own_words
 from meterr.identity.people.errors import ClaimRefused
 from meterr.identity.people.model import Claim
-from meterr.identity.throttle import Throttle
+from meterr.identity.throttle import Proof, Throttle
 
 
 async def take_up(
@@ -40,6 +40,7 @@ async def take_up(
         SignInRefused, TooManyAttempts, HashersBusy: as ``check_password``.
     """
     digest = digest_of(token)
+    await throttle.attempt(Proof.CLAIM, "", address)
     async with db.transaction() as connection:
         now_ms = clock.unix_ms()
         claim = digest and await people_store.find_claim(connection, digest, now_ms)

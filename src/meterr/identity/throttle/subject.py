@@ -17,6 +17,7 @@ class Proof(StrEnum):
     PASSWORD = "password"  # noqa: S105 - the name of a proof
     FACTOR = "factor"  # a TOTP or recovery code
     PASSKEY = "passkey"
+    CLAIM = "claim"
 
 
 KINDS: Final[Mapping[Proof, tuple[Kind, ...]]] = {
@@ -24,6 +25,7 @@ KINDS: Final[Mapping[Proof, tuple[Kind, ...]]] = {
     Proof.FACTOR: (Kind.ADDRESS, Kind.FACTOR, Kind.GLOBAL),
     # Nobody's guesses stand in the way of a passkey, not even from the same address.
     Proof.PASSKEY: (Kind.CEREMONY,),
+    Proof.CLAIM: (Kind.CEREMONY,),
 }
 # Nobody else's attempts hold up an account at an address that is its own.
 OVERLOOKED_WHERE_FAMILIAR: Final = frozenset({Kind.ACCOUNT, Kind.GLOBAL})

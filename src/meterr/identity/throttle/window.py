@@ -23,7 +23,7 @@ class Kind(StrEnum):
     ACCOUNT = "account"  # one account, from all addresses together
     ACCOUNT_HERE = "account_here"  # one account from one address
     ADDRESS = "address"  # one address; of IPv6, its /64
-    CEREMONY = "ceremony"  # passkeys from one address: they cannot be guessed, only asked for
+    CEREMONY = "ceremony"  # what cannot be guessed, only asked for, from one address
     FACTOR = "factor"  # the second factor of one account, from all addresses together
     GLOBAL = "global"  # everybody
 
