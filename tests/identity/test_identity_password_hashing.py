@@ -54,8 +54,9 @@ async def test_nobodys_password_is_never_right(hasher: Hasher) -> None:
 async def test_a_damaged_hash_matches_nothing_and_breaks_nothing(
     hasher: Hasher, stored: str
 ) -> None:
-    """Fail closed."""
-    assert not await hasher.verify(stored, LONG)
+    """Fail closed; and it does not count as a verification, for nothing was computed."""
+    assert not await hasher.verify(stored or "-", LONG)
+    assert 0 == hasher.verifications
 
 
 async def test_other_parameters_are_noticed(hasher: Hasher) -> None:

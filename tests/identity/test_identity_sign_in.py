@@ -179,6 +179,19 @@ async def test_a_crowd_with_wrong_passwords_verifies_only_what_the_throttle_lets
     assert 5 == house.hasher.verifications - before
 
 
+async def test_one_account_at_an_address_does_not_pause_another(house: PeopleHouse) -> None:
+    """Per account and address: Bob signs in from where Ada's password was tried five times."""
+    await house.person("ada@example.com")
+    await house.person("bob@example.com")
+    for _ in range(5):
+        with pytest.raises(SignInRefused):
+            await sign_in(house, password=WRONG)
+    with pytest.raises(TooManyAttempts):
+        await sign_in(house, "ADA@example.com")
+    assert await sign_in(house, "bob@example.com")
+    assert await sign_in(house, "ada@example.com", address="198.51.100.1")
+
+
 async def test_busy_hashers_cost_nobody_an_attempt(house: PeopleHouse) -> None:
     """503 says nothing about the password, so it does not count against the account."""
     await house.person("ada@example.com")

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Final, ParamSpec, Self, TypeVar
 
 import argon2
-from argon2.exceptions import InvalidHashError, VerificationError
+from argon2.exceptions import InvalidHashError, VerificationError, VerifyMismatchError
 
 from meterr.core.errors import Unavailable
 
@@ -52,7 +52,7 @@ class Hasher:
     """
     Hash and verify passwords, at most ``running_max`` at once with ``waiting_max`` behind them.
 
-    ``verifications`` counts every verification begun, of real and of unknown accounts.
+    ``verifications`` counts those that did the work, for accounts that exist and that do not.
     """
 
     def __init__(
@@ -113,7 +113,8 @@ class Hasher:
         is verified in its place. Raises HashersBusy before anything was looked at.
         """
         right = await self._run(self._verify, stored or self._nobodys, password)
-        return right and stored is not None
+        self.verifications += right is not None
+        return right is True and stored is not None
 
     def is_outdated(self, stored: str) -> bool:
         """Return whether a hash was made with other parameters than today's."""
@@ -136,12 +137,14 @@ class Hasher:
     def _hash(self, password: bytes, salt: bytes) -> str:
         return self._argon2.hash(password, salt=salt)
 
-    def _verify(self, stored: str, password: bytes) -> bool:
-        self.verifications += 1
+    def _verify(self, stored: str, password: bytes) -> bool | None:
+        """Return whether it matches; None when ``stored`` is no hash, so no work was done."""
         try:
             return self._argon2.verify(stored, password)
-        except (VerificationError, InvalidHashError):
+        except VerifyMismatchError:
             return False
+        except (VerificationError, InvalidHashError):
+            return None
 
 
 def _hash_of_nobody(cost: Cost, randomness: Callable[[int], bytes]) -> str:
