@@ -192,6 +192,47 @@ async def test_one_account_at_an_address_does_not_pause_another(house: PeopleHou
     assert await sign_in(house, "ada@example.com", address="198.51.100.1")
 
 
+class _Interrupted(Hasher):
+    """A hasher beside which something happens while it looks at a password."""
+
+    meanwhile = None
+
+    async def verify(self, stored: str | None, password: bytes) -> bool:
+        right = await super().verify(stored, password)
+        happening, self.meanwhile = self.meanwhile, None
+        if happening is not None:
+            await happening
+        return right
+
+
+async def test_a_password_that_changes_while_it_is_looked_at_counts_no_more(
+    house: PeopleHouse,
+) -> None:
+    """P5: a sign-in that waited in the queue must not outlive the change it missed."""
+    person = await house.person("ada@example.com")
+    ask = {"user_id": person.user.user_id, "address": "198.51.100.1"}
+    with _Interrupted.open(randomness=os.urandom, cost=CHEAP) as slow:
+        slow.meanwhile = change_password(
+            house.db, house.hasher, house.throttle, current=PASSWORD, new=NEW, **ask
+        )
+        with pytest.raises(SignInRefused) as refused:
+            await sign_in(house, hasher=slow)
+        assert "changed_meanwhile" == refused.value.reason
+        slow.meanwhile = disable_user(
+            house.db, house.clock, by=OPERATOR, user_id=person.user.user_id
+        )
+        with pytest.raises(SignInRefused):
+            await sign_in(house, password=NEW, hasher=slow)
+
+
+async def test_two_sign_ins_that_hash_again_at_once_both_count(house: PeopleHouse) -> None:
+    """The same password under new parameters is no change of it."""
+    await house.person("ada@example.com")
+    with Hasher.open(randomness=os.urandom, cost=Cost(memory_kib=16, passes=1)) as stronger:
+        found = await outcomes(*(sign_in(house, hasher=stronger) for _ in range(4)))
+    assert all(isinstance(each, PasswordProof) for each in found)
+
+
 async def test_busy_hashers_cost_nobody_an_attempt(house: PeopleHouse) -> None:
     """503 says nothing about the password, so it does not count against the account."""
     await house.person("ada@example.com")

@@ -214,6 +214,7 @@ def test_functions_are_for_our_own_code_and_each_for_one_role(catalogue) -> None
             ("meterr_drain", "ensure_ledger_partitions"),
             ("meterr_drain", "roll_up"),
             ("meterr_drain", "thin_marks"),
+            ("meterr_identity", "prune_people"),
         ]
     ) == sorted(rows)
 

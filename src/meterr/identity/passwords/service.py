@@ -51,6 +51,8 @@ async def check_password(
         raise
     if stored is None or not right or typed is None:
         raise SignInRefused(_why_not(stored), attempt.began)
+    if not await _still_right(db, hasher, stored, typed):
+        raise SignInRefused("changed_meanwhile", attempt.began)
     await throttle.passed(attempt)
     await _rehash(db, hasher, stored, typed)
     return PasswordProof(person=await find_person(db, stored.user_id), began=attempt.began)
@@ -87,6 +89,16 @@ async def change_password(
     async with db.transaction() as connection:
         await store.set_password(connection, user_id, hashed, short=is_short(encoded))
         await people_store.touch_credentials(connection, user_id)
+
+
+async def _still_right(db: Database, hasher: Hasher, stored: StoredPassword, typed: bytes) -> bool:
+    """Return whether the password still is the one, after the time that looking at it took."""
+    async with db.transaction() as connection:
+        now = await store.find_password_of(connection, stored.user_id)
+    if now is None or _hash_that_counts(now) is None:
+        return False
+    # Hashed again by a sign-in beside this one, or changed: only looking tells.
+    return now.hash == stored.hash or await hasher.verify(now.hash, typed)
 
 
 async def _rehash(db: Database, hasher: Hasher, stored: StoredPassword, typed: bytes) -> None:
