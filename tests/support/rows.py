@@ -10,6 +10,7 @@ from psycopg import Connection, sql
 from meterr.ledger.model import Usage
 
 KEK_ID = "k1"
+SOMEBODY = uuid.UUID(int=2)
 AT = datetime(2026, 11, 22, 12, tzinfo=UTC)
 _COUNTS = ("calls", "refused", "interrupted", "failed", "unpriced", "estimated", "partial")
 _SUMS: Mapping[str, object] = {
@@ -75,6 +76,7 @@ def row_of(table: str, tenant_id: str) -> dict[str, object]:
         "usage_day": {"tenant_id": tenant_id, "day": AT.replace(hour=0), **_SUMS},
         "rollup_due": {"tenant_id": tenant_id, "hour": AT},
         **_sealed_rows(tenant_id),
+        "membership": {"tenant_id": tenant_id, "user_id": SOMEBODY, "role": "user"},
     }
     return rows[table]
 
@@ -110,6 +112,7 @@ TENANT_TABLES = (  # parents first
     "rollup_due",
     "data_key",
     "provider_credential",
+    "membership",
 )
 TENANT_VIEWS = ("entry_figures",)
 
@@ -133,5 +136,7 @@ def note_key(connection: Connection) -> None:
 def fill(connection: Connection, tenant_id: str) -> None:
     """Insert one row of ``tenant_id`` into every tenant table."""
     note_key(connection)
+    somebody = {"user_id": SOMEBODY, "email": "a@b.example", "shown_email": "A@b.example"}
+    insert(connection, "user_account", somebody)
     for table in TENANT_TABLES:
         insert(connection, table, row_of(table, tenant_id))

@@ -83,9 +83,9 @@ def checked_dsn(secret: SecretStr, setting: str = "database_url") -> str:
 
 
 @asynccontextmanager
-async def open_database(settings: Settings) -> AsyncIterator[Database]:
-    """Yield the database as the services' role."""
-    async with Database.open(database_url(settings), Role.APP, pool_size_max=1) as db:
+async def open_database(settings: Settings, role: Role = Role.APP) -> AsyncIterator[Database]:
+    """Yield the database as the services' role, or another."""
+    async with Database.open(database_url(settings), role, pool_size_max=1) as db:
         yield db
 
 

@@ -180,6 +180,38 @@ class SecretsSettings(Group):
         return secret
 
 
+class SignInSettings(Group):
+    """How people sign in."""
+
+    origin: str | None = Field(
+        None,
+        description="Address of meterr as people see it in their browser: scheme, host and port, "
+        "e.g. `https://meterr.example.com`. Passkeys are made for it.",
+    )
+    rp_id: str | None = Field(
+        None,
+        description="Domain that passkeys belong to; cannot change later without losing them. "
+        "Default: the host of `origin`.",
+    )
+    step_up_s: int = Field(
+        600,
+        ge=60,
+        le=3600,
+        description="Seconds for which a second factor is fresh enough for rotation, export and "
+        "changes of roles.",
+    )
+    hashes_max: int = Field(
+        2,
+        ge=1,
+        le=64,
+        description="Passwords that one process hashes at the same time; each takes 64 MiB and a "
+        "core for about 0.2 s.",
+    )
+    hashes_waiting_max: int = Field(
+        32, ge=0, le=1000, description="Passwords that may wait for that; then sign-ins get 503."
+    )
+
+
 class LogSettings(Group):
     """What is written to standard error."""
 
@@ -323,6 +355,7 @@ class Settings(Group):
     secrets: SecretsSettings = Field(
         default_factory=SecretsSettings, description="References to secrets."
     )
+    sign_in: SignInSettings = Field(default_factory=SignInSettings, description="People.")
     log: LogSettings = Field(default_factory=LogSettings, description="Logs.")
     upstreams: Annotated[
         dict[str, UpstreamSettings], Field(description="Provider endpoints by name.")

@@ -1417,3 +1417,246 @@ grant update (live_version, kek_id, wrapped, retired_at, shredded_at) on meterr.
 grant select, insert on meterr.provider_credential to meterr_app;
 grant update (secret, last4, created_at, created_by) on meterr.provider_credential to meterr_app;
 grant execute on function meterr.list_data_keys() to meterr_app;
+
+
+-- People: who signs in, as what, and how they prove it -----------------------------------------
+
+-- People are global, one row per e-mail address, and no tenant's data; what they are in a tenant is a
+-- membership, which is. All of this is the business of one role, meterr_identity, which sees no key,
+-- no price and no ledger. Rows are ended, not deleted, but for what has expired: prune_people().
+
+-- `email` is canonical (identity.people.email), `shown_email` as it was written.
+create table meterr.user_account (
+  user_id      uuid        primary key,
+  email        text        not null unique check (email <> ''),
+  shown_email  text        not null,
+  state        text        not null default 'active' check (state in ('active', 'disabled')),
+  created_at   timestamptz not null default now(),
+  disabled_at  timestamptz,
+  -- The last change of a password or factor: sessions from before it are over.
+  credentials_changed_at  timestamptz  not null default now(),
+  version      bigint      not null default 0,
+  constraint disabled_has_a_time check ((state = 'disabled') = (disabled_at is not null))
+);
+
+-- super_admin is a plane of its own: such rows have the nil id and belong to no tenant, so nothing
+-- that acts for a tenant can write one. `of_tenant` is there to be a foreign key.
+create table meterr.membership (
+  tenant_id   uuid        not null,
+  user_id     uuid        not null references meterr.user_account,
+  role        text        not null check (role in ('user', 'admin', 'super_admin')),
+  created_at  timestamptz not null default now(),
+  ended_at    timestamptz,
+  version     bigint      not null default 0,
+  of_tenant   uuid        references meterr.tenant
+    generated always as (nullif(tenant_id, '00000000-0000-0000-0000-000000000000')) stored,
+  primary key (tenant_id, user_id),
+  constraint super_admins_are_no_tenants check (
+    (role = 'super_admin') = (tenant_id = '00000000-0000-0000-0000-000000000000'))
+);
+
+create index membership_by_user on meterr.membership (user_id);
+
+-- One-time claims, by the digest of their token: to take up an invitation, which makes the membership,
+-- or to set a new password. No row of a tenant's: it is read before anybody has signed in.
+create table meterr.user_claim (
+  digest        bytea       primary key check (octet_length(digest) = 32),
+  user_id       uuid        not null references meterr.user_account,
+  joins_tenant  uuid,
+  joins_as      text        check (joins_as in ('user', 'admin', 'super_admin')),
+  expires_at    timestamptz not null,
+  used_at       timestamptz,
+  of_tenant     uuid        references meterr.tenant
+    generated always as (nullif(joins_tenant, '00000000-0000-0000-0000-000000000000')) stored,
+  constraint joins_as_something check ((joins_tenant is null) = (joins_as is null))
+);
+
+create index user_claim_by_expiry on meterr.user_claim (expires_at);
+create index user_claim_by_user on meterr.user_claim (user_id);
+
+-- `short`: fewer characters than a password needs that stands alone; there must be a second factor.
+create table meterr.user_password (
+  user_id     uuid        primary key references meterr.user_account,
+  hash        text        not null check (hash like '$argon2id$%'),
+  short       boolean     not null,
+  changed_at  timestamptz not null default now()
+);
+
+-- `last_step` is the last 30 seconds whose code was accepted: it and all before it are used up.
+create table meterr.totp_factor (
+  user_id     uuid        not null references meterr.user_account,
+  factor_id   uuid        not null,
+  sealed      bytea,
+  state       text        not null default 'pending' check (state in ('pending', 'active', 'ended')),
+  last_step   bigint      not null default 0,
+  created_at  timestamptz not null default now(),
+  primary key (user_id, factor_id),
+  constraint ended_has_no_secret check ((state = 'ended') = (sealed is null))
+);
+
+create unique index totp_factor_one_of_each on meterr.totp_factor (user_id, state)
+  where state <> 'ended';
+
+create table meterr.passkey (
+  credential_id  bytea       primary key,
+  user_id        uuid        not null references meterr.user_account,
+  public_key     bytea       not null,
+  sign_count     bigint      not null check (sign_count >= 0),
+  name           text        not null,
+  transports     text[]      not null default '{}',
+  backed_up      boolean     not null,
+  created_at     timestamptz not null default now(),
+  last_used_at   timestamptz,
+  ended_at       timestamptz
+);
+
+create index passkey_by_user on meterr.passkey (user_id) where ended_at is null;
+
+-- Challenges that browsers were given, by digest. Without a user: whoever has a passkey here.
+create table meterr.passkey_ceremony (
+  digest      bytea       primary key check (octet_length(digest) = 32),
+  purpose     text        not null check (purpose in ('register', 'sign_in')),
+  user_id     uuid        references meterr.user_account,
+  expires_at  timestamptz not null,
+  used_at     timestamptz
+);
+
+create index passkey_ceremony_by_expiry on meterr.passkey_ceremony (expires_at);
+
+-- The codes that are left of the one set that counts.
+create table meterr.recovery_codes (
+  user_id   uuid        primary key references meterr.user_account,
+  digests   bytea[]     not null check (cardinality(digests) <= 10),
+  made_at   timestamptz not null default now()
+);
+
+-- Attempts to sign in, by keyed digest of what they were counted under. Times are Unix milliseconds,
+-- as the rule that reads them has them (identity.throttle.window).
+create table meterr.sign_in_window (
+  kind           text     not null,
+  subject        bytea    not null check (octet_length(subject) = 32),
+  began_ms       bigint   not null default 0,
+  attempts       integer  not null default 0,
+  level          integer  not null default 0,
+  blocked_to_ms  bigint   not null default 0,
+  passed_ms      bigint   not null default 0,
+  touched_ms     bigint   not null,
+  primary key (kind, subject)
+);
+
+create index sign_in_window_by_touch on meterr.sign_in_window (touched_ms);
+
+-- A member of nothing is heard of under the nil id, so that every notice names a tenant. When people
+-- are disabled or come back, the keys of all their tenants are read again.
+create function meterr.announce_user() returns trigger
+  language plpgsql security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  perform pg_notify('meterr_identity', json_build_object(
+      'tenant_id', concerned.tenant_id, 'user_id', new.user_id, 'version', new.version)::text)
+    from (select '00000000-0000-0000-0000-000000000000'::uuid as tenant_id
+          union
+          select m.tenant_id from meterr.membership m
+           where m.user_id = new.user_id and m.ended_at is null and old.state <> new.state
+         ) concerned;
+  return null;
+end
+$$;
+
+create function meterr.announce_membership() returns trigger
+  language plpgsql security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  perform pg_notify('meterr_identity', json_build_object(
+    'tenant_id', new.tenant_id, 'user_id', new.user_id, 'version', new.version)::text);
+  return null;
+end
+$$;
+
+create trigger stamp_version before insert or update on meterr.user_account
+  for each row execute function meterr.stamp_identity_version();
+create trigger announce after update on meterr.user_account
+  for each row execute function meterr.announce_user();
+create trigger stamp_version before insert or update on meterr.membership
+  for each row execute function meterr.stamp_identity_version();
+create trigger announce after insert or update on meterr.membership
+  for each row execute function meterr.announce_membership();
+
+alter table meterr.membership enable row level security;
+alter table meterr.membership force row level security;
+
+create policy own_rows on meterr.membership to meterr_app, meterr_identity
+  using (tenant_id = nullif(current_setting('meterr.tenant_id', true), '')::uuid)
+  with check (tenant_id = nullif(current_setting('meterr.tenant_id', true), '')::uuid);
+create policy owner_reads on meterr.membership for select to meterr_owner using (true);
+
+-- What people are, before it is known for which tenant they act.
+create view meterr.role_for_authentication with (security_barrier) as
+  select m.user_id, m.tenant_id, m.role, u.state as user_state,
+         coalesce(t.state, 'active') as tenant_state,
+         greatest(m.version, u.version, t.version) as version
+    from meterr.membership m
+    join meterr.user_account u using (user_id)
+    left join meterr.tenant t on t.tenant_id = m.of_tenant
+   where m.ended_at is null;
+
+-- What has expired, at most 1,000 rows of each kind at a time: links and challenges a day after their
+-- end, windows that nobody touched for 30 days, or for a day when nobody ever passed there.
+create function meterr.prune_people(at_ms bigint) returns integer
+  language plpgsql security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  pruned integer;
+  before timestamptz := to_timestamp(at_ms / 1000) - interval '1 day';
+begin
+  with claims as (
+    delete from meterr.user_claim where digest in (
+      select digest from meterr.user_claim where expires_at < before
+       limit 1000 for update skip locked) returning 1
+  ), ceremonies as (
+    delete from meterr.passkey_ceremony where digest in (
+      select digest from meterr.passkey_ceremony where expires_at < before
+       limit 1000 for update skip locked) returning 1
+  ), windows as (
+    delete from meterr.sign_in_window where (kind, subject) in (
+      select kind, subject from meterr.sign_in_window
+       where touched_ms < at_ms - 86400000
+         and (passed_ms = 0 or touched_ms < at_ms - 30 * 86400000::bigint)
+       limit 1000 for update skip locked) returning 1
+  )
+  select (select count(*) from claims) + (select count(*) from ceremonies)
+       + (select count(*) from windows)
+    into pruned;
+  return pruned;
+end
+$$;
+
+grant usage on schema meterr to meterr_identity;
+
+grant select on meterr.membership to meterr_app;
+
+grant select, insert on meterr.user_account to meterr_identity;
+grant update (shown_email, state, disabled_at, credentials_changed_at) on meterr.user_account
+  to meterr_identity;
+grant select, insert on meterr.membership to meterr_identity;
+grant update (role, ended_at) on meterr.membership to meterr_identity;
+grant select on meterr.role_for_authentication to meterr_identity;
+grant select, insert on meterr.user_claim to meterr_identity;
+grant update (used_at) on meterr.user_claim to meterr_identity;
+grant select, insert on meterr.user_password to meterr_identity;
+grant update (hash, short, changed_at) on meterr.user_password to meterr_identity;
+grant select, insert on meterr.totp_factor to meterr_identity;
+grant update (sealed, state, last_step) on meterr.totp_factor to meterr_identity;
+grant select, insert on meterr.passkey to meterr_identity;
+grant update (sign_count, backed_up, last_used_at, ended_at) on meterr.passkey to meterr_identity;
+grant select, insert on meterr.passkey_ceremony to meterr_identity;
+grant update (used_at) on meterr.passkey_ceremony to meterr_identity;
+grant select, insert on meterr.recovery_codes to meterr_identity;
+grant update (digests, made_at) on meterr.recovery_codes to meterr_identity;
+grant select, insert on meterr.sign_in_window to meterr_identity;
+grant update (began_ms, attempts, level, blocked_to_ms, passed_ms, touched_ms)
+  on meterr.sign_in_window to meterr_identity;
+grant execute on function meterr.prune_people(bigint) to meterr_identity;
