@@ -1,6 +1,7 @@
 """What people sign in with, as the settings say."""
 
 import secrets
+import uuid
 
 import pytest
 from pydantic import SecretStr
@@ -8,10 +9,12 @@ from pydantic import SecretStr
 from meterr.app.people import open_people
 from meterr.core.clock import SystemClock
 from meterr.core.configuration import ConfigurationError, load
+from meterr.core.policy import PLATFORM
 from meterr.core.settings import Settings
 from meterr.identity import Keyring
 from meterr.identity.factors.relying_party import RelyingPartyRefused
 from meterr.identity.passwords import SignInRefused, check_password
+from support.sealed import new_key
 
 
 def settings(**sign_in: object) -> Settings:
@@ -44,6 +47,21 @@ async def test_without_an_origin_there_are_no_passkeys(database_url: str) -> Non
     keyring = Keyring.from_secrets(SecretStr(secrets.token_hex(32)))
     async with open_people(settings(), database_url, keyring, SystemClock()) as people:
         assert people.passkeys is None
+        assert people.vault is None
+
+
+async def test_with_a_key_encryption_key_there_is_totp(database_url: str) -> None:
+    """S1:222: what an app shows codes from is stored sealed, or not at all."""
+    keyring = Keyring.from_secrets(SecretStr(secrets.token_hex(32)))
+    given = {"data_dir": "/nowhere", "key_encryption_key": new_key("k1").text()}
+    chosen = load(given, {}, None).settings
+    async with open_people(chosen, database_url, keyring, SystemClock()) as people:
+        assert people.vault is not None
+        await people.vault.prepare()
+        async with people.db.tenant_transaction(PLATFORM) as connection:
+            row = (str(uuid.uuid4()), str(uuid.uuid4()))
+            sealed = await people.vault.seal(connection, *row, b"a secret")
+            assert b"a secret" == await people.vault.open(connection, *row, sealed)
 
 
 async def test_an_origin_that_cannot_work_is_told_at_start(database_url: str) -> None:

@@ -57,14 +57,14 @@ def uses(operator: CommandLine) -> dict[tuple[str, str], tuple[str, int]]:
 
 async def fill(dsn: str, keys: KeyEncryptionKeys, tenant: str) -> None:
     async with Database.open(dsn, Role.APP) as db:
-        vault = Vault(db, keys)
+        vault = Vault(db, dsn, keys)
         for number in range(ROWS):
             await vault.put(tenant, f"row {number:05}", CANARY.encode())
 
 
 async def readable(dsn: str, keys: KeyEncryptionKeys, tenant: str) -> bool:
     async with Database.open(dsn, Role.APP) as db:
-        vault = Vault(db, keys)
+        vault = Vault(db, dsn, keys)
         rows = range(0, ROWS, 37)
         return {CANARY.encode()} == {await vault.get(tenant, f"row {n:05}") for n in rows}
 

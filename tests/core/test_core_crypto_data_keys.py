@@ -42,8 +42,8 @@ async def db(database_url: str) -> AsyncIterator[Database]:
 
 
 @pytest.fixture
-def vault(db: Database) -> Vault:
-    return Vault(db)
+def vault(db: Database, database_url: str) -> Vault:
+    return Vault(db, database_url)
 
 
 async def test_each_tenant_has_a_data_key_of_its_own(vault: Vault, admin_dsn: str) -> None:
@@ -105,10 +105,12 @@ async def test_unwrapped_keys_in_memory_have_a_bound(db: Database) -> None:
         pickle.dumps(data_keys)
 
 
-async def test_a_shredded_tenant_is_unreadable_everywhere(db: Database, admin_dsn: str) -> None:
+async def test_a_shredded_tenant_is_unreadable_everywhere(
+    vault: Vault, db: Database, admin_dsn: str
+) -> None:
     """GDPR 17: its values are still there, in tables and backups, and nobody reads them."""
     clock = MovedClock()
-    vault, tenant = Vault(db), new_tenant()
+    tenant = new_tenant()
     elsewhere = DataKeys(vault.keys, clock)
     await vault.put(tenant, "openai", CANARY)
     sealed = raw(admin_dsn, tenant)["openai"]
@@ -188,11 +190,11 @@ async def test_every_registered_column_is_guarded_by_the_database(admin_dsn: str
             """select table_name, column_name, data_type from information_schema.columns
                 where table_schema = 'meterr'"""
         ).fetchall()
-    parent = "(tenant_id, live_version)"
+    parent = "meterr.data_key(tenant_id, live_version)"
     expected = {
         (
             f"meterr.{each.table}",
-            f"FOREIGN KEY (tenant_id, {each.version_column}) REFERENCES meterr.data_key{parent}",
+            f"FOREIGN KEY ({each.tenant_column}, {each.version_column}) REFERENCES {parent}",
         )
         for each in SEALED_COLUMNS
     }

@@ -9,15 +9,12 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from meterr.app.encryption import SEALED_COLUMNS
 from meterr.core.crypto import (
     KeyMissing,
-    Progress,
     Rotated,
     Unreadable,
     retire_key_encryption_keys,
     rewrap_data_keys,
-    rotate_data_keys,
 )
 from meterr.core.crypto.envelope import key_version
 from meterr.core.crypto.errors import KeyRetired
@@ -37,12 +34,8 @@ async def db(database_url: str) -> AsyncIterator[Database]:
 
 
 @pytest.fixture
-def vault(db: Database) -> Vault:
-    return Vault(db)
-
-
-def quiet(progress: Progress) -> None:
-    assert 0 < progress.done <= progress.total
+def vault(db: Database, database_url: str) -> Vault:
+    return Vault(db, database_url)
 
 
 async def fill(vault: Vault, tenant: str, rows: int) -> None:
@@ -142,7 +135,7 @@ async def test_new_data_keys_under_load_leave_nothing_under_the_old(
     load = Load(vault.with_keys(vault.keys.current), tenants)
 
     async with load.running():
-        done = await rotate_data_keys(vault.db, vault.data_keys, SEALED_COLUMNS, quiet)
+        done = await vault.rotate()
 
     assert [] == load.failures
     assert (2, 0, 0) == (done.tenants, done.unreadable, done.unfinished)
@@ -169,13 +162,13 @@ async def test_a_rotation_leaves_a_tenant_that_came_after_it_began(vault: Vault)
     done, cut_off, later = new_tenant(), new_tenant(), new_tenant()
     for tenant in (done, cut_off):
         await fill(vault, tenant, 3)
-    await rotate_data_keys(vault.db, vault.data_keys, SEALED_COLUMNS, quiet)
+    await vault.rotate()
     started_at_ms = int(await vault.db.server_time_s() * 1000)
     async with vault.db.tenant_transaction(cut_off) as connection:
         await vault.data_keys.add_version(connection, cut_off, created_at_ms=started_at_ms)
     await fill(vault, later, 3)
 
-    again = await rotate_data_keys(vault.db, vault.data_keys, SEALED_COLUMNS, quiet)
+    again = await vault.rotate()
 
     counts = await vault.counts()
     assert (2, 6) == (again.tenants, again.values)
@@ -219,9 +212,7 @@ async def test_a_value_being_written_under_the_old_key_keeps_it_alive(vault: Vau
 
     writing = asyncio.create_task(write())
     await begun.wait()
-    rotating = asyncio.create_task(
-        rotate_data_keys(vault.db, vault.data_keys, SEALED_COLUMNS, quiet)
-    )
+    rotating = asyncio.create_task(vault.rotate())
     await writer.put(tenant, "second", b"b")
     go_on.set()
     await writing
@@ -243,7 +234,7 @@ async def test_an_altered_value_is_counted_and_left(vault: Vault, admin_dsn: str
             [bytes(altered)],
         )
 
-    done = await rotate_data_keys(vault.db, vault.data_keys, SEALED_COLUMNS, quiet)
+    done = await vault.rotate()
 
     assert Rotated(tenants=1, values=4, unreadable=1, unfinished=1) == done
     assert bytes(altered) == raw(admin_dsn, tenant)["row 00002"]
@@ -278,14 +269,16 @@ async def test_no_key_material_is_in_any_table_after_a_rotation(
         assert canary not in dumped
 
 
-async def test_a_process_follows_a_rotation_of_the_key_file(db: Database, tmp_path: Path) -> None:
+async def test_a_process_follows_a_rotation_of_the_key_file(
+    db: Database, database_url: str, tmp_path: Path
+) -> None:
     """`meterr up` goes on reading and writing after its file was rotated beside it."""
     file = tmp_path / "keys"
     create_file(file, lambda: new_key("k1"))
-    running, tenant = Vault(db, open_file(file)), new_tenant()
+    running, tenant = Vault(db, database_url, open_file(file)), new_tenant()
     await running.put(tenant, "a", b"before")
     replace_file(file, [new_key("k2"), *open_file(file)])
-    rotating = Vault(db, open_file(file))
+    rotating = Vault(db, database_url, open_file(file))
     await rewrap_data_keys(db, rotating.data_keys)
     assert ["k1"] == await retire_key_encryption_keys(db, "k2")
     replace_file(file, [rotating.keys.current])
@@ -294,4 +287,4 @@ async def test_a_process_follows_a_rotation_of_the_key_file(db: Database, tmp_pa
     assert b"before" == await running.get(tenant, "a")
     other = new_tenant()
     await running.put(other, "b", b"after")
-    assert b"after" == await Vault(db, open_file(file)).get(other, "b")
+    assert b"after" == await Vault(db, database_url, open_file(file)).get(other, "b")

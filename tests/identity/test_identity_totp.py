@@ -2,11 +2,11 @@
 
 import psycopg
 import pytest
-from cryptography.exceptions import InvalidTag
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
+from meterr.core.crypto import Unreadable
 from meterr.core.policy import Role
 from meterr.identity.factors import (
     Demand,
@@ -177,7 +177,7 @@ async def test_a_secret_is_sealed_for_its_row_and_gone_when_it_ends(
                 where a.user_id = %s and b.user_id = %s""",
             [bob.user.user_id, ada.user.user_id],
         )
-    with pytest.raises(InvalidTag):
+    with pytest.raises(Unreadable):
         await give(house, bob, code_at(SECRET, house.clock.now_ms // 1000))
 
     await remove_totp(house.db, ada)

@@ -87,6 +87,8 @@ def test_no_other_policy_opens_tenant_rows(catalogue) -> None:
         ("usage_day", "{meterr_owner}", "ALL"),
         ("rollup_due", "{meterr_owner}", "ALL"),
         ("data_key", "{meterr_owner}", "SELECT"),
+        ("data_key", "{meterr_identity}", "SELECT"),
+        ("data_key", "{meterr_identity}", "UPDATE"),
         ("membership", "{meterr_owner}", "SELECT"),
     } == set(rows)
 

@@ -8,7 +8,7 @@ import pytest
 from psycopg import Connection
 from test_schema_catalogue import grants
 
-from support.rows import SOMEBODY, fill, insert
+from support.rows import SEALED, SOMEBODY, fill, insert, row_of
 
 A = "0199aaaa-0000-7000-8000-00000000000a"
 PLATFORM = str(uuid.UUID(int=0))
@@ -29,6 +29,7 @@ PEOPLE = {
 def admin(admin_dsn: str):
     with psycopg.connect(admin_dsn, autocommit=True) as connection:
         fill(connection, A)
+        insert(connection, "data_key", row_of("data_key", PLATFORM))
         yield connection
 
 
@@ -46,15 +47,45 @@ def test_only_the_role_of_people_touches_what_people_sign_in_with(admin: Connect
 
 
 def test_the_role_of_people_touches_nothing_else(admin: Connection) -> None:
-    """No key, no price, no ledger: what signs people in reads only people."""
+    """No key, no price, no ledger: what signs people in reads only people, and a wrapped key."""
     tables = {table for table, role, _ in grants(admin) if role == "meterr_identity"}
-    assert PEOPLE | {"role_for_authentication"} == tables
+    assert PEOPLE | {"role_for_authentication", "data_key"} == tables
     functions = admin.execute(
         """select p.proname from pg_proc p, aclexplode(p.proacl) x
             where p.pronamespace = 'meterr'::regnamespace
               and x.grantee = 'meterr_identity'::regrole"""
     ).fetchall()
     assert [("prune_people",)] == functions
+
+
+def test_the_role_of_people_uses_the_platforms_data_keys_and_no_others(admin: Connection) -> None:
+    """S1:222, TOTP secrets: it reads a wrapped key and holds it, and can change and make none."""
+    admin.execute("set role meterr_identity")
+    held = admin.execute("select tenant_id::text from meterr.data_key for key share").fetchall()
+    assert [(PLATFORM,)] == held
+    for statement in (
+        "update meterr.data_key set created_at = now()",
+        "update meterr.data_key set wrapped = null",
+        "delete from meterr.data_key",
+        "insert into meterr.data_key (tenant_id, version) values (gen_random_uuid(), 1)",
+        "select from meterr.key_encryption_key",
+        "select from meterr.provider_credential",
+        "select from meterr.list_data_keys()",
+    ):
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            admin.execute(statement)
+
+
+def test_a_totp_secret_keeps_its_data_key_alive(admin: Connection) -> None:
+    """S1:230: PostgreSQL refuses to let a key retire that a factor is sealed under."""
+    row = {"user_id": SOMEBODY, "factor_id": uuid.uuid4(), "sealed": SEALED}
+    assert 1 == insert(admin, "totp_factor", row)
+    with pytest.raises(psycopg.errors.ForeignKeyViolation):
+        admin.execute(
+            """update meterr.data_key set live_version = null, kek_id = null, wrapped = null,
+                      retired_at = now() where tenant_id = %s""",
+            [PLATFORM],
+        )
 
 
 def test_nobody_changes_an_address_an_id_or_a_version(admin: Connection) -> None:
@@ -85,7 +116,8 @@ def test_nobody_changes_an_address_an_id_or_a_version(admin: Connection) -> None
         ("membership", {"tenant_id": A, "role": "owner"}),
         ("user_password", {"hash": "$2b$12$abc", "short": False}),
         ("totp_factor", {"factor_id": uuid.UUID(int=1), "state": "active", "sealed": None}),
-        ("totp_factor", {"factor_id": uuid.UUID(int=1), "state": "ended", "sealed": b"x"}),
+        ("totp_factor", {"factor_id": uuid.UUID(int=1), "state": "ended", "sealed": SEALED}),
+        ("totp_factor", {"factor_id": uuid.UUID(int=1), "sealed": b"plain text, and no short one"}),
         ("recovery_codes", {"digests": [b"x"] * 11}),
         ("user_claim", {"digest": b"x" * 31, "expires_at": "2026-11-22"}),
         ("user_claim", {"digest": b"x" * 32, "expires_at": "2026-11-22", "joins_tenant": A}),
@@ -112,7 +144,7 @@ def test_a_membership_is_of_a_tenant_that_exists(admin: Connection) -> None:
 
 def test_one_factor_of_each_state_per_person(admin: Connection) -> None:
     """Two secrets in use would be two codes that count at once."""
-    row = {"user_id": SOMEBODY, "state": "active", "sealed": b"x"}
+    row = {"user_id": SOMEBODY, "state": "active", "sealed": SEALED}
     assert 1 == insert(admin, "totp_factor", {**row, "factor_id": uuid.uuid4()})
     assert 0 == insert(admin, "totp_factor", {**row, "factor_id": uuid.uuid4()})
 

@@ -7,13 +7,13 @@ from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
 from typing import Self
 
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA1
 from cryptography.hazmat.primitives.twofactor.totp import TOTP
 from pydantic import SecretStr
 
 from meterr.core.clock import SystemClock
-from meterr.core.db import Connection, Database, Role
+from meterr.core.crypto import DataKeys, KeyEncryptionKeys, mint
+from meterr.core.db import Database, Role
 from meterr.core.ids import IdFactory
 from meterr.core.policy import PLATFORM, Actor
 from meterr.core.policy import Role as MemberRole
@@ -61,7 +61,9 @@ class PeopleHouse:
         self.ids = IdFactory(SystemClock())
         self.throttle = Throttle(db, self.clock, keyed)
         self.open_door = Throttle(db, self.clock, keyed, rules=LAX)
-        self.vault = vault(os.urandom(32))
+        self.keys = KeyEncryptionKeys(mint("k1", os.urandom))
+        self.data_keys = DataKeys(self.keys, SystemClock())
+        self.vault = Vault(self.data_keys, app)
         self.passkeys = Passkeys(db, self.throttle, self.clock, relying_party(ORIGIN))
         self.tenant_id = ""
 
@@ -158,19 +160,6 @@ def proven(person: Person, at_ms: int) -> Actor:
 
 def keyed(content: bytes) -> bytes:
     return hashlib.blake2b(content, key=b"of the tests", digest_size=32).digest()
-
-
-def vault(key: bytes) -> Vault:
-    """Return a vault that binds what it seals to its row."""
-
-    async def seal(_: Connection, row: tuple[str, ...], secret: bytes) -> bytes:
-        nonce = os.urandom(12)
-        return nonce + AESGCM(key).encrypt(nonce, secret, "/".join(row).encode())
-
-    async def unseal(_: Connection, row: tuple[str, ...], sealed: bytes) -> bytes:
-        return AESGCM(key).decrypt(sealed[:12], sealed[12:], "/".join(row).encode())
-
-    return Vault(seal=seal, open=unseal)
 
 
 async def outcomes(*attempts: Awaitable[object]) -> list[object]:

@@ -10,6 +10,7 @@ from psycopg import Connection, sql
 from meterr.ledger.model import Usage
 
 KEK_ID = "k1"
+SEALED = b"\x01\x00\x00\x00\x01" + bytes(28)  # as far as the database can tell
 SOMEBODY = uuid.UUID(int=2)
 AT = datetime(2026, 11, 22, 12, tzinfo=UTC)
 _COUNTS = ("calls", "refused", "interrupted", "failed", "unpriced", "estimated", "partial")
@@ -93,7 +94,7 @@ def _sealed_rows(tenant_id: str) -> Mapping[str, dict[str, object]]:
         "provider_credential": {
             "tenant_id": tenant_id,
             "upstream": f"upstream {uuid.uuid4()}",
-            "secret": b"\x01\x00\x00\x00\x01" + os.urandom(28),
+            "secret": SEALED,
             "created_by": "a test",
         },
     }

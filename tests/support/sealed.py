@@ -8,9 +8,18 @@ from dataclasses import dataclass, field
 import psycopg
 from pydantic import SecretStr
 
-from meterr.app.encryption import SEALED_COLUMNS
+from meterr.app.encryption import sealed_columns
 from meterr.core.clock import SystemClock
-from meterr.core.crypto import DataKeys, KeyEncryptionKeys, Place, key_uses, mint
+from meterr.core.crypto import (
+    DataKeys,
+    KeyEncryptionKeys,
+    Place,
+    Progress,
+    Rotated,
+    key_uses,
+    mint,
+    rotate_data_keys,
+)
 from meterr.core.crypto.key_text import KeyEncryptionKey
 from meterr.core.db import Database
 
@@ -35,6 +44,7 @@ class Vault:
     """Sealed rows of a database, seen through the keys of one process."""
 
     db: Database
+    dsn: str
     keys: KeyEncryptionKeys = field(default_factory=lambda: KeyEncryptionKeys(new_key("k1")))
     data_keys: DataKeys = field(init=False)
 
@@ -45,7 +55,7 @@ class Vault:
         self, current: KeyEncryptionKey, previous: Sequence[KeyEncryptionKey] = ()
     ) -> "Vault":
         """Return another process on the same database."""
-        return Vault(self.db, KeyEncryptionKeys(current, previous))
+        return Vault(self.db, self.dsn, KeyEncryptionKeys(current, previous))
 
     async def put(self, tenant_id: str, row: str, secret: bytes) -> None:
         async with self.db.tenant_transaction(tenant_id) as connection:
@@ -65,10 +75,20 @@ class Vault:
             sealed = bytes(found[0])  # type: ignore[call-overload]  # bytea comes as bytes
             return await self.data_keys.open(connection, place(tenant_id, row), sealed)
 
+    async def rotate(self) -> Rotated:
+        """Give every tenant a new data key, in every column there is."""
+        async with sealed_columns(self.dsn) as columns:
+            return await rotate_data_keys(self.db, self.data_keys, columns, _quiet)
+
     async def counts(self) -> dict[tuple[str, str], tuple[str, int]]:
         """Return (tenant or "", key id) to (state, uses) for every key."""
-        uses = await key_uses(self.db, self.keys, SEALED_COLUMNS)
+        async with sealed_columns(self.dsn) as columns:
+            uses = await key_uses(self.db, self.keys, columns)
         return {(use.tenant_id, use.key_id): (use.state, use.uses) for use in uses}
+
+
+def _quiet(progress: Progress) -> None:
+    assert 0 < progress.done <= progress.total
 
 
 def place(tenant_id: str, row: str) -> Place:

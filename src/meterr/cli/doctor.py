@@ -131,7 +131,7 @@ async def _encryption(settings: Settings) -> Finding:
         return Finding(check, Verdict.WRONG, str(error))
     try:
         async with Database.open(database_url(settings), Role.APP, pool_size_max=1) as db:
-            uses = await key_uses(db, keys, ())
+            uses = await key_uses(db, keys, {})
     except (MeterrError, OperatorError):
         return Finding(check, Verdict.UNKNOWN, "needs the database to compare with")
     lost = [use.key_id for use in uses if use.state in ("missing", "wrong") and use.uses]

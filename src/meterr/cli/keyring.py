@@ -7,7 +7,7 @@ import click
 
 from meterr import identity
 from meterr.app import encryption
-from meterr.cli.context import configuration, open_database, run, with_settings
+from meterr.cli.context import configuration, database_url, open_database, run, with_settings
 from meterr.cli.exits import Exit
 from meterr.cli.output import choose, note, write_list
 from meterr.core.clock import SystemClock
@@ -82,8 +82,11 @@ def rotate(config_file: Path | None, data_dir: Path | None, data_keys: bool) -> 
 
 async def _status(settings: Settings) -> list[dict[str, object]]:
     keys = encryption.configured(settings)
-    async with open_database(settings) as db:
-        uses = await key_uses(db, keys, encryption.SEALED_COLUMNS)
+    async with (
+        open_database(settings) as db,
+        encryption.sealed_columns(database_url(settings)) as columns,
+    ):
+        uses = await key_uses(db, keys, columns)
         names = {each.tenant_id: each.name for each in await identity.list_tenants(db)}
     return [{**asdict(use), "tenant": names.get(use.tenant_id, use.tenant_id)} for use in uses]
 
@@ -92,11 +95,14 @@ async def _rotate(settings: Settings, keys: KeyEncryptionKeys, *, with_data_keys
     """Return whether anything is left under an old key."""
     data_keys = DataKeys(keys, SystemClock())
     left = False
-    async with open_database(settings) as db:
+    async with (
+        open_database(settings) as db,
+        encryption.sealed_columns(database_url(settings)) as columns,
+    ):
         moved = await rewrap_data_keys(db, data_keys)
         note(f"Data keys wrapped anew under {keys.current.kid}: {moved}.")
         if with_data_keys:
-            rotated = await rotate_data_keys(db, data_keys, encryption.SEALED_COLUMNS, _tell)
+            rotated = await rotate_data_keys(db, data_keys, columns, _tell)
             left = _told(rotated)
         return await _retire(settings, db, keys) or left
 
@@ -104,7 +110,7 @@ async def _rotate(settings: Settings, keys: KeyEncryptionKeys, *, with_data_keys
 async def _retire(settings: Settings, db: Database, keys: KeyEncryptionKeys) -> bool:
     retired = await retire_key_encryption_keys(db, keys.current.kid)
     encryption.end_rotation(settings, keys, retired)
-    uses = await key_uses(db, keys, ())
+    uses = await key_uses(db, keys, {})
     for kid in sorted({key.kid for key in keys.previous} & set(retired)):
         note(f"The key {kid} is retired: nothing is under it, and nothing will be.")
     waiting = [use for use in uses if use.state in ("previous", *_BAD_STATES) and use.uses]

@@ -1482,17 +1482,29 @@ create table meterr.user_password (
   changed_at  timestamptz not null default now()
 );
 
--- `last_step` is the last 30 seconds whose code was accepted: it and all before it are used up.
+-- `last_step` is the last 30 seconds whose code was accepted: it and all before it are used up. The
+-- secret is sealed as a provider's credential is; `platform_id` is there to be a foreign key.
 create table meterr.totp_factor (
-  user_id     uuid        not null references meterr.user_account,
-  factor_id   uuid        not null,
-  sealed      bytea,
-  state       text        not null default 'pending' check (state in ('pending', 'active', 'ended')),
-  last_step   bigint      not null default 0,
-  created_at  timestamptz not null default now(),
+  user_id             uuid        not null references meterr.user_account,
+  factor_id           uuid        not null,
+  sealed              bytea       constraint sealed_is_sealed
+                                  check (octet_length(sealed) >= 33 and get_byte(sealed, 0) = 1),
+  sealed_key_version  integer     generated always as (
+    (get_byte(sealed, 1) << 24) | (get_byte(sealed, 2) << 16)
+    | (get_byte(sealed, 3) << 8) | get_byte(sealed, 4)) stored,
+  platform_id         uuid        generated always as (
+    '00000000-0000-0000-0000-000000000000'::uuid) stored,
+  state               text        not null default 'pending'
+                                  check (state in ('pending', 'active', 'ended')),
+  last_step           bigint      not null default 0,
+  created_at          timestamptz not null default now(),
   primary key (user_id, factor_id),
+  foreign key (platform_id, sealed_key_version)
+    references meterr.data_key (tenant_id, live_version),
   constraint ended_has_no_secret check ((state = 'ended') = (sealed is null))
 );
+
+create index totp_factor_by_key on meterr.totp_factor (platform_id, sealed_key_version);
 
 create unique index totp_factor_one_of_each on meterr.totp_factor (user_id, state)
   where state <> 'ended';
@@ -1650,6 +1662,14 @@ grant select, insert on meterr.user_password to meterr_identity;
 grant update (hash, short, changed_at) on meterr.user_password to meterr_identity;
 grant select, insert on meterr.totp_factor to meterr_identity;
 grant update (sealed, state, last_step) on meterr.totp_factor to meterr_identity;
+-- The platform's data keys, wrapped: to read, and to hold while something is sealed. Whoever locks a
+-- row must be allowed to update some column of it; the policy then lets no changed row pass.
+create policy people_read on meterr.data_key for select to meterr_identity
+  using (tenant_id = '00000000-0000-0000-0000-000000000000');
+create policy people_hold on meterr.data_key for update to meterr_identity
+  using (tenant_id = '00000000-0000-0000-0000-000000000000') with check (false);
+grant select, update (created_at) on meterr.data_key to meterr_identity;
+
 grant select, insert on meterr.passkey to meterr_identity;
 grant update (sign_count, backed_up, last_used_at, ended_at) on meterr.passkey to meterr_identity;
 grant select, insert on meterr.passkey_ceremony to meterr_identity;

@@ -53,6 +53,10 @@ class DataKeys(Unshown):
         self._cached_max = cached_max
         self._cached: OrderedDict[tuple[str, int], _Cached] = OrderedDict()
 
+    async def prepare(self, connection: Connection, tenant_id: str) -> None:
+        """Make the tenant's first data key if there is none, for roles that may only use one."""
+        await self._held(connection, tenant_id)
+
     async def seal(self, connection: Connection, place: Place, plaintext: bytes) -> bytes:
         """
         Return ``plaintext`` sealed for ``place``, to be written in this same transaction.

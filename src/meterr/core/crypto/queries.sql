@@ -1,4 +1,5 @@
--- As role meterr_app. What has a tenant_id runs in that tenant's transaction.
+-- As role meterr_app, but for what reads and holds a data key to seal or open: meterr_identity may do that
+-- too, for the nil id. What has a tenant_id runs in that tenant's transaction.
 
 -- Key-encryption keys -------------------------------------------------------------------------
 
@@ -85,12 +86,13 @@ select tenant_id::text, version, kek_id,
        retired_at is not null as retired, shredded_at is not null as shredded
   from meterr.list_data_keys();
 
--- Sealed columns, whichever they are: the names are quoted identifiers of the registry ------------
+-- Sealed columns, whichever they are: the names are quoted identifiers of the registry.
+-- As whichever role may write the table ----------------------------------------------------------
 
 -- name: count_by_version
 select {version_column} as version, count(*) as rows
   from meterr.{table}
- where tenant_id = %(tenant_id)s and {version_column} is not null
+ where {tenant_column} = %(tenant_id)s and {version_column} is not null
  group by 1
  order by 1;
 
@@ -98,7 +100,7 @@ select {version_column} as version, count(*) as rows
 -- Whoever holds a row is left to finish: the next pass finds it again, or finds it done.
 select {key_texts}, {column}
   from meterr.{table}
- where tenant_id = %(tenant_id)s and {version_column} < %(version)s
+ where {tenant_column} = %(tenant_id)s and {version_column} < %(version)s
  order by {key_columns}
  limit %(limit)s
    for update skip locked;
@@ -106,7 +108,7 @@ select {key_texts}, {column}
 -- name: next_rows_not_of
 select {key_texts}, {column}
   from meterr.{table}
- where tenant_id = %(tenant_id)s and {version_column} < %(version)s
+ where {tenant_column} = %(tenant_id)s and {version_column} < %(version)s
    and ({key_columns}) > ({key_values})
  order by {key_columns}
  limit %(limit)s
@@ -115,4 +117,4 @@ select {key_texts}, {column}
 -- name: put_resealed
 update meterr.{table}
    set {column} = %(sealed)s
- where tenant_id = %(tenant_id)s and ({key_columns}) = ({key_values});
+ where {tenant_column} = %(tenant_id)s and ({key_columns}) = ({key_values});

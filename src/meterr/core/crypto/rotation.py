@@ -81,7 +81,7 @@ async def retire_key_encryption_keys(db: Database, current_kid: str) -> list[str
 async def rotate_data_keys(
     db: Database,
     data_keys: DataKeys,
-    columns: Sequence[SealedColumn],
+    columns: Mapping[SealedColumn, Database],
     report: Report,
     *,
     patience_s: float = _PATIENCE_S,
@@ -89,6 +89,7 @@ async def rotate_data_keys(
     """
     Give every tenant a new data key, seal all its values under it, and retire the old ones.
 
+    ``columns`` has each column with the database seen as the role that may write it.
     A rotation that was cut off is finished, not begun again. Each batch is its own transaction;
     rows that others hold are visited again later.
     """
@@ -133,7 +134,7 @@ class _Resealing:
         self,
         db: Database,
         data_keys: DataKeys,
-        columns: Sequence[SealedColumn],
+        columns: Mapping[SealedColumn, Database],
         tenant_id: str,
         version: int,
         report: Report,
@@ -156,8 +157,8 @@ class _Resealing:
         while True:
             before = self.done
             self.unreadable = 0
-            for column in self._columns:
-                await self._pass(column)
+            for column, db in self._columns.items():
+                await self._pass(column, db)
             if await self._retired():
                 return True
             if self.done > before:
@@ -166,10 +167,10 @@ class _Resealing:
                 return False
             await asyncio.sleep(_PAUSE_S)
 
-    async def _pass(self, column: SealedColumn) -> None:
+    async def _pass(self, column: SealedColumn, db: Database) -> None:
         after: Sequence[str] | None = None
         while True:
-            async with self._db.tenant_transaction(self._tenant_id) as connection:
+            async with db.tenant_transaction(self._tenant_id) as connection:
                 rows = await store.rows_below(
                     connection,
                     self._tenant_id,
@@ -178,6 +179,8 @@ class _Resealing:
                     after=after,
                     limit=BATCH_ROWS,
                 )
+                if not rows:
+                    return
                 places = [
                     (Place(self._tenant_id, column.table, column.column, keys), value)
                     for keys, value in rows
@@ -191,18 +194,16 @@ class _Resealing:
                 await store.put_resealed(connection, self._tenant_id, column, sealed)
             self.done += len(sealed)
             self.unreadable += len(rows) - len(sealed)
-            if not rows:
-                return
             after = rows[-1][0]
             self._report(Progress(self._tenant_id, self.done, max(self._total, self.done)))
 
     async def _left(self) -> int:
         """Count the values under older data keys."""
         left = 0
-        async with self._db.tenant_transaction(self._tenant_id) as connection:
-            for column in self._columns:
+        for column, db in self._columns.items():
+            async with db.tenant_transaction(self._tenant_id) as connection:
                 counts = await store.count_by_version(connection, self._tenant_id, column)
-                left += sum(rows for version, rows in counts.items() if version < self._version)
+            left += sum(rows for version, rows in counts.items() if version < self._version)
         return left
 
     async def _retired(self) -> bool:

@@ -10,13 +10,15 @@ class SealedColumn:
 
     The table has a ``tenant_id`` that leads its primary key, ``keys`` are the rest of that key in
     order (uuid, text or whole numbers, whose text PostgreSQL writes in one way only), and
-    ``version_column`` is generated from the sealed value and refers to
-    ``data_key (tenant_id, live_version)``.
+    ``version_column`` is generated from the sealed value and refers, with ``tenant_column``, to
+    ``data_key (tenant_id, live_version)``. A table that is no tenant's has a ``tenant_column`` of
+    another name, generated as the nil id.
     """
 
     table: str
     column: str
     keys: tuple[str, ...]
+    tenant_column: str = "tenant_id"
 
     @property
     def version_column(self) -> str:

@@ -1,6 +1,7 @@
 """How much depends on each key: what may be taken away, and what may not."""
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 
 from meterr.core.crypto import store
 from meterr.core.crypto.errors import Unreadable
@@ -12,11 +13,12 @@ from meterr.core.db import Database
 
 
 async def key_uses(
-    db: Database, keys: KeyEncryptionKeys | None, columns: Sequence[SealedColumn]
+    db: Database, keys: KeyEncryptionKeys | None, columns: Mapping[SealedColumn, Database]
 ) -> list[KeyUse]:
     """
     Return a line for every key-encryption key and every data key, with the number of its uses.
 
+    ``columns`` has each column with the database seen as a role that may read it.
     States of the former: current, previous, retired; missing (in use and not configured here),
     wrong (configured here is another key of that name), unused (configured and never used).
     States of the latter: current, old, retired, shredded.
@@ -27,12 +29,7 @@ async def key_uses(
     lines = _of_key_encryption_keys(keys, known, states)
     for tenant_id in dict.fromkeys(state.tenant_id for state in states):
         own = [state for state in states if state.tenant_id == tenant_id]
-        counts: dict[int, int] = {}
-        async with db.tenant_transaction(tenant_id) as connection:
-            for column in columns:
-                found = await store.count_by_version(connection, tenant_id, column)
-                for version, rows in found.items():
-                    counts[version] = counts.get(version, 0) + rows
+        counts = await _counts(columns, tenant_id)
         sealing = max((state.version for state in own if state.lives), default=0)
         lines += [
             KeyUse(
@@ -40,11 +37,20 @@ async def key_uses(
                 tenant_id,
                 str(state.version),
                 _state(state, sealing),
-                counts.get(state.version, 0),
+                counts[state.version],
             )
             for state in own
         ]
     return lines
+
+
+async def _counts(columns: Mapping[SealedColumn, Database], tenant_id: str) -> Counter[int]:
+    """Return how many of a tenant's values are under each version of its data key."""
+    counts: Counter[int] = Counter()
+    for column, db in columns.items():
+        async with db.tenant_transaction(tenant_id) as connection:
+            counts.update(await store.count_by_version(connection, tenant_id, column))
+    return counts
 
 
 async def unreadable_data_keys(db: Database, keys: KeyEncryptionKeys) -> int:

@@ -159,6 +159,7 @@ def _named(name: str, sealed: SealedColumn) -> sql.Composed:
     return sql.SQL(statement).format(
         table=sql.Identifier(sealed.table),
         column=sql.Identifier(sealed.column),
+        tenant_column=sql.Identifier(sealed.tenant_column),
         version_column=sql.Identifier(sealed.version_column),
         key_columns=sql.SQL(", ").join(columns),
         key_texts=sql.SQL(", ").join([as_text.format(each) for each in columns]),

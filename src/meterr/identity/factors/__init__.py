@@ -2,7 +2,7 @@
 
 from meterr.identity.factors.demand import Demand, demand
 from meterr.identity.factors.errors import FactorRefused, PasskeyRefused
-from meterr.identity.factors.model import FactorProof, PasskeyProof, Vault
+from meterr.identity.factors.model import FactorProof, PasskeyProof
 from meterr.identity.factors.passkey_service import Passkeys
 from meterr.identity.factors.recovery_service import replace_recovery_codes, use_recovery_code
 from meterr.identity.factors.totp_service import (
@@ -12,6 +12,7 @@ from meterr.identity.factors.totp_service import (
     find_enrolled,
     remove_totp,
 )
+from meterr.identity.factors.vault import Vault
 
 __all__ = [
     "Demand",

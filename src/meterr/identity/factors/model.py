@@ -1,28 +1,11 @@
 """Frozen types of second factors and passkeys."""
 
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
 from pydantic import SecretStr
 
-from meterr.core.db import Connection
 from meterr.identity.people import Person
 from meterr.identity.throttle import Kind
-
-Sealing = Callable[[Connection, tuple[str, ...], bytes], Awaitable[bytes]]
-"""
-Seal or open a secret for one row, given by its key columns, in the transaction under way.
-
-What is sealed for one row must not open for another.
-"""
-
-
-@dataclass(frozen=True, slots=True)
-class Vault:
-    """How TOTP secrets are sealed at rest: column ``sealed`` of ``totp_factor``."""
-
-    seal: Sealing
-    open: Sealing
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,9 +21,11 @@ insert into meterr.totp_factor (user_id, factor_id, sealed)
 values (%(user_id)s, %(factor_id)s, %(sealed)s);
 
 -- name: find_totp
+-- Until the transaction ends no rotation seals it anew, so its data key cannot retire before it opens.
 select factor_id::text, sealed
   from meterr.totp_factor
- where user_id = %(user_id)s and state = %(state)s;
+ where user_id = %(user_id)s and state = %(state)s
+   for key share;
 
 -- name: end_totp
 update meterr.totp_factor set state = 'ended', sealed = null

@@ -12,7 +12,8 @@ from meterr.core.policy import PLATFORM
 from meterr.identity.factors import store, totp
 from meterr.identity.factors.demand import check_factor_stays
 from meterr.identity.factors.errors import FactorRefused
-from meterr.identity.factors.model import Enrolled, FactorProof, TotpEnrolment, Vault
+from meterr.identity.factors.model import Enrolled, FactorProof, TotpEnrolment
+from meterr.identity.factors.vault import Vault
 from meterr.identity.people import Person, steps
 from meterr.identity.people.model import UserState
 from meterr.identity.throttle import Proof, Throttle
@@ -45,10 +46,11 @@ async def begin_totp(
     user_id = person.user.user_id
     factor_id = ids.new()
     secret = totp.new_secret(randomness)
+    await vault.prepare()
     async with db.tenant_transaction(PLATFORM) as connection:
         await store.lock_account(connection, user_id)
         await store.end_totp(connection, user_id, PENDING)
-        sealed = await vault.seal(connection, (user_id, factor_id), secret)
+        sealed = await vault.seal(connection, user_id, factor_id, secret)
         await store.insert_totp(connection, user_id, factor_id, sealed)
     return TotpEnrolment(
         factor_id=factor_id,
@@ -79,7 +81,7 @@ async def confirm_totp(
         pending = await store.find_totp(connection, user_id, PENDING)
         if pending is None:
             raise FactorRefused("nothing_pending", attempt.began)
-        secret = await vault.open(connection, (user_id, pending.factor_id), pending.sealed)
+        secret = await vault.open(connection, user_id, pending.factor_id, pending.sealed)
         step = totp.matching_step(secret, code, now_ms // 1000)
         if step is None:
             raise FactorRefused("wrong_code", attempt.began)
@@ -112,7 +114,7 @@ async def check_totp(
         user = await steps.find_user(connection, user_id)
         if active is None or user is None or user.state is not UserState.ACTIVE:
             raise FactorRefused("no_factor", attempt.began)
-        secret = await vault.open(connection, (user_id, active.factor_id), active.sealed)
+        secret = await vault.open(connection, user_id, active.factor_id, active.sealed)
         step = totp.matching_step(secret, code, now_ms // 1000)
         if step is None:
             raise FactorRefused("wrong_code", attempt.began)
