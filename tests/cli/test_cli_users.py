@@ -110,6 +110,46 @@ def test_roles_change_and_the_last_admin_stays(meterr: CommandLine) -> None:
     assert "active" == shown(meterr, "second@duo.example")["state"]
 
 
+def test_a_key_of_a_member_goes_with_the_member(meterr: CommandLine) -> None:
+    """Issue 4, item 2: the owner is an account, in one spelling, and shown in the list."""
+    joined(meterr, meterr.ok("user", "create", "keys@example.com").out.strip())
+    made = meterr.ok("key", "create", "--name", "hers", "--owner", "Keys@Example.com", "--json")
+    (key,) = made.items
+    account = shown(meterr, "keys@example.com")["user_id"]
+    assert ("keys@example.com", account) == (key["owner"], key["owner_user_id"])
+    (listed,) = (e for e in meterr.ok("key", "list", "--json").items if e["name"] == "hers")
+    assert {**listed, "secret": key["secret"]} == key
+    assert "keys@example.com" in meterr.ok("key", "list").out
+
+    named = meterr.ok("key", "create", "--name", "team's", "--owner", "search", "--json").items[0]
+    assert ("search", None) == (named["owner"], named["owner_user_id"])
+    rule = ["budget", "set", "5", "--per", "day", "--owner", "KEYS@example.com", "--json"]
+    assert "keys@example.com" == meterr.ok(*rule).items[0]["subject"]
+
+
+def test_an_address_without_a_member_owns_no_key(meterr: CommandLine) -> None:
+    """A key that seems to be somebody's and does not go with them would be worse than none."""
+    for command in (
+        ("user", "create", "invited@example.com"),
+        ("user", "create", "gone@example.com"),
+        ("user", "create", "elsewhere@example.com", "--tenant", "lab"),
+    ):
+        claim = meterr.ok(*command).out.strip()
+        if "invited@example.com" not in command:
+            joined(meterr, claim)
+    meterr.ok("user", "disable", "gone@example.com")
+    for email, said in (
+        ("stranger@example.com", "meterr user create"),
+        ("invited@example.com", "no member"),
+        ("elsewhere@example.com", "no member"),
+        ("gone@example.com", "is disabled"),
+        ("@", "email"),
+    ):
+        result = meterr("key", "create", "--name", "x", "--owner", email)
+        assert (2, "") == (result.status, result.out)
+        assert said in result.err
+
+
 def test_a_reset_is_a_claim_too(meterr: CommandLine) -> None:
     """For who forgot the password; it sets a new one."""
     joined(meterr, meterr.ok("user", "create", "lost@example.com").out.strip())

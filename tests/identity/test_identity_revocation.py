@@ -1,10 +1,7 @@
 """Revoked means revoked: in every process, through every gap."""
 
 import asyncio
-import json
-import sys
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import psycopg
 import pytest
@@ -16,8 +13,7 @@ from meterr.identity import Authenticator, revoke_key
 from meterr.identity.errors import KeyRefused
 from meterr.identity.model import NewKey, Reason
 from meterr.identity.trust import Standing
-from support import identity_process
-from support.identity import PATIENCE_S, House, is_retry_later, outcome, until
+from support.identity import PATIENCE_S, House, is_retry_later, outcome, said, until
 
 
 @pytest.fixture
@@ -71,24 +67,9 @@ class TestWithTheDatabaseUp:
     async def test_a_notice_reaches_another_operating_system_process(self, house: House) -> None:
         """P5, LiteLLM #25553: the replica that did not do the revoking."""
         key = await house.key()
-        other = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-m",
-            "support.identity_process",
-            cwd=Path(identity_process.__file__).parents[1],
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-        )
-        assert other.stdin is not None
-        assert other.stdout is not None
-        pepper = house.pepper.get_secret_value()
-        told = {"dsn": house.dsn, "pepper": pepper, "key": key.secret.reveal()}
-        other.stdin.write(json.dumps(told).encode() + b"\n")
-        async with asyncio.timeout(PATIENCE_S):
-            assert b"live\n" == await other.stdout.readline()
+        async with house.operating_system_process(key) as other:
             await revoke(house, key)
-            assert b"refused revoked live\n" == await other.stdout.readline()
-            assert 0 == await other.wait()
+            assert "refused revoked live" == await said(other)
 
     async def test_under_load_no_caller_is_let_in_after_the_first_refusal(
         self, house: House

@@ -13,6 +13,7 @@ def row(
         principal=Principal(tenant, "k", frozenset(Scope), None, UnknownPrice.REFUSE),
         expires_at_ms=None,
         key_state=KeyState.REVOKED if revoked else KeyState.ACTIVE,
+        owner_counts=True,
         tenant_state=TenantState.ACTIVE,
         version=version,
     )

@@ -1,9 +1,12 @@
 """The driver of the identity tests: one tenant, and processes that authenticate its keys."""
 
 import asyncio
+import json
 import secrets
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
 from typing import Self
 
 from pydantic import SecretStr
@@ -15,6 +18,7 @@ from meterr.identity import Authenticator, Keyring, Outage, create_key, create_t
 from meterr.identity.errors import KeyUnverifiable
 from meterr.identity.model import NewKey
 from meterr.identity.trust import Standing
+from support import identity_process
 
 PATIENCE_S = 20.0
 
@@ -80,6 +84,43 @@ class House:
                 stack.push_async_callback(_stop, running)
                 await until(lambda: authenticator.state is Standing.LIVE)
             yield authenticator
+
+    @asynccontextmanager
+    async def operating_system_process(
+        self, key: NewKey
+    ) -> AsyncIterator[asyncio.subprocess.Process]:
+        """Yield another process that has ``key`` in its memory; see ``identity_process``."""
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            identity_process.__name__,
+            cwd=Path(identity_process.__file__).parents[1],
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+        )
+        try:
+            told = {
+                "dsn": self.dsn,
+                "pepper": self.pepper.get_secret_value(),
+                "key": key.secret.reveal(),
+            }
+            assert process.stdin is not None
+            process.stdin.write(json.dumps(told).encode() + b"\n")
+            assert "live" == await said(process)
+            yield process
+            async with asyncio.timeout(PATIENCE_S):
+                assert 0 == await process.wait()
+        finally:
+            if process.returncode is None:
+                process.kill()
+                await process.wait()
+
+
+async def said(process: asyncio.subprocess.Process) -> str:
+    """Return the next line that a process says."""
+    assert process.stdout is not None
+    async with asyncio.timeout(PATIENCE_S):
+        return (await process.stdout.readline()).decode().rstrip("\n")
 
 
 async def until(happened: Callable[[], bool]) -> None:

@@ -18,6 +18,7 @@ from meterr.cli.context import (
     with_settings,
 )
 from meterr.cli.output import choose, note, write_list
+from meterr.cli.owner import owner_account
 from meterr.cli.times import Span, iso
 from meterr.core.clock import SystemClock
 from meterr.core.ids import IdFactory
@@ -39,6 +40,11 @@ _COLUMNS = (
     "send_output_default",
 )
 
+_OWNER_HELP = (
+    "Who answers for it; budgets may hold all their keys. With the e-mail address of a member, the "
+    "key stops working when they are disabled or leave the tenant."
+)
+
 
 @click.group("key")
 def command() -> None:
@@ -52,7 +58,7 @@ def command() -> None:
 @click.option("--scope", "scopes", multiple=True, help="chat, embeddings, models [default: all].")
 @click.option("--model", "models", multiple=True, help="Allowed model or pattern [default: any].")
 @click.option("--expires-in", type=Span(), help="Life of the key, e.g. 90d [default: no end].")
-@click.option("--owner", default="", help="Who answers for it; budgets may hold all their keys.")
+@click.option("--owner", default="", help=_OWNER_HELP)
 @click.option(
     "--output-tokens-default",
     type=click.IntRange(min=1),
@@ -138,6 +144,8 @@ async def _create(
     expires_at_ms = None
     if expires_in is not None:
         expires_at_ms = clock.unix_ms() + int(expires_in.total_seconds() * 1000)
+    member = await owner_account(settings, terms["owner"])
+    owned = {} if member is None else {"owner": member.email, "owner_user_id": member.user_id}
     async with open_database(settings) as db:
         tenant = await identity.find_tenant(db, tenant_name)
         return await identity.create_key(
@@ -148,7 +156,7 @@ async def _create(
             tenant.tenant_id,
             expires_at_ms=expires_at_ms,
             environment=environment,
-            **terms,
+            **{**terms, **owned},
         )
 
 
@@ -185,6 +193,7 @@ def _item(record: KeyRecord, tenant: str) -> dict[str, object]:
         "created_at": iso(record.created_at_ms),
         "revoked_at": iso(record.revoked_at_ms),
         "owner": record.owner,
+        "owner_user_id": record.owner_user_id,
         "output_tokens_default": record.output_tokens_default,
         "send_output_default": record.send_output_default,
     }

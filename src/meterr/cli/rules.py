@@ -20,6 +20,7 @@ from meterr.cli.context import (
 )
 from meterr.cli.dry_run import replayed, tell
 from meterr.cli.output import Format, choose, note, write_list
+from meterr.cli.owner import owner_name
 from meterr.cli.times import Span as Age
 from meterr.core.clock import SystemClock
 from meterr.core.errors import Invalid
@@ -128,7 +129,7 @@ def set_rule(
         holder=_holder(owner, key),
         span=span,
         amount=amount,
-        subject=owner or key or "",
+        subject=owner_name(owner) if owner else key or "",
         model=model,
         hard=not soft,
     )

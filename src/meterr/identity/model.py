@@ -31,6 +31,7 @@ class Reason(StrEnum):
     EXPIRED = "expired"
     REVOKED = "revoked"
     TENANT_DISABLED = "tenant_disabled"
+    OWNER_GONE = "owner_gone"  # disabled, or no member of the tenant any more
 
 
 class Outage(StrEnum):
@@ -42,13 +43,18 @@ class Outage(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class VerifiedKey:
-    """One row of ``key_for_authentication``: key and tenant in one snapshot of the database."""
+    """
+    One row of ``key_for_authentication``: key, tenant and owner in one snapshot of the database.
+
+    ``owner_counts`` is true for a key that belongs to nobody in person.
+    """
 
     mac: bytes = field(repr=False)
     principal: Principal
     expires_at_ms: int | None
     key_state: KeyState
     tenant_state: TenantState
+    owner_counts: bool
     version: int
 
     def refusal(self, now_ms: int) -> Reason | None:
@@ -57,6 +63,8 @@ class VerifiedKey:
             return Reason.REVOKED
         if self.tenant_state is not TenantState.ACTIVE:
             return Reason.TENANT_DISABLED
+        if not self.owner_counts:
+            return Reason.OWNER_GONE
         if self.expires_at_ms is not None and now_ms >= self.expires_at_ms:
             return Reason.EXPIRED
         return None
@@ -90,6 +98,7 @@ class KeyRecord:
     created_at_ms: int
     revoked_at_ms: int | None
     owner: str = ""
+    owner_user_id: str | None = None
     output_tokens_default: int | None = None
     send_output_default: bool = False
 

@@ -6,7 +6,7 @@ select mac, tenant_id::text, key_id::text, scopes, models,
        case when expires_at = '-infinity' then 0
             when isfinite(expires_at) then floor(extract(epoch from expires_at) * 1000)::bigint
        end as expires_at_ms,
-       key_state, tenant_state, unknown_price, version, owner, time_zone, limits,
+       key_state, tenant_state, owner_counts, unknown_price, version, owner, time_zone, limits,
        output_tokens_default, send_output_default
   from meterr.key_for_authentication
  where mac = any(%(macs)s::bytea[]);
@@ -47,20 +47,25 @@ update meterr.tenant
 -- name: insert_key
 insert into meterr.api_key
        (tenant_id, key_id, name, environment, mac, pepper_id, last4, scopes, models, expires_at,
-        owner, output_tokens_default, send_output_default)
+        owner, owner_user_id, owner_since, output_tokens_default, send_output_default)
 values (%(tenant_id)s, %(key_id)s, %(name)s, %(environment)s, %(mac)s, %(pepper_id)s, %(last4)s,
-        %(scopes)s, %(models)s, %(expires_at)s, %(owner)s, %(output_tokens_default)s,
-        %(send_output_default)s)
-returning tenant_id::text, key_id::text, name, environment, last4, scopes, models, owner,
+        %(scopes)s, %(models)s, %(expires_at)s, %(owner)s, %(owner_user_id)s,
+        %(owner_since)s, %(output_tokens_default)s, %(send_output_default)s)
+returning tenant_id::text, key_id::text, name, environment, last4, scopes, models, owner, owner_user_id::text,
           output_tokens_default, send_output_default,
           case when isfinite(expires_at)
             then floor(extract(epoch from expires_at) * 1000)::bigint end as expires_at_ms, state,
           floor(extract(epoch from created_at) * 1000)::bigint as created_at_ms,
           floor(extract(epoch from revoked_at) * 1000)::bigint as revoked_at_ms;
 
+-- name: member_since
+select created_at
+  from meterr.membership
+ where tenant_id = %(tenant_id)s and user_id = %(user_id)s and ended_at is null;
+
 -- name: list_keys
 -- Newest first: ids are UUIDv7. `after` is the last id of the page before, or null.
-select tenant_id::text, key_id::text, name, environment, last4, scopes, models, owner,
+select tenant_id::text, key_id::text, name, environment, last4, scopes, models, owner, owner_user_id::text,
        output_tokens_default, send_output_default,
        case when isfinite(expires_at)
             then floor(extract(epoch from expires_at) * 1000)::bigint end as expires_at_ms, state,
@@ -79,7 +84,7 @@ update meterr.api_key set state = 'revoked', revoked_at = now()
  where tenant_id = %(tenant_id)s and key_id = %(key_id)s and state <> 'revoked';
 
 -- name: find_key
-select tenant_id::text, key_id::text, name, environment, last4, scopes, models, owner,
+select tenant_id::text, key_id::text, name, environment, last4, scopes, models, owner, owner_user_id::text,
        output_tokens_default, send_output_default,
        case when isfinite(expires_at)
             then floor(extract(epoch from expires_at) * 1000)::bigint end as expires_at_ms, state,

@@ -2,16 +2,17 @@
 
 import os
 from collections.abc import Callable, Iterable
+from datetime import datetime
 
 import psycopg.errors
 
 from meterr.core.clock import Clock, as_datetime
-from meterr.core.db import Database
+from meterr.core.db import Connection, Database
 from meterr.core.errors import Invalid, NotFound
 from meterr.core.ids import IdFactory
 from meterr.core.principal import UnknownPrice
 from meterr.identity import store
-from meterr.identity.api_key import Environment, mint
+from meterr.identity.api_key import ApiKey, Environment, mint
 from meterr.identity.errors import NameTaken
 from meterr.identity.keyring import Keyring
 from meterr.identity.model import KeyPage, KeyRecord, KeyState, NewKey, Tenant, TenantState
@@ -116,12 +117,16 @@ async def create_key(
     models: Iterable[str] | None = None,
     expires_at_ms: int | None = None,
     owner: str = "",
+    owner_user_id: str | None = None,
     output_tokens_default: int | None = None,
     send_output_default: bool = False,
     randomness: Callable[[int], bytes] = os.urandom,
 ) -> NewKey:
     """
     Mint a key for a tenant. The answer holds its secret; nothing else ever will.
+
+    ``owner`` is a name for limits and reports. With ``owner_user_id``, a member of the tenant, the
+    key counts only while that person is active and this membership lasts.
 
     Raises:
         Invalid: a name, scope, pattern, expiry or default that cannot be meant; ``param`` says
@@ -130,7 +135,6 @@ async def create_key(
     """
     secret = mint(environment, randomness)
     now_ms = clock.unix_ms()
-    expiry_ms = checked_expiry(expires_at_ms, now_ms)
     wanted = KeyRecord(
         tenant_id=tenant_id,
         key_id=ids.new(),
@@ -139,30 +143,18 @@ async def create_key(
         last4=secret.last4,
         scopes=checked_scopes(scopes),
         models=checked_models(models),
-        expires_at_ms=expiry_ms,
+        expires_at_ms=checked_expiry(expires_at_ms, now_ms),
         state=KeyState.ACTIVE,
         created_at_ms=now_ms,
         revoked_at_ms=None,
         owner=checked_owner(owner),
+        owner_user_id=owner_user_id,
         output_tokens_default=checked_output_default(
             output_tokens_default, sent=send_output_default
         ),
         send_output_default=send_output_default,
     )
-    if not is_uuid(tenant_id):
-        raise NotFound("There is no such tenant.")
-    try:
-        async with db.tenant_transaction(tenant_id) as connection:
-            record = await store.insert_key(
-                connection,
-                wanted,
-                mac=keyring.mac(secret.presented),
-                pepper_id=keyring.current.id,
-                expires_at=None if expiry_ms is None else as_datetime(expiry_ms),
-            )
-    except psycopg.errors.ForeignKeyViolation:
-        raise NotFound("There is no such tenant.") from None
-    return NewKey(secret=secret, record=record)
+    return NewKey(secret=secret, record=await _insert_key(db, keyring, wanted, secret))
 
 
 async def list_keys(
@@ -200,6 +192,37 @@ async def revoke_key(db: Database, tenant_id: str, key_id: str) -> KeyRecord:
     if record is None:
         raise NotFound("There is no such key.")
     return record
+
+
+async def _insert_key(
+    db: Database, keyring: Keyring, wanted: KeyRecord, secret: ApiKey
+) -> KeyRecord:
+    expiry_ms = wanted.expires_at_ms
+    if not is_uuid(wanted.tenant_id):
+        raise NotFound("There is no such tenant.")
+    try:
+        async with db.tenant_transaction(wanted.tenant_id) as connection:
+            return await store.insert_key(
+                connection,
+                wanted,
+                mac=keyring.mac(secret.presented),
+                pepper_id=keyring.current.id,
+                expires_at=None if expiry_ms is None else as_datetime(expiry_ms),
+                owner_since=await _member_since(connection, wanted.tenant_id, wanted.owner_user_id),
+            )
+    except psycopg.errors.ForeignKeyViolation:
+        raise NotFound("There is no such tenant.") from None
+
+
+async def _member_since(
+    connection: Connection, tenant_id: str, user_id: str | None
+) -> datetime | None:
+    if user_id is None:
+        return None
+    since = await store.member_since(connection, tenant_id, user_id) if is_uuid(user_id) else None
+    if since is None:
+        raise Invalid("owner is no member of this tenant: invite them first.", param="owner")
+    return since
 
 
 def _unknown_to_database(time_zone: str | None) -> Invalid:

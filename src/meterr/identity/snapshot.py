@@ -5,9 +5,9 @@ Three rules keep a revoked key from coming back: a notice forgets the row it is 
 was under way when its key or tenant was noticed is not remembered; and a row never replaces one of
 a higher version.
 
-A row's version is the higher one of its key's and its tenant's. So it orders two reads of one row,
-and a row of exactly a notice's version contains that change; but a row of a *higher* version may
-lack it (its tenant changed last), so only equality spares a row, never "newer than".
+A row's version is the highest one of its key, its tenant and its owner. So it orders two reads of
+one row, and a row of exactly a notice's version contains that change; but a row of a *higher*
+version may lack it (another of them changed last), so only equality spares a row, never "newer".
 """
 
 from collections import OrderedDict

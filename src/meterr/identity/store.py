@@ -7,7 +7,7 @@ from typing import Final
 
 import msgspec
 from psycopg import sql
-from psycopg.rows import kwargs_row
+from psycopg.rows import kwargs_row, scalar_row
 
 from meterr.core.db import Connection
 from meterr.core.limits import Holder, Limit, Measure, Span
@@ -91,6 +91,7 @@ async def insert_key(
     mac: bytes,
     pepper_id: str,
     expires_at: datetime | None,
+    owner_since: datetime | None,
 ) -> KeyRecord:
     """Store ``key``; times of creation are the database's own."""
     values = {
@@ -105,6 +106,8 @@ async def insert_key(
         "models": None if key.models is None else list(key.models),
         "expires_at": expires_at,
         "owner": key.owner,
+        "owner_user_id": key.owner_user_id,
+        "owner_since": owner_since,
         "output_tokens_default": key.output_tokens_default,
         "send_output_default": key.send_output_default,
     }
@@ -112,6 +115,13 @@ async def insert_key(
         await cursor.execute(_SQL["insert_key"], values)
         (stored,) = await cursor.fetchall()
         return stored
+
+
+async def member_since(connection: Connection, tenant_id: str, user_id: str) -> datetime | None:
+    """Return when a membership that lasts began, to the microsecond; None for no member."""
+    async with connection.cursor(row_factory=scalar_row) as cursor:
+        await cursor.execute(_SQL["member_since"], {"tenant_id": tenant_id, "user_id": user_id})
+        return await cursor.fetchone()
 
 
 async def list_keys(
@@ -144,6 +154,7 @@ def _verified_key(
     expires_at_ms: int | None,
     key_state: str,
     tenant_state: str,
+    owner_counts: bool,
     unknown_price: str,
     version: int,
     owner: str,
@@ -170,6 +181,7 @@ def _verified_key(
         expires_at_ms=expires_at_ms,
         key_state=KeyState(key_state),
         tenant_state=TenantState(tenant_state),
+        owner_counts=owner_counts,
         version=version,
     )
 
@@ -232,6 +244,7 @@ def _key_record(
     created_at_ms: int,
     revoked_at_ms: int | None,
     owner: str,
+    owner_user_id: str | None,
     output_tokens_default: int | None,
     send_output_default: bool,
 ) -> KeyRecord:
@@ -248,6 +261,7 @@ def _key_record(
         created_at_ms=created_at_ms,
         revoked_at_ms=revoked_at_ms,
         owner=owner,
+        owner_user_id=owner_user_id,
         output_tokens_default=output_tokens_default,
         send_output_default=send_output_default,
     )

@@ -48,13 +48,18 @@ create table meterr.api_key (
   state        text        not null default 'active' check (state in ('active', 'revoked')),
   created_at   timestamptz not null default now(),
   revoked_at   timestamptz,
-  owner        text        not null default '',
+  -- Who answers for it, as limits name them; and the member whose key it is, if it is a person's,
+  -- with the beginning of that membership.
+  owner          text      not null default '',
+  owner_user_id  uuid,
+  owner_since    timestamptz,
   -- The most output tokens of a call that names no bound itself; null: the model's own maximum.
   output_tokens_default  bigint  check (output_tokens_default > 0),
   send_output_default    boolean not null default false,
   version      bigint      not null default 0,
   primary key (tenant_id, key_id),
-  constraint revoked_has_a_time check ((state = 'revoked') = (revoked_at is not null))
+  constraint revoked_has_a_time check ((state = 'revoked') = (revoked_at is not null)),
+  constraint owner_has_a_beginning check ((owner_user_id is null) = (owner_since is null))
 );
 
 -- Budgets, rates and concurrency that a tenant, an owner of keys, a key or an upstream is held to. A
@@ -210,26 +215,6 @@ create policy own_rows on meterr.limit_rule to meterr_app
 create policy owner_reads on meterr.tenant for select to meterr_owner using (true);
 create policy owner_reads on meterr.api_key for select to meterr_owner using (true);
 create policy owner_reads on meterr.limit_rule for select to meterr_owner using (true);
-
--- All that is known before a caller is known. The only thing meterr_auth can read.
-create view meterr.key_for_authentication with (security_barrier) as
-  select k.mac, k.tenant_id, k.key_id, k.scopes, k.models, k.expires_at, k.owner,
-         k.output_tokens_default, k.send_output_default,
-         k.state as key_state, t.state as tenant_state, t.unknown_price, t.time_zone,
-         (select coalesce(json_agg(json_build_object(
-                   'limit_id', r.limit_id, 'measure', r.measure, 'scope', r.scope,
-                   'model', r.model, 'span', r.span, 'amount', r.amount::text, 'hard', r.hard)
-                   order by r.limit_id), '[]')::text
-            from meterr.limit_rule r
-           where r.tenant_id = k.tenant_id and r.ended_at is null
-             and r.subject = case r.scope when 'owner' then nullif(k.owner, '')
-                                          when 'key' then k.key_id::text
-                                          else '' end) as limits,
-         greatest(k.version, t.version,
-                  (select max(r.version) from meterr.limit_rule r
-                    where r.tenant_id = k.tenant_id)) as version
-    from meterr.api_key k
-    join meterr.tenant t using (tenant_id);
 
 -- For the operator's own commands, which then act as one tenant after the other.
 create function meterr.list_tenants()
@@ -1297,7 +1282,6 @@ grant execute on function meterr.sum_lines(
 grant execute on function meterr.list_tenants() to meterr_app;
 grant execute on function meterr.list_unknown_tenants() to meterr_app;
 
-grant select on meterr.key_for_authentication to meterr_auth;
 
 grant insert on meterr.ledger_entry to meterr_drain;
 grant insert on meterr.price_version to meterr_drain;
@@ -1604,6 +1588,36 @@ create policy own_rows on meterr.membership to meterr_app, meterr_identity
   with check (tenant_id = nullif(current_setting('meterr.tenant_id', true), '')::uuid);
 create policy owner_reads on meterr.membership for select to meterr_owner using (true);
 
+-- A member's key counts as long as that membership lasts and its owner is not disabled. One that
+-- begins again is another: it brings no old key back.
+alter table meterr.api_key add constraint owner_is_a_member
+  foreign key (tenant_id, owner_user_id) references meterr.membership (tenant_id, user_id);
+
+-- All that is known before a caller is known. The only thing meterr_auth can read.
+create view meterr.key_for_authentication with (security_barrier) as
+  select k.mac, k.tenant_id, k.key_id, k.scopes, k.models, k.expires_at, k.owner,
+         k.output_tokens_default, k.send_output_default,
+         k.state as key_state, t.state as tenant_state, t.unknown_price, t.time_zone,
+         k.owner_user_id is null
+           or coalesce(u.state = 'active' and m.ended_at is null
+                       and m.created_at = k.owner_since, false) as owner_counts,
+         (select coalesce(json_agg(json_build_object(
+                   'limit_id', r.limit_id, 'measure', r.measure, 'scope', r.scope,
+                   'model', r.model, 'span', r.span, 'amount', r.amount::text, 'hard', r.hard)
+                   order by r.limit_id), '[]')::text
+            from meterr.limit_rule r
+           where r.tenant_id = k.tenant_id and r.ended_at is null
+             and r.subject = case r.scope when 'owner' then nullif(k.owner, '')
+                                          when 'key' then k.key_id::text
+                                          else '' end) as limits,
+         greatest(k.version, t.version, m.version, u.version,
+                  (select max(r.version) from meterr.limit_rule r
+                    where r.tenant_id = k.tenant_id)) as version
+    from meterr.api_key k
+    join meterr.tenant t using (tenant_id)
+    left join meterr.membership m on m.tenant_id = k.tenant_id and m.user_id = k.owner_user_id
+    left join meterr.user_account u on u.user_id = k.owner_user_id;
+
 -- What people are, before it is known for which tenant they act.
 create view meterr.role_for_authentication with (security_barrier) as
   select m.user_id, m.tenant_id, m.role, u.state as user_state,
@@ -1648,13 +1662,15 @@ $$;
 
 grant usage on schema meterr to meterr_identity;
 
+grant select on meterr.key_for_authentication to meterr_auth;
+
 grant select on meterr.membership to meterr_app;
 
 grant select, insert on meterr.user_account to meterr_identity;
 grant update (shown_email, state, disabled_at, credentials_changed_at) on meterr.user_account
   to meterr_identity;
 grant select, insert on meterr.membership to meterr_identity;
-grant update (role, ended_at) on meterr.membership to meterr_identity;
+grant update (role, created_at, ended_at) on meterr.membership to meterr_identity;
 grant select on meterr.role_for_authentication to meterr_identity;
 grant select, insert on meterr.user_claim to meterr_identity;
 grant update (used_at) on meterr.user_claim to meterr_identity;

@@ -93,7 +93,8 @@ update meterr.membership set ended_at = now()
 -- A membership that ended begins again with the new role; one that lasts stays what it is.
 insert into meterr.membership (tenant_id, user_id, role)
 values (%(tenant_id)s, %(user_id)s, %(role)s)
-on conflict (tenant_id, user_id) do update set role = excluded.role, ended_at = null
+on conflict (tenant_id, user_id) do update
+   set role = excluded.role, created_at = now(), ended_at = null
  where membership.ended_at is not null;
 
 -- name: disable_user
