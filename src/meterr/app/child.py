@@ -12,7 +12,7 @@ from pydantic import BaseModel, SecretStr
 
 from meterr.core.secrets import PLAIN
 from meterr.core.secrets.setting import SecretSetting
-from meterr.core.settings import Settings
+from meterr.core.settings import SecretsSettings, Settings
 
 
 class Part(StrEnum):
@@ -57,6 +57,20 @@ def exposed(value: Any) -> Any:
     if isinstance(value, tuple):
         return [exposed(inner) for inner in value]
     return str(value) if isinstance(value, Path) else value
+
+
+def for_gateway(settings: Settings) -> Settings:
+    """
+    Return the settings that a gateway process is told: those of them that it uses.
+
+    A gateway faces strangers. It gets what it shows or checks at each call (pepper, credentials,
+    keys that stored credentials are sealed under), with every reference read already. It reads no
+    other secret while it runs, so the way to more of them (``secrets``: Vault's token) stays with
+    its parent, as do the administrator's login, which only commands use, and the database's
+    address, which travels as ``dsn``.
+    """
+    kept = {"secrets": SecretsSettings(), "database_url": None, "database_admin_url": None}
+    return settings.model_copy(update=kept)
 
 
 def encode(instructions: Instructions) -> bytes:

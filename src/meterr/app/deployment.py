@@ -9,7 +9,7 @@ from pathlib import Path
 
 import msgspec
 
-from meterr.app.child import Instructions, Part, exposed
+from meterr.app.child import Instructions, Part, exposed, for_gateway
 from meterr.app.draining import drain_until, report_failure
 from meterr.app.gateway_process import journal_root
 from meterr.app.rollups import keep_rollups
@@ -18,7 +18,7 @@ from meterr.app.turns import Seat, Turns
 from meterr.core.errors import OperatorError
 from meterr.core.migrate import SchemaMismatch
 from meterr.core.postgres import EmbeddedPostgres, EmbeddedPostgresError
-from meterr.core.settings import SecretsSettings, Settings
+from meterr.core.settings import Settings
 from meterr.core.telemetry import Event, EventLine, Level, Telemetry
 
 _POSTGRES_LOOK_S = 0.2
@@ -121,15 +121,13 @@ class Deployment:
     def _gateway_plans(self) -> Iterator[ChildPlan]:
         plan = self._plan
         workers, turns = plan.settings.server.workers, self._turns
-        # What a child needs has been read for it; the way to further secrets stays here.
-        settings = plan.settings.model_copy(update={"secrets": SecretsSettings()})
         instructions = Instructions(
             part=Part.GATEWAY,
             socket=plan.gateway.fileno(),
             turns=-1 if turns is None else turns.descriptor,
             workers=workers,
             dsn=plan.dsn,
-            settings=exposed(settings),
+            settings=exposed(for_gateway(plan.settings)),
         )
         for slot in range(workers):
             told = msgspec.structs.replace(instructions, slot=slot)

@@ -60,7 +60,7 @@ async def run_gateway(instructions: Instructions, settings: Settings) -> None:
     """Serve until the parent goes or says stop; then finish what runs and close the journal."""
     _raise_file_limit()
     loop = asyncio.get_running_loop()
-    known = [secret.get_secret_value() for secret in secrets_of(settings)]
+    known = [instructions.dsn, *(each.get_secret_value() for each in secrets_of(settings))]
     telemetry = Telemetry(
         SystemClock(),
         level=Level(settings.log.level),
