@@ -20,6 +20,7 @@ from support.meterr_house import PROVIDER_SECRET
 from support.sealed import new_key
 
 STORED = "sk-stored-credential-canary-55aa90"
+PLAIN_WORDS = "no-shape-of-a-credential-canary"
 CHANGED = "sk-changed-credential-canary-0f1e2d"
 
 
@@ -72,12 +73,19 @@ def test_a_stored_credential_wins_and_is_followed(house: Conversation) -> None:
         house.house.until(lambda secret=secret: digest(secret) == shown(house, CHAT))
     assert digest(PROVIDER_SECRET) == shown(house, MESSAGES)
 
+    body = {**BODIES[CHAT], "model": PLAIN_WORDS}
+    asyncio.run(store(house, "openai", PLAIN_WORDS))
+    house.house.until(lambda: digest(PLAIN_WORDS) == shown(house, CHAT))
+    assert 404 == house.post(CHAT, body).status
+
     asyncio.run(remove(house, "openai"))
     house.house.until(lambda: digest(PROVIDER_SECRET) == shown(house, CHAT))
     logged = "\n".join(house.house.meterr.lines)
     assert '"event":"credential_loaded"' in logged
     assert STORED not in logged
     assert CHANGED not in logged
+    assert PLAIN_WORDS not in logged
+    assert '"model":"[redacted]"' in logged
 
 
 def test_a_stored_credential_that_cannot_be_read_is_not_replaced_by_another(

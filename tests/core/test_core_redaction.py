@@ -17,6 +17,8 @@ CANARY = 'canary "quoted" \\ sécret'
 CREDENTIALS = [
     KEY,
     f"x{KEY}y",
+    "mk1.k20261122-1f2e.0123456789abcdefghij0123456789abcdefghijABC",
+    "meterr_claim_0123456789abcdefghij0123456789abcdefghijABC",
     KEY[:-8],
     "sk-proj-0123456789abcdefghij",
     "sk-ant-api03-0123456789abcdefghij",
@@ -102,6 +104,18 @@ def test_an_exact_secret_is_taken_out_wherever_it_stands() -> None:
     line = written(request_line(model=f"a {CANARY} b"), CANARY)
     assert "a [redacted] b" == json.loads(line)["model"]
     assert "[redacted]" not in json.loads(written(request_line(model=CANARY)))["model"]
+
+
+def test_a_secret_that_a_process_comes_to_know_is_taken_out_from_then_on() -> None:
+    """P6: a credential that was stored while the gateway ran is one of its own."""
+    reading, writing = os.pipe()
+    telemetry = Telemetry(SystemClock(), fd=writing)
+    for secret in (CANARY, CANARY, "another canary of it"):
+        telemetry.redact(secret)
+    telemetry.request(request_line(model=f"{CANARY} and another canary of it"))
+    os.close(writing)
+    with os.fdopen(reading, "rb") as reader:
+        assert "[redacted] and [redacted]" == json.loads(reader.read())["model"]
 
 
 def test_a_short_secret_is_no_word_to_search_for() -> None:

@@ -87,6 +87,8 @@ class CredentialKeeper:
                 self._versions[name] = version
                 self.withheld.add(name)
                 return
+        if credential is not None:
+            self._telemetry.redact(credential.get_secret_value())
         with_credential(self._endpoints, name, credential)
         self.withheld.discard(name)
         if version is None:

@@ -19,6 +19,8 @@ _APART: Final = rb"(^|[^A-Za-z0-9])"
 # None of these ends a JSON string or breaks an escape in it, so a line stays the JSON that it was.
 _SHAPES: Final = (
     rb"()sk-meterr_(?:live|test)_[0-9A-Za-z]{8,}",
+    rb"()mk1\.[a-z0-9_-]{1,32}\.[A-Za-z0-9_-]{16,}",  # a key-encryption key of ours
+    rb"()meterr_claim_[A-Za-z0-9_-]{16,}",
     _APART + rb"sk-[A-Za-z0-9_-]{16,}",  # OpenAI, Anthropic, Moonshot and whoever copied them
     _APART + rb"(?:A[KS]IA|A3T[A-Z0-9])[A-Z0-9]{16}",  # AWS
     _APART + rb"AIza[A-Za-z0-9_-]{30,}",  # Google
@@ -48,7 +50,8 @@ class Redactor:
     def __init__(self, secrets: Iterable[str] = ()) -> None:
         options = re2.Options()
         options.encoding = re2.Options.Encoding.LATIN1  # bytes as they come, valid text or not
-        exact = {_encoded(each) for each in secrets if len(each) >= SECRET_CHARS_MIN}
+        self._secrets = frozenset(each for each in secrets if len(each) >= SECRET_CHARS_MIN)
+        exact = {_encoded(each) for each in self._secrets}
         patterns = [b"()" + re2.escape(each) for each in sorted(exact, key=len, reverse=True)]
         patterns += _SHAPES
         self._replacements = [re2.compile(pattern, options) for pattern in patterns]
@@ -57,6 +60,10 @@ class Redactor:
         for pattern in patterns:
             self._shapes.Add(pattern)
         self._shapes.Compile()
+
+    def knowing(self, secret: str) -> "Redactor":
+        """Return a redactor that takes out ``secret`` as well."""
+        return self if secret in self._secrets else Redactor({*self._secrets, secret})
 
     def line(self, encoded: bytes) -> bytes:
         """Return a JSON line with each credential replaced; about 1 us when there is none."""

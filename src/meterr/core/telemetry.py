@@ -118,7 +118,8 @@ class Telemetry:
         self._fd = fd
         self._writer = b'"pid":%d,' % pid if pid else b""
         self._defer = defer
-        self._redacted = (redactor or Redactor()).line
+        self._redactor = redactor or Redactor()
+        self._redacted = self._redactor.line
         self._taker = select.poll()
         self._taker.register(fd, select.POLLOUT)
         self._encoder = msgspec.json.Encoder()
@@ -126,6 +127,11 @@ class Telemetry:
         self._scheduled = False
         self._stamped_ms = -1
         self._stamp = b""
+
+    def redact(self, secret: str) -> None:
+        """Take ``secret`` out of every later line: one that this process came to know meanwhile."""
+        self._redactor = self._redactor.knowing(secret)
+        self._redacted = self._redactor.line
 
     def request(self, line: RequestLine) -> None:
         """Log the canonical line of a request."""
