@@ -161,7 +161,8 @@ def test_what_a_kill_after_initdb_left_undone_is_done_at_the_next_start(data_roo
         psycopg.connect(server.admin_dsn, autocommit=True) as connection,
     ):
         connection.execute("drop database meterr")
-        for role in ("meterr", "meterr_owner", "meterr_app", "meterr_auth", "meterr_drain"):
+        groups = ("meterr_owner", "meterr_app", "meterr_auth", "meterr_drain", "meterr_identity")
+        for role in ("meterr", *groups):
             connection.execute(f"drop role {role}")
     (Layout(data_root).secrets / "meterr").unlink()
 

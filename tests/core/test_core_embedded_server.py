@@ -148,7 +148,8 @@ def test_the_log_holds_neither_statements_nor_values(running: EmbeddedPostgres, 
 
 def test_the_login_is_no_superuser_and_takes_on_each_role(running: EmbeddedPostgres) -> None:
     """Ready to use: the roles are there before the first migration."""
-    for role in ("meterr_owner", "meterr_app", "meterr_auth", "meterr_drain"):
+    groups = ("meterr_owner", "meterr_app", "meterr_auth", "meterr_drain", "meterr_identity")
+    for role in groups:
         with psycopg.connect(running.dsn, options=f"-c role={role}") as connection:
             row = connection.execute(
                 "select session_user::text, current_user::text, current_setting('is_superuser')"

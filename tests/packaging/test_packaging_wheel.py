@@ -21,7 +21,12 @@ from support.up_process import call, environment, up
 
 ROOT = Path(__file__).resolve().parents[2]
 # Loaded by name when they are used, with a message that names the extra.
-NEED_AN_EXTRA = {"meterr.ledger.lake.parquet"}
+NEED_AN_EXTRA = {
+    "meterr.core.backup.age_format",
+    "meterr.core.secrets.aws",
+    "meterr.core.secrets.vault",
+    "meterr.ledger.lake.parquet",
+}
 SOURCES = ("src", "pyproject.toml", "README.md", "LICENSE", "CHANGELOG.md")
 
 
@@ -159,23 +164,27 @@ def test_every_module_imports_with_nothing_but_what_the_wheel_declares(installed
 
 
 def test_without_its_extra_a_command_names_it_and_every_other_one_runs(installed: Path) -> None:
-    """Issue 3, 8: pyarrow is for those who export; nobody else has to have it."""
+    """Issue 3, 8: what only some need, pyarrow or pyrage, nobody else has to have."""
     for module in NEED_AN_EXTRA:
         with pytest.raises(AssertionError, match="ModuleNotFoundError"):
             run(installed / "python", "-c", f"import {module}", cwd=installed)
     for name in cli.list_commands(click.Context(cli)):
         assert "Usage: meterr" in run(installed / "meterr", name, "--help", cwd=installed)
     assert "--to-day" in run(installed / "meterr", "ledger", "export", "--help", cwd=installed)
-    asked = subprocess.run(
-        [installed / "meterr", "ledger", "export", "--to", "lake"],
-        cwd=installed,
-        env={"METERR_DATABASE_URL": "postgresql://127.0.0.1:9/nowhere"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert (2, "") == (asked.returncode, asked.stdout)
-    assert "pip install 'meterr[lake]'" in asked.stderr
+    for extra, words in (
+        ("lake", ["ledger", "export", "--to", "lake"]),
+        ("backup", ["db", "backup", "file", "--recipient", "age1"]),
+    ):
+        asked = subprocess.run(
+            [installed / "meterr", *words],
+            cwd=installed,
+            env={"METERR_DATABASE_URL": "postgresql://127.0.0.1:9/nowhere"},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert (2, "") == (asked.returncode, asked.stdout)
+        assert f"pip install 'meterr[{extra}]'" in asked.stderr
 
 
 def test_the_installed_command_answers(installed: Path, wheel: Path) -> None:

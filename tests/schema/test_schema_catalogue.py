@@ -8,7 +8,7 @@ from meterr.ledger.model import Usage
 from support.catalogue import relations_with_tenant_id
 from support.rows import TENANT_TABLES
 
-ROLES = ("meterr_owner", "meterr_app", "meterr_auth", "meterr_drain")
+ROLES = ("meterr_owner", "meterr_app", "meterr_auth", "meterr_drain", "meterr_identity")
 WORKERS = ROLES[1:]
 APPEND_ONLY = ("ledger_entry", "price_version", "price_override", "schema_migration")
 
@@ -86,6 +86,8 @@ def test_no_other_policy_opens_tenant_rows(catalogue) -> None:
         ("usage_hour", "{meterr_owner}", "ALL"),
         ("usage_day", "{meterr_owner}", "ALL"),
         ("rollup_due", "{meterr_owner}", "ALL"),
+        ("data_key", "{meterr_owner}", "SELECT"),
+        ("membership", "{meterr_owner}", "SELECT"),
     } == set(rows)
 
 
@@ -205,6 +207,7 @@ def test_functions_are_for_our_own_code_and_each_for_one_role(catalogue) -> None
             ("meterr_app", "exchange_lease"),
             ("meterr_app", "budget_cost"),
             ("meterr_app", "ledger_cost"),
+            ("meterr_app", "list_data_keys"),
             ("meterr_app", "list_tenants"),
             ("meterr_app", "list_unknown_tenants"),
             ("meterr_app", "may_be_billed"),
@@ -218,6 +221,7 @@ def test_functions_are_for_our_own_code_and_each_for_one_role(catalogue) -> None
             ("meterr_drain", "next_due_day"),
             ("meterr_drain", "roll_up"),
             ("meterr_drain", "thin_marks"),
+            ("meterr_identity", "prune_people"),
         ]
     ) == sorted(rows)
 

@@ -13,7 +13,7 @@ from support import server
 from support.catalogue import snapshot
 from support.rows import TENANT_TABLES, fill
 
-ROLES = ("meterr_owner", "meterr_app", "meterr_auth", "meterr_drain")
+ROLES = ("meterr_owner", "meterr_app", "meterr_auth", "meterr_drain", "meterr_identity")
 A = "0199aaaa-0000-7000-8000-00000000000a"
 B = "0199bbbb-0000-7000-8000-00000000000b"
 DIRECTORIES = [*server.every_directory()]

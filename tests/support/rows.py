@@ -9,6 +9,8 @@ from psycopg import Connection, sql
 
 from meterr.ledger.model import Usage
 
+KEK_ID = "k1"
+SOMEBODY = uuid.UUID(int=2)
 AT = datetime(2026, 11, 22, 12, tzinfo=UTC)
 _COUNTS = ("calls", "refused", "interrupted", "failed", "unpriced", "estimated", "partial")
 _SUMS: Mapping[str, object] = {
@@ -73,8 +75,28 @@ def row_of(table: str, tenant_id: str) -> dict[str, object]:
         "usage_hour": {"tenant_id": tenant_id, "hour": AT, **_SUMS},
         "usage_day": {"tenant_id": tenant_id, "day": AT.replace(hour=0), **_SUMS},
         "rollup_due": {"tenant_id": tenant_id, "hour": AT},
+        **_sealed_rows(tenant_id),
+        "membership": {"tenant_id": tenant_id, "user_id": SOMEBODY, "role": "user"},
     }
     return rows[table]
+
+
+def _sealed_rows(tenant_id: str) -> Mapping[str, dict[str, object]]:
+    return {
+        "data_key": {
+            "tenant_id": tenant_id,
+            "version": 1,
+            "live_version": 1,
+            "kek_id": KEK_ID,
+            "wrapped": os.urandom(61),
+        },
+        "provider_credential": {
+            "tenant_id": tenant_id,
+            "upstream": f"upstream {uuid.uuid4()}",
+            "secret": b"\x01\x00\x00\x00\x01" + os.urandom(28),
+            "created_by": "a test",
+        },
+    }
 
 
 TENANT_TABLES = (  # parents first
@@ -88,6 +110,9 @@ TENANT_TABLES = (  # parents first
     "usage_hour",
     "usage_day",
     "rollup_due",
+    "data_key",
+    "provider_credential",
+    "membership",
 )
 TENANT_VIEWS = ("entry_figures",)
 
@@ -102,7 +127,16 @@ def insert(connection: Connection, table: str, row: Mapping[str, object]) -> int
     return connection.execute(statement, row).rowcount
 
 
+def note_key(connection: Connection) -> None:
+    """Insert the key-encryption key that data keys here are under."""
+    key = {"kek_id": KEK_ID, "live_kek_id": KEK_ID, "verifier": os.urandom(32)}
+    insert(connection, "key_encryption_key", key)
+
+
 def fill(connection: Connection, tenant_id: str) -> None:
     """Insert one row of ``tenant_id`` into every tenant table."""
+    note_key(connection)
+    somebody = {"user_id": SOMEBODY, "email": "a@b.example", "shown_email": "A@b.example"}
+    insert(connection, "user_account", somebody)
     for table in TENANT_TABLES:
         insert(connection, table, row_of(table, tenant_id))

@@ -10,6 +10,8 @@ from typing import Any
 import msgspec
 from pydantic import BaseModel, SecretStr
 
+from meterr.core.secrets import PLAIN
+from meterr.core.secrets.setting import SecretSetting
 from meterr.core.settings import Settings
 
 
@@ -46,6 +48,8 @@ def exposed(value: Any) -> Any:
     """Return settings as plain JSON values, secrets readable: for the pipe and nothing else."""
     if isinstance(value, BaseModel):
         return {name: exposed(getattr(value, name)) for name in type(value).model_fields}
+    if isinstance(value, SecretSetting):
+        return PLAIN + value.get_secret_value()  # whatever it looks like, it is no reference now
     if isinstance(value, SecretStr):
         return value.get_secret_value()
     if isinstance(value, dict):

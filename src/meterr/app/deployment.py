@@ -18,7 +18,7 @@ from meterr.app.turns import Seat, Turns
 from meterr.core.errors import OperatorError
 from meterr.core.migrate import SchemaMismatch
 from meterr.core.postgres import EmbeddedPostgres, EmbeddedPostgresError
-from meterr.core.settings import Settings
+from meterr.core.settings import SecretsSettings, Settings
 from meterr.core.telemetry import Event, EventLine, Level, Telemetry
 
 _POSTGRES_LOOK_S = 0.2
@@ -121,13 +121,15 @@ class Deployment:
     def _gateway_plans(self) -> Iterator[ChildPlan]:
         plan = self._plan
         workers, turns = plan.settings.server.workers, self._turns
+        # What a child needs has been read for it; the way to further secrets stays here.
+        settings = plan.settings.model_copy(update={"secrets": SecretsSettings()})
         instructions = Instructions(
             part=Part.GATEWAY,
             socket=plan.gateway.fileno(),
             turns=-1 if turns is None else turns.descriptor,
             workers=workers,
             dsn=plan.dsn,
-            settings=exposed(plan.settings),
+            settings=exposed(settings),
         )
         for slot in range(workers):
             told = msgspec.structs.replace(instructions, slot=slot)

@@ -5,22 +5,27 @@ import gc
 import logging
 import os
 import resource
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Collection, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
 
 from meterr import gateway, identity, ledger
+from meterr.app import encryption
 from meterr.app.child import Instructions
 from meterr.app.health import Health
 from meterr.app.http_server import serve
 from meterr.app.price_overrides import PriceKeeper
+from meterr.app.stored_credentials import CredentialKeeper
 from meterr.app.turns import Seat, Turns
 from meterr.app.upstream_limits import UpstreamLimits
-from meterr.app.upstreams import meanings, open_endpoints, router
-from meterr.core.clock import SystemClock
+from meterr.app.upstreams import MutableEndpoints, meanings, open_endpoints, router
+from meterr.core.clock import Clock, SystemClock
+from meterr.core.crypto import DataKeys
 from meterr.core.db import Database, Role
 from meterr.core.http.door import Door
 from meterr.core.ids import IdFactory
+from meterr.core.redaction import Redactor
+from meterr.core.secrets.setting import secrets_of
 from meterr.core.settings import Settings
 from meterr.core.telemetry import Level, LibraryHandler, Telemetry
 from meterr.ledger.journal import Durability, Limits
@@ -55,8 +60,13 @@ async def run_gateway(instructions: Instructions, settings: Settings) -> None:
     """Serve until the parent goes or says stop; then finish what runs and close the journal."""
     _raise_file_limit()
     loop = asyncio.get_running_loop()
+    known = [secret.get_secret_value() for secret in secrets_of(settings)]
     telemetry = Telemetry(
-        SystemClock(), level=Level(settings.log.level), pid=os.getpid(), defer=loop.call_soon
+        SystemClock(),
+        level=Level(settings.log.level),
+        pid=os.getpid(),
+        defer=loop.call_soon,
+        redactor=Redactor(known),
     )
     logging.basicConfig(handlers=[LibraryHandler(telemetry)], force=True)
     async with open_door(settings, instructions.dsn, telemetry) as door:
@@ -99,11 +109,13 @@ async def open_door(settings: Settings, dsn: str, telemetry: Telemetry) -> Async
         )
         # Callers wait in the socket's queue meanwhile: better than a 503 for each after a restart.
         await keeper.tried_once(_PRICES_WAIT_S)
-        endpoints = await stack.enter_async_context(
-            open_endpoints(settings.upstreams, settings.gateway)
+        endpoints, withheld = await stack.enter_async_context(
+            _endpoints(settings, db_app, clock, telemetry)
         )
         routes = router(settings.upstreams)
-        admission = gateway.Admission(routes, prices, prices_loaded=keeper.loaded.is_set)
+        admission = gateway.Admission(
+            routes, prices, prices_loaded=keeper.loaded.is_set, withheld=withheld
+        )
         books = gateway.Books(journal, prices, monotonic=clock.monotonic)
         holding = gateway.Holding(limiter, prices, upstream_limits=upstream_limits.limits)
         surfaces = {
@@ -128,6 +140,21 @@ async def open_door(settings: Settings, dsn: str, telemetry: Telemetry) -> Async
             telemetry=telemetry,
             log_from_status=_LOG_FROM_STATUS[settings.log.requests],
         )
+
+
+@asynccontextmanager
+async def _endpoints(
+    settings: Settings, db: Database, clock: Clock, telemetry: Telemetry
+) -> AsyncIterator[tuple[MutableEndpoints, Collection[str]]]:
+    """Yield the endpoints, and the upstreams whose credential is not known right now."""
+    keys = encryption.configured(settings)
+    data_keys = None if keys is None else DataKeys(keys, clock)
+    opened = open_endpoints(settings.upstreams, settings.gateway, settings.outbound)
+    async with opened as endpoints:
+        keeper = CredentialKeeper(db, data_keys, settings.upstreams, endpoints, telemetry)
+        async with _running(keeper.run()):
+            await keeper.tried_once(_PRICES_WAIT_S)
+            yield endpoints, keeper.withheld
 
 
 def journal_root(data_dir: Path) -> Path:

@@ -1,15 +1,27 @@
 """From the settings of upstreams to routes, connections and credentials."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, MutableMapping
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
+from typing import Final
+
+from pydantic import SecretStr
 
 from meterr.core.configuration import ConfigurationError
-from meterr.core.settings import GatewaySettings, UpstreamSettings
+from meterr.core.http.outbound import AllowList, Reason, Trust, WrittenGuard, check_literal
+from meterr.core.settings import GatewaySettings, OutboundSettings, UpstreamSettings
 from meterr.gateway import Endpoint, Family, Router, Upstream, credential_block
-from meterr.gateway.upstream import HeaderBlock, Origin, Timeouts, UpstreamPool
+from meterr.gateway.upstream import Origin, Timeouts, UpstreamPool
 from meterr.ledger.report import UpstreamMeaning
 
-Endpoints = Mapping[tuple[str, Family], Endpoint]
+MutableEndpoints = MutableMapping[tuple[str, Family], Endpoint]
+
+_ADVICE: Final = dict.fromkeys(
+    Reason, "meterr does not connect there; if it is yours, list it in outbound.allow"
+) | {
+    Reason.NOT_HTTPS: "use https across the internet, or list the address in outbound.allow if "
+    "it is in a network of yours",
+}
 
 
 def router(settings: Mapping[str, UpstreamSettings]) -> Router:
@@ -35,54 +47,78 @@ def meanings(settings: Mapping[str, UpstreamSettings]) -> list[UpstreamMeaning]:
     ]
 
 
-def check(settings: Mapping[str, UpstreamSettings]) -> None:
+def check(settings: Mapping[str, UpstreamSettings], outbound: OutboundSettings) -> None:
     """
     Refuse addresses and credentials that no endpoint can be made of, before anything starts.
 
+    A name is not looked up here: what it leads to is judged when it is connected to.
     Raises ConfigurationError naming the setting.
     """
+    trust = Trust(AllowList.parse(outbound.allow), written=True)
     for name, each in settings.items():
         for family, url in _base_urls(each).items():
+            setting = f"upstreams.{name}.{family.value}_base_url"
             try:
-                Origin.parse(url, ca_file=each.ca_file)
+                origin = Origin.parse(url, ca_file=each.ca_file)
             except (ValueError, OSError) as error:
-                setting = f"upstreams.{name}.{family.value}_base_url"
                 raise ConfigurationError(f"{setting}: {error}") from None
+            reason = check_literal(origin.destination, trust)
+            if reason is not None:
+                raise ConfigurationError(f"{setting}: {_ADVICE[reason]} ({reason})")
             try:
-                _credential(family, each)
+                credential_block(family, _text(each.credential))
             except ValueError as error:
                 raise ConfigurationError(f"upstreams.{name}.credential: {error}") from None
 
 
 @asynccontextmanager
 async def open_endpoints(
-    settings: Mapping[str, UpstreamSettings], gateway: GatewaySettings
-) -> AsyncIterator[Endpoints]:
+    settings: Mapping[str, UpstreamSettings], gateway: GatewaySettings, outbound: OutboundSettings
+) -> AsyncIterator[MutableEndpoints]:
     """Yield an endpoint for each upstream and dialect; their connections close with the block."""
     timeouts = Timeouts(
         connect_s=gateway.connect_timeout_s,
         first_byte_s=gateway.first_byte_timeout_s,
         idle_s=gateway.idle_timeout_s,
     )
+    allow = AllowList.parse(outbound.allow)
     async with AsyncExitStack() as stack:
         endpoints: dict[tuple[str, Family], Endpoint] = {}
         for name, each in settings.items():
             for family, url in _base_urls(each).items():
                 origin = Origin.parse(url, ca_file=each.ca_file)
-                pool = UpstreamPool(origin, timeouts=timeouts, connections_max=each.connections_max)
+                pool = UpstreamPool(
+                    origin,
+                    timeouts=timeouts,
+                    connections_max=each.connections_max,
+                    locate=WrittenGuard(origin.destination, allow).locate,
+                )
                 stack.push_async_callback(pool.aclose)
                 endpoints[name, family] = Endpoint(
                     pool=pool,
                     base_path=origin.base_path,
-                    credential=_credential(family, each),
-                    secret=each.credential.get_secret_value().encode() if each.credential else b"",
+                    credential=credential_block(family, None),
                 )
+            with_credential(endpoints, name, each.credential)
         yield endpoints
 
 
-def _credential(family: Family, settings: UpstreamSettings) -> HeaderBlock:
-    secret = settings.credential
-    return credential_block(family, secret.get_secret_value() if secret else None)
+def with_credential(
+    endpoints: MutableEndpoints, upstream: str, credential: SecretStr | None
+) -> None:
+    """Show ``credential`` at all endpoints of ``upstream`` from the next call on."""
+    text = _text(credential)
+    for (name, family), endpoint in list(endpoints.items()):
+        if name == upstream:
+            endpoints[name, family] = replace(
+                endpoint,
+                credential=credential_block(family, text),
+                secret=b"" if text is None else text.encode(),
+            )
+
+
+def _text(secret: SecretStr | None) -> str | None:
+    return None if secret is None else secret.get_secret_value()
 
 
 def _base_urls(settings: UpstreamSettings) -> Mapping[Family, str]:

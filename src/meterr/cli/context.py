@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -13,6 +14,7 @@ from pydantic import SecretStr
 
 from meterr import identity
 from meterr.app.deployment import database_url_file
+from meterr.app.secret_settings import with_reader
 from meterr.core.configuration import Configuration, ConfigurationError, load
 from meterr.core.db import Database, Role
 from meterr.core.settings import Settings, environment
@@ -42,10 +44,15 @@ def with_settings(command: _Command) -> _Command:
 
 
 def configuration(config_file: Path | None, data_dir: Path | None, **flags: Any) -> Configuration:
-    """Return the configuration; ``flags`` are settings with ``__`` for the dot."""
+    """
+    Return the configuration; ``flags`` are settings with ``__`` for the dot.
+
+    Secrets that are kept elsewhere are read when somebody asks for their value, and not before.
+    """
     named: Mapping[str, Any] = {name.replace("__", "."): value for name, value in flags.items()}
     given = {"data_dir": None if data_dir is None else data_dir.absolute(), **named}
-    return load(given, environment(), config_file)
+    found = load(given, environment(), config_file)
+    return replace(found, settings=with_reader(found.settings, environment()))
 
 
 def database_url(settings: Settings) -> str:
@@ -62,7 +69,7 @@ def database_url(settings: Settings) -> str:
         ) from None
 
 
-def checked_dsn(secret: SecretStr) -> str:
+def checked_dsn(secret: SecretStr, setting: str = "database_url") -> str:
     """Return the address if it is one; the error never repeats it, since it holds a password."""
     dsn = secret.get_secret_value()
     try:
@@ -71,14 +78,14 @@ def checked_dsn(secret: SecretStr) -> str:
     except psycopg.ProgrammingError:
         pass
     raise ConfigurationError(
-        "database_url: this is no PostgreSQL address; write postgresql://user:password@host/database"
+        f"{setting}: this is no PostgreSQL address; write postgresql://user:password@host/database"
     )
 
 
 @asynccontextmanager
-async def open_database(settings: Settings) -> AsyncIterator[Database]:
-    """Yield the database as the services' role."""
-    async with Database.open(database_url(settings), Role.APP, pool_size_max=1) as db:
+async def open_database(settings: Settings, role: Role = Role.APP) -> AsyncIterator[Database]:
+    """Yield the database as the services' role, or another."""
+    async with Database.open(database_url(settings), role, pool_size_max=1) as db:
         yield db
 
 

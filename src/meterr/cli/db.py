@@ -1,17 +1,29 @@
-"""``meterr db``: the schema."""
+"""``meterr db``: the schema, and backups."""
 
+import contextlib
+import stat
+from collections.abc import Iterator
 from pathlib import Path
 
 import click
+from psycopg.conninfo import conninfo_to_dict
 
-from meterr.cli.context import configuration, database_url, run, with_settings
+from meterr.app.deployment import database_url_file
+from meterr.cli.context import checked_dsn, configuration, database_url, run, with_settings
 from meterr.cli.output import note
+from meterr.core import backup as backups
 from meterr.core import migrate as migration
+from meterr.core.backup import BackupRefused
+from meterr.core.postgres import EmbeddedPostgres, running_admin_dsn
+from meterr.core.settings import Settings
+
+_OPEN_TO_OTHERS = stat.S_IRWXO | stat.S_IWGRP
+_IDENTITY_CHARS_MAX = 64 * 1024
 
 
 @click.group("db")
 def command() -> None:
-    """Bring the database's schema up to this version."""
+    """Migrate, back up and restore the database."""
 
 
 @command.command("migrate")
@@ -25,3 +37,110 @@ def migrate(config_file: Path | None, data_dir: Path | None) -> None:
     settings = configuration(config_file, data_dir).settings
     applied = run(migration.migrate(database_url(settings)))
     note(f"Applied {', '.join(applied)}." if applied else "The schema is up to date.")
+
+
+@command.command("backup")
+@with_settings
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+@click.option(
+    "--recipient",
+    "recipients",
+    multiple=True,
+    required=True,
+    metavar="age1...",
+    help="Public key that may read the backup; can be given more than once.",
+)
+def backup(
+    config_file: Path | None, data_dir: Path | None, file: Path, recipients: tuple[str, ...]
+) -> None:
+    """
+    Write the database to FILE, encrypted with age; meterr may go on running.
+
+    The pepper and the key-encryption keys are not in it: keep them apart. Needs the extra 'backup',
+    and METERR_DATABASE_ADMIN_URL for a database of yours.
+    """
+    settings = configuration(config_file, data_dir).settings
+    cipher = backups.age()
+    with _administrator(settings, running_ok=True) as dsn:
+        size = backups.backup(dsn, file, recipients, cipher, bin_dir=settings.postgres_bin)
+    note(f"Wrote {file}, {size} bytes. The pepper and the key-encryption keys are not in it.")
+
+
+@command.command("restore")
+@with_settings
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+@click.option(
+    "--identity",
+    "identity_file",
+    type=click.Path(path_type=Path, dir_okay=False),
+    required=True,
+    help="File with the age identity (AGE-SECRET-KEY-1...), readable by its owner alone.",
+)
+@click.option("--replace", is_flag=True, help="Replace everything in a database that is not empty.")
+def restore(
+    config_file: Path | None, data_dir: Path | None, file: Path, identity_file: Path, replace: bool
+) -> None:
+    """
+    Restore the database from FILE, all of it or, if anything is wrong, nothing.
+
+    Stop meterr first. The backup is decrypted to its end and checked before anything is touched.
+    """
+    settings = configuration(config_file, data_dir).settings
+    cipher = backups.age()
+    identities = _identities(identity_file)
+    with _administrator(settings, running_ok=False) as dsn:
+        done = backups.restore(
+            dsn,
+            file,
+            identities,
+            cipher,
+            login=_login(settings),
+            replace=replace,
+            bin_dir=settings.postgres_bin,
+        )
+    note(f"Restored {file}." + (" What was there before is gone." if done.replaced else ""))
+    if done.missing:
+        note(
+            f"It is older than this meterr and lacks {', '.join(done.missing)}: 'meterr db migrate'"
+        )
+
+
+@contextlib.contextmanager
+def _administrator(settings: Settings, *, running_ok: bool) -> Iterator[str]:
+    """Yield a login that sees every row: the configured one, or the embedded server's own."""
+    if settings.database_admin_url is not None:
+        yield checked_dsn(settings.database_admin_url, "database_admin_url")
+        return
+    if settings.database_url is not None:
+        yield checked_dsn(settings.database_url)
+        return
+    running = _running(settings.data_dir) if running_ok else None
+    if running is not None:
+        yield running
+        return
+    note("Starting PostgreSQL ...")
+    with EmbeddedPostgres(settings.data_dir, settings.postgres_bin, say=note) as embedded:
+        yield embedded.database_admin_dsn
+
+
+def _running(data_dir: Path) -> str | None:
+    left = database_url_file(data_dir)
+    return running_admin_dsn(data_dir, left.read_text("utf-8")) if left.exists() else None
+
+
+def _login(settings: Settings) -> str:
+    if settings.database_url is None:
+        return EmbeddedPostgres.LOGIN
+    return str(conninfo_to_dict(checked_dsn(settings.database_url)).get("user") or "")
+
+
+def _identities(file: Path) -> list[str]:
+    if file.stat().st_mode & _OPEN_TO_OTHERS:
+        raise BackupRefused(f"{file}: other users may read the identity. Run: chmod 0400 {file}")
+    with file.open(encoding="utf-8", errors="replace") as lines:
+        text = lines.read(_IDENTITY_CHARS_MAX)
+    found = [line.strip() for line in text.splitlines()]
+    identities = [line for line in found if line and not line.startswith("#")]
+    if not identities:
+        raise BackupRefused(f"{file}: no age identity in it (AGE-SECRET-KEY-1...)")
+    return identities

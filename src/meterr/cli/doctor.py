@@ -10,19 +10,22 @@ from collections.abc import AsyncIterator
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import click
 
 from meterr import identity
+from meterr.app import encryption
 from meterr.app.gateway_process import journal_root, keyring
 from meterr.cli.context import configuration, database_url, run, with_settings
 from meterr.cli.exits import Exit
 from meterr.cli.output import choose, write_list
 from meterr.core import migrate
+from meterr.core.crypto import key_uses
 from meterr.core.db import Database, Role
 from meterr.core.errors import MeterrError, OperatorError
+from meterr.core.http.outbound import AllowList, OutboundRefused, WrittenGuard
 from meterr.core.settings import Settings
+from meterr.gateway.upstream import Origin
 from meterr.ledger.journal import look
 from meterr.ledger.rollups import oldest_late_hour
 
@@ -54,7 +57,7 @@ class Finding:
 @click.option("--json", "as_json", is_flag=True, help="Write JSON.")
 def command(config_file: Path | None, data_dir: Path | None, as_json: bool) -> int:
     """
-    Check configuration, data directory, disk, journal, pepper, port, database, rollups, clock and
+    Check configuration, data directory, disk, journal, keys, port, database, rollups, clock and
     providers.
 
     Exit 3 when anything is wrong or could not be checked.
@@ -76,6 +79,7 @@ async def _examine(settings: Settings) -> list[Finding]:
         _data_dir(settings.data_dir),
         _journal(journal_root(settings.data_dir)),
         _pepper(settings),
+        await _encryption(settings),
         _port(settings),
         _start_up_files(),
         await _schema(settings),
@@ -117,6 +121,25 @@ def _pepper(settings: Settings) -> Finding:
     except OperatorError as error:
         return Finding("pepper", Verdict.WRONG, str(error))
     return Finding("pepper", Verdict.FINE, f"id {found.current.id}")
+
+
+async def _encryption(settings: Settings) -> Finding:
+    check = "encryption keys"
+    try:
+        keys = encryption.configured(settings)
+    except OperatorError as error:
+        return Finding(check, Verdict.WRONG, str(error))
+    try:
+        async with Database.open(database_url(settings), Role.APP, pool_size_max=1) as db:
+            uses = await key_uses(db, keys, ())
+    except (MeterrError, OperatorError):
+        return Finding(check, Verdict.UNKNOWN, "needs the database to compare with")
+    lost = [use.key_id for use in uses if use.state in ("missing", "wrong") and use.uses]
+    if lost:
+        return Finding(check, Verdict.WRONG, f"in use and not here: {', '.join(lost)}")
+    if keys is None:
+        return Finding(check, Verdict.FINE, "none, and nothing is stored encrypted")
+    return Finding(check, Verdict.FINE, f"current {keys.current.kid}")
 
 
 def _port(settings: Settings) -> Finding:
@@ -181,22 +204,29 @@ async def _clock(settings: Settings) -> Finding:
 async def _providers(settings: Settings) -> AsyncIterator[Finding]:
     if not settings.upstreams:
         yield Finding("providers", Verdict.WARNING, "none is configured")
+    allow = AllowList.parse(settings.outbound.allow)
     for name, upstream in settings.upstreams.items():
         for url in (upstream.openai_base_url, upstream.anthropic_base_url):
             if url is not None:
-                yield await _reach(f"provider {name}", url)
+                yield await _reach(f"provider {name}", url, upstream.ca_file, allow)
 
 
-async def _reach(check: str, url: str) -> Finding:
-    parts = urlsplit(url)
-    port = parts.port or (443 if parts.scheme == "https" else 80)
+async def _reach(check: str, url: str, ca_file: Path | None, allow: AllowList) -> Finding:
+    try:
+        origin = Origin.parse(url, ca_file=ca_file)
+    except (ValueError, OSError) as error:
+        return Finding(check, Verdict.WRONG, str(error))
+    place = f"{origin.host}:{origin.port}"
     try:
         async with asyncio.timeout(_CONNECT_TIMEOUT_S):
+            addresses = await WrittenGuard(origin.destination, allow).locate()
+            server_hostname = origin.host if origin.tls else None
             _, writer = await asyncio.open_connection(
-                parts.hostname, port, ssl=parts.scheme == "https" or None
+                str(addresses[0]), origin.port, ssl=origin.tls, server_hostname=server_hostname
             )
+    except OutboundRefused as refusal:
+        return Finding(check, Verdict.WRONG, f"{place}: {refusal.reason}; see outbound.allow")
     except (OSError, TimeoutError) as error:
-        reason = type(error).__name__
-        return Finding(check, Verdict.WRONG, f"{parts.hostname}:{port}: {reason}")
+        return Finding(check, Verdict.WRONG, f"{place}: {type(error).__name__}")
     writer.close()
-    return Finding(check, Verdict.FINE, f"{parts.hostname}:{port} answers")
+    return Finding(check, Verdict.FINE, f"{place} answers")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from meterr.app import upstreams
+from meterr.app import encryption, upstreams
 from meterr.app.deployment import Deployment, Plan
 from meterr.app.gateway_process import keyring
 from meterr.app.supervisor import listen
@@ -43,8 +43,10 @@ def command(
             "no provider is configured: set OPENAI_API_KEY, ANTHROPIC_API_KEY or KIMI_API_KEY, or "
             "describe one as [upstreams.NAME] in meterr.toml"
         )
-    upstreams.check(settings.upstreams)
-    keyring(settings)  # a pepper that cannot be used is told here, not by a child that dies
+    upstreams.check(settings.upstreams, settings.outbound)
+    # Keys that cannot be used are told here, not by a child that dies.
+    keyring(settings)
+    encryption.configured(settings)
     settings.data_dir.mkdir(mode=0o755, parents=True, exist_ok=True)
     plan = Plan(
         settings, database_url(settings), listen(settings.server.host, settings.server.port)

@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 from meterr import identity
-from meterr.app import upstreams
+from meterr.app import encryption, upstreams
 from meterr.app.deployment import Deployment, Plan, database_url_file
 from meterr.app.gateway_process import PEPPER_FILE
 from meterr.app.supervisor import listen
@@ -77,7 +77,8 @@ def command(
         simulator = listen("127.0.0.1", simulator_port, "--simulator-port")
         flags |= _simulated_upstreams(simulator.getsockname()[1])
         settings = configuration(config_file, data_dir, **flags).settings
-    upstreams.check(settings.upstreams)
+    upstreams.check(settings.upstreams, settings.outbound)
+    encryption.configured(settings)  # refused here, before anything starts
     options = "" if data_dir is None else f"--data-dir {shlex.quote(str(data_dir))}"
     _make_writable(settings.data_dir)
     with _database(settings) as (dsn, embedded), contextlib.suppress(KeyboardInterrupt):
@@ -90,6 +91,8 @@ async def _run(plan: Plan, options: str) -> None:
     note("Bringing the database's schema up to date ...")
     await migrate.migrate(plan.dsn)
     keyring = _keyring(settings)
+    if plan.embedded is not None:
+        encryption.made(settings, SystemClock())
     telemetry = Telemetry(SystemClock(), level=Level(settings.log.level))
 
     async def ready(port: int) -> None:

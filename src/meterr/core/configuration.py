@@ -10,8 +10,10 @@ from typing import Any
 
 from pydantic import BaseModel, SecretStr, ValidationError
 
+from meterr.core.crypto.key_file import refuse_open_to_others
 from meterr.core.errors import OperatorError
 from meterr.core.nearest import nearest
+from meterr.core.secrets.setting import PlainText, SecretSetting, is_reference
 from meterr.core.settings import PRESETS, Settings, UpstreamSettings
 
 PREFIX = "METERR_"
@@ -29,6 +31,15 @@ _SECTIONS = frozenset(
     if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel)
 )
 
+_PRIVATE = frozenset({("key_encryption_key",), ("key_encryption_keys_previous",)})
+"""Settings that are not taken from a file that other users may read or change."""
+
+_OF_VAULT = {
+    "vault_address": "VAULT_ADDR",
+    "vault_namespace": "VAULT_NAMESPACE",
+    "vault_token": "VAULT_TOKEN",
+    "vault_ca_file": "VAULT_CACERT",
+}
 _SECRET_IN_URL = re.compile(r"(://)[^/@\s]+(?=@)|(?<=\?).+")
 Tree = Mapping[str, Any]
 
@@ -80,6 +91,7 @@ def load(flags: Mapping[str, Any], environ: Mapping[str, str], file: Path | None
             sources[".".join(path)] = layer.name
     _add_presets(values, sources, environ)
     _add_credentials(values, sources, environ)
+    _add_vault(values, sources, environ)
     return Configuration(_validated(values, sources), sources)
 
 
@@ -110,8 +122,10 @@ def _file_layer(file: Path | None) -> Layer:
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise ConfigurationError(f"{file}: {error}") from error
     values = {path: value for path, value in _leaves(tree) if not _is_empty_section(path, value)}
-    for path in values:
+    for path, value in values.items():
         _refuse_unknown(path, shown=f"{file}: {'.'.join(path)}")
+        if not is_reference(value):
+            _refuse_open_to_others(path, file)
     return Layer(str(file), values)
 
 
@@ -141,6 +155,7 @@ def _environment_layer(environ: Mapping[str, str]) -> Layer:
             if _known(secret):
                 _refuse_second(name, by.setdefault(secret, name))
                 values[secret] = _read_secret(name, Path(text))
+                _refuse_open_to_others(secret, Path(text))
                 continue
         _refuse_unknown(path, shown=name, also=_CONFIG_NAMES)
         _refuse_second(name, by.setdefault(path, name))
@@ -154,16 +169,21 @@ def _refuse_second(name: str, first: str) -> None:
         raise ConfigurationError(f"{first} and {name} are the same setting: keep one of them")
 
 
-def _read_secret(name: str, file: Path) -> str:
+def _read_secret(name: str, file: Path) -> PlainText:
     try:
-        return file.read_text("utf-8").strip()
+        return PlainText(file.read_text("utf-8").strip())
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigurationError(f"{name}: cannot read {file}: {error}") from error
 
 
+def _refuse_open_to_others(path: Trail, file: Path) -> None:
+    if path in _PRIVATE:
+        refuse_open_to_others(file, file.stat().st_mode, what=".".join(path))
+
+
 def _split(path: Trail, text: str) -> Any:
     """Lists come from the environment as comma-separated text."""
-    if path[-1] in ("models", "credential_env"):
+    if path[-1] in ("models", "credential_env", "allow"):
         return tuple(part.strip() for part in text.split(",") if part.strip())
     return text
 
@@ -226,11 +246,22 @@ def _add_credentials(
         label = ".".join(at)
         chosen = next((v for v in variables if environ.get(v)), None)
         if chosen is not None:
-            values[at], sources[label] = environ[chosen], f"environment ({chosen})"
+            values[at] = PlainText(environ[chosen])
+            sources[label] = f"environment ({chosen})"
         elif file is not None:
             values[at], sources[label] = _read_secret(label, Path(file)), f"file ({file})"
         else:
             raise ConfigurationError(f"{label}_env: none of {', '.join(variables)} is set")
+
+
+def _add_vault(
+    values: dict[Trail, Any], sources: dict[str, str], environ: Mapping[str, str]
+) -> None:
+    """Take what Vault's own tools take, where no setting says otherwise."""
+    for field, variable in _OF_VAULT.items():
+        if ("secrets", field) not in values and environ.get(variable):
+            values["secrets", field] = PlainText(environ[variable])
+            sources[f"secrets.{field}"] = f"environment ({variable})"
 
 
 def _validated(values: Mapping[Trail, Any], sources: Mapping[str, str]) -> Settings:
@@ -275,6 +306,8 @@ def _flat(model: BaseModel, above: str = "") -> Iterator[tuple[str, Any]]:
 
 
 def _masked(value: Any) -> str:
+    if isinstance(value, SecretSetting) and value.reference is not None:
+        return str(value.reference)
     if isinstance(value, SecretStr):
         return "********"
     if isinstance(value, tuple):

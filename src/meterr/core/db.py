@@ -32,6 +32,7 @@ class Role(StrEnum):
     APP = "meterr_app"
     AUTH = "meterr_auth"
     DRAIN = "meterr_drain"
+    IDENTITY = "meterr_identity"
     MIGRATE = "meterr_owner"
 
 

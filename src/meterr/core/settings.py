@@ -10,9 +10,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from meterr.core.http.outbound.allowlist import AllowList
+from meterr.core.secrets.reference import Scheme
+from meterr.core.secrets.setting import SecretSetting
 
 Names = tuple[str, ...]
+PEPPER_CHARS_MIN = 32
 
 
 class Group(BaseModel):
@@ -107,6 +112,106 @@ class GatewaySettings(Group):
     )
 
 
+class OutboundSettings(Group):
+    """Where meterr may connect to beyond the public internet."""
+
+    allow: Names = Field(
+        (),
+        description="Hosts (`name`, `10.0.0.5:8000`) and networks (`10.0.0.0/8`) that meterr may "
+        "connect to although they are private, and over plain http. Base URLs of upstreams need "
+        "no entry to be private.",
+    )
+
+    @field_validator("allow")
+    @classmethod
+    def _is_hosts_and_networks(cls, allow: Names) -> Names:
+        AllowList.parse(allow)
+        return allow
+
+
+class SecretsSettings(Group):
+    """How references to secrets (`vault:...`, `aws:...`, `file:...`, `env:...`) are read."""
+
+    cache_ttl_s: float = Field(
+        300, gt=0, description="Seconds a secret is used before its place is asked again."
+    )
+    on_outage: Literal["refuse", "stale"] = Field(
+        "refuse",
+        description="When that time is up and the place does not answer: `refuse` has no secret, "
+        "`stale` goes on with the old one.",
+    )
+    stale_s_max: float = Field(
+        3600, gt=0, description="Greatest age of a secret under `stale`, in seconds."
+    )
+    timeout_s: float = Field(5, gt=0, description="Seconds that Vault or AWS may take to answer.")
+    vault_address: str | None = Field(
+        None, description="Address of Vault, e.g. `https://vault.internal:8200`. Or `VAULT_ADDR`."
+    )
+    vault_namespace: str | None = Field(
+        None, description="Namespace in Vault Enterprise. Or `VAULT_NAMESPACE`."
+    )
+    vault_token: SecretSetting | None = Field(
+        None,
+        description="Token for Vault: best `file:/path` of one that an agent renews. Or "
+        "`VAULT_TOKEN`.",
+    )
+    vault_role_id: str | None = Field(
+        None, description="Role id of an AppRole; meterr then logs in and needs no token."
+    )
+    vault_secret_id: SecretSetting | None = Field(
+        None, description="Secret id of the AppRole, e.g. `file:/path`."
+    )
+    vault_ca_file: Path | None = Field(
+        None, description="Certificates to trust for Vault instead of the usual. Or `VAULT_CACERT`."
+    )
+    aws_region: str | None = Field(
+        None, description="Region of AWS Secrets Manager. Default: AWS's own configuration."
+    )
+    aws_endpoint_url: str | None = Field(
+        None, description="Address of AWS Secrets Manager, for a private endpoint."
+    )
+
+    @field_validator("vault_token", "vault_secret_id")
+    @classmethod
+    def _is_here(cls, secret: SecretSetting | None) -> SecretSetting | None:
+        here = (Scheme.ENV, Scheme.FILE)
+        if secret is not None and secret.reference and secret.reference.scheme not in here:
+            raise ValueError("the key to other secrets must be here: env:NAME or file:/path")
+        return secret
+
+
+class SignInSettings(Group):
+    """How people sign in."""
+
+    origin: str | None = Field(
+        None,
+        description="Address of meterr as people see it in their browser: scheme, host and port, "
+        "e.g. `https://meterr.example.com`. Passkeys are made for it.",
+    )
+    rp_id: str | None = Field(
+        None,
+        description="Domain that passkeys belong to; cannot change later without losing them. "
+        "Default: the host of `origin`.",
+    )
+    step_up_s: int = Field(
+        600,
+        ge=60,
+        le=3600,
+        description="Seconds for which a second factor is fresh enough for rotation, export and "
+        "changes of roles.",
+    )
+    hashes_max: int = Field(
+        2,
+        ge=1,
+        le=64,
+        description="Passwords that one process hashes at the same time; each takes 64 MiB and a "
+        "core for about 0.2 s.",
+    )
+    hashes_waiting_max: int = Field(
+        32, ge=0, le=1000, description="Passwords that may wait for that; then sign-ins get 503."
+    )
+
+
 class LogSettings(Group):
     """What is written to standard error."""
 
@@ -134,8 +239,10 @@ class UpstreamSettings(Group):
     models: Names = Field(
         description="Models served here: names or patterns with `*`. The most specific one wins."
     )
-    credential: SecretStr | None = Field(
-        None, description="The provider's API key. Prefer `credential_env` or `credential_file`."
+    credential: SecretSetting | None = Field(
+        None,
+        description="The provider's API key, best as a reference: `vault:mount/data/path#field`, "
+        "`aws:name#field`, `file:/path`, `env:NAME`.",
     )
     credential_env: Names = Field(
         (), description="Environment variables to take the provider's API key from; first set wins."
@@ -195,8 +302,14 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
 class Settings(Group):
     """Everything meterr can be told."""
 
-    database_url: SecretStr | None = Field(
-        None, description="PostgreSQL to use instead of the embedded one, as a URL."
+    database_url: SecretSetting | None = Field(
+        None, description="PostgreSQL to use instead of the embedded one: a URL or a reference."
+    )
+    database_admin_url: SecretSetting | None = Field(
+        None,
+        description="Login that may read every row (superuser or BYPASSRLS), as a URL or a "
+        "reference, for `meterr db backup` and `restore` and nothing else. Not needed for the "
+        "embedded server.",
     )
     postgres_bin: Path | None = Field(
         None, description="Folder with the programs of a PostgreSQL >= 15 for the embedded server."
@@ -205,14 +318,25 @@ class Settings(Group):
         description="Folder for the journal, the embedded database and generated secrets. Default: "
         "`/var/lib/meterr` for root, else `$XDG_DATA_HOME/meterr` or `~/.local/share/meterr`.",
     )
-    key_pepper: SecretStr | None = Field(
+    key_pepper: SecretSetting | None = Field(
         None,
-        min_length=32,
-        description="Secret that API keys are stored under, >= 32 characters; every host needs the "
-        "same. Default: a file in `data_dir`, made by `meterr up`.",
+        description="Secret that API keys are stored under, >= 32 characters, or a reference; "
+        "every host needs the same. Default: a file in `data_dir`, made by `meterr up`.",
     )
-    key_pepper_previous: SecretStr | None = Field(
-        None, min_length=32, description="The pepper before the last change; still accepted."
+    key_pepper_previous: SecretSetting | None = Field(
+        None, description="The pepper before the last change; still accepted."
+    )
+    key_encryption_key: SecretSetting | None = Field(
+        None,
+        description="Key that data keys are wrapped under, as `mk1.NAME.KEY` or a reference; make "
+        "one with `meterr keyring new`. Every host needs the same one as soon as anything is "
+        "stored encrypted. Default: a file in `data_dir`, made by `meterr up` for its own "
+        "database.",
+    )
+    key_encryption_keys_previous: SecretSetting | None = Field(
+        None,
+        description="Key-encryption keys that may still be in use, apart by commas or white space; "
+        "`meterr keyring status` shows which are.",
     )
     keys_without_database: Literal["serve_warm", "refuse"] = Field(
         "serve_warm",
@@ -225,10 +349,24 @@ class Settings(Group):
     journal: JournalSettings = Field(default_factory=JournalSettings, description="Journal.")
     ledger: LedgerSettings = Field(default_factory=LedgerSettings, description="Ledger.")
     gateway: GatewaySettings = Field(default_factory=GatewaySettings, description="Calls.")
+    outbound: OutboundSettings = Field(
+        default_factory=OutboundSettings, description="Connections to others."
+    )
+    secrets: SecretsSettings = Field(
+        default_factory=SecretsSettings, description="References to secrets."
+    )
+    sign_in: SignInSettings = Field(default_factory=SignInSettings, description="People.")
     log: LogSettings = Field(default_factory=LogSettings, description="Logs.")
     upstreams: Annotated[
         dict[str, UpstreamSettings], Field(description="Provider endpoints by name.")
     ]
+
+    @field_validator("key_pepper", "key_pepper_previous")
+    @classmethod
+    def _is_long_enough(cls, pepper: SecretSetting | None) -> SecretSetting | None:
+        if pepper is not None and pepper.reference is None and len(pepper) < PEPPER_CHARS_MIN:
+            raise ValueError(f"should have at least {PEPPER_CHARS_MIN} characters")
+        return pepper
 
 
 def environment() -> Mapping[str, str]:

@@ -2,7 +2,8 @@
 Logs: one canonical line per request, and events with names from a closed list.
 
 What may be logged is a matter of type: ``RequestLine`` and ``EventLine`` have the loggable fields
-and no others, so a prompt, a header, a key or a SQL parameter has no field to go into.
+and no others, so a prompt, a header, a key or a SQL parameter has no field to go into. What carries
+one all the same, by mistake or by a caller's wit, meets ``redaction`` before it is written.
 """
 
 import logging
@@ -14,6 +15,7 @@ from enum import StrEnum
 import msgspec
 
 from meterr.core.clock import Clock, as_datetime
+from meterr.core.redaction import Redactor
 
 _BUFFERED_BYTES_MAX = 64 * 1024
 """Write at the latest when this much has gathered, so a busy turn does not hold memory."""
@@ -45,6 +47,9 @@ class Event(StrEnum):
     ROLLUPS_STUCK = "rollups_stuck"
     UNEXPECTED_ERROR = "unexpected_error"
     PRICES_RELOADED = "prices_reloaded"
+    CREDENTIAL_LOADED = "credential_loaded"
+    CREDENTIAL_UNREADABLE = "credential_unreadable"
+    SECRET_READ = "secret_read"  # noqa: S105 (the name of an event)
 
 
 _ORDER = {level: position for position, level in enumerate(Level)}
@@ -82,6 +87,9 @@ class EventLine(msgspec.Struct, omit_defaults=True):
     count: int = 0
     pid: int = 0
     request_id: str = ""
+    outcome: str = ""
+    reference: str = ""
+    version: str = ""
 
 
 class Telemetry:
@@ -91,7 +99,8 @@ class Telemetry:
     A line that the descriptor does not take at once (a stalled or closed pipe, a full disk) is
     dropped: logging neither fails nor delays a call. Lines buffered in this turn are lost with the
     process; the ledger does not depend on them. ``pid`` goes into each line of a process that has
-    others like it; 0 leaves it out.
+    others like it; 0 leaves it out. Whatever has the shape of a credential, or is one of the
+    ``redactor``'s secrets, is taken out of every line.
     """
 
     def __init__(
@@ -102,12 +111,14 @@ class Telemetry:
         fd: int = 2,
         pid: int = 0,
         defer: Callable[[Callable[[], None]], object] | None = None,
+        redactor: Redactor | None = None,
     ) -> None:
         self._clock = clock
         self._level = _ORDER[level]
         self._fd = fd
         self._writer = b'"pid":%d,' % pid if pid else b""
         self._defer = defer
+        self._redacted = (redactor or Redactor()).line
         self._taker = select.poll()
         self._taker.register(fd, select.POLLOUT)
         self._encoder = msgspec.json.Encoder()
@@ -153,7 +164,7 @@ class Telemetry:
             self._stamp,
             _NAMES[level],
             self._writer,
-            self._encoder.encode(line)[1:],
+            self._redacted(self._encoder.encode(line))[1:],
         )
         if self._defer is None or len(self._buffer) > _BUFFERED_BYTES_MAX:
             self.flush()

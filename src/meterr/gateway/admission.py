@@ -1,6 +1,6 @@
 """May this call leave, where to, and at which price? Pure but for the key lookup."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import NamedTuple
 
 from meterr import identity, ledger
@@ -89,11 +89,17 @@ class Admission:
     """Decide over one call after its key is known: scope, model, route, price."""
 
     def __init__(
-        self, router: Router, prices: ledger.PriceBook, *, prices_loaded: Callable[[], bool]
+        self,
+        router: Router,
+        prices: ledger.PriceBook,
+        *,
+        prices_loaded: Callable[[], bool],
+        withheld: Collection[str] = (),
     ) -> None:
         self._router = router
         self._prices = prices
         self._prices_loaded = prices_loaded
+        self._withheld = withheld  # upstreams whose credential is not known right now
 
     def admit(
         self, principal: Principal, surface: Surface, facts: RequestFacts, unix_ms: int
@@ -104,7 +110,8 @@ class Admission:
         Raises:
             ModelNotFound: not served on this surface, or not allowed to this key; not told apart.
             PriceUnknown: the tenant refuses calls without a known price.
-            Unavailable: the price overrides have not been read yet.
+            Unavailable: the price overrides have not been read yet, or the upstream's stored
+                credential is not known.
         """
         upstream = self._router.route(surface.family, facts.model)
         if not identity.allows_model(principal, facts.model):
@@ -112,6 +119,11 @@ class Admission:
                 f"The model '{facts.model}' is not available to this key. "
                 "GET /v1/models lists what is.",
                 param="model",
+            )
+        if upstream.name in self._withheld:
+            raise Unavailable(
+                "The provider's credential cannot be read right now. Retry in a moment.",
+                retry_after_s=1,
             )
         if not surface.billed:
             return Admitted(principal, surface, facts, upstream, None)

@@ -161,7 +161,8 @@ class MeteredSurface:
             if self._books.waits_for_disk:
                 await self._books.journal.durable()
                 await self._look_again(outgoing)
-            got = await self._sent(call, outgoing)
+            endpoint = self._endpoint(call.admitted)
+            got = await self._sent(call, outgoing, endpoint)
             call.answered(got.headers)
             if got.status < 300 and self._surface.streams and is_plain_event_stream(call):
                 await self._stream(call, got, outgoing.scope, send)
@@ -171,7 +172,7 @@ class MeteredSurface:
                     got,
                     send,
                     bytes_max=self._limits.gateway.answer_bytes_max,
-                    secret=self._endpoint(call.admitted).secret,
+                    secret=endpoint.secret,
                 )
         except UpstreamError as failure:
             error = told(failure)
@@ -191,7 +192,9 @@ class MeteredSurface:
             call.settle(None, status=error.status, outcome=outcome, error=error, left=call.has_left)
             raise
 
-    def _sent(self, call: Call, outgoing: Outgoing) -> Coroutine[None, None, Answer]:
+    def _sent(
+        self, call: Call, outgoing: Outgoing, endpoint: Endpoint
+    ) -> Coroutine[None, None, Answer]:
         admitted = call.admitted
         headers = forwarded(
             outgoing.scope["headers"],
@@ -200,7 +203,7 @@ class MeteredSurface:
             may_gzip=not admitted.facts.stream,
         )
         query: bytes = outgoing.scope["query_string"]
-        return self._endpoint(admitted).send(
+        return endpoint.send(
             admitted.surface,
             query,
             headers,

@@ -20,7 +20,7 @@ begin
       current_setting('server_encoding') using errcode = 'feature_not_supported';
   end if;
 
-  foreach wanted in array array['meterr_owner', 'meterr_app', 'meterr_auth', 'meterr_drain'] loop
+  foreach wanted in array array['meterr_owner', 'meterr_app', 'meterr_auth', 'meterr_drain', 'meterr_identity'] loop
     select r.* into present from pg_roles r where r.rolname = wanted;
     if not found then
       begin

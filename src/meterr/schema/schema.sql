@@ -504,10 +504,11 @@ create table meterr.usage_hour (
 -- One line for each group of a day (UTC): always the sum of that day's lines in usage_hour.
 create table meterr.usage_day (
   like meterr.usage_hour including identity,
-  primary key (tenant_id, hour, line),
   constraint on_the_day check (hour = date_bin('1 day', hour, 'epoch'))
 );
 alter table meterr.usage_day rename column hour to day;
+-- After the renaming: an index keeps the names that its columns had, but not in a restored backup.
+alter table meterr.usage_day add primary key (tenant_id, day, line);
 
 -- The lines that a tenant's entries from low to high add up to, in steps of an hour or a day; of
 -- `only_ids`, where they are given. Who stores the lines numbers them.
@@ -1319,3 +1320,356 @@ grant execute on function meterr.next_due_day(timestamptz, timestamptz) to meter
 grant execute on function meterr.roll_up(uuid, timestamptz, timestamptz) to meterr_drain;
 grant execute on function meterr.thin_marks() to meterr_drain;
 grant execute on function meterr.drop_ledger_day(date) to meterr_drain;
+
+
+-- Encryption at rest --------------------------------------------------------------------------
+
+-- Key-encryption keys that this database has met, by name. The keys themselves are never here; the
+-- verifier tells two keys of one name apart. What refers to `live_kek_id` keeps PostgreSQL itself
+-- from letting a key retire while anything is wrapped under it, and anything be wrapped afterwards.
+create table meterr.key_encryption_key (
+  kek_id         text        primary key check (kek_id ~ '^[a-z0-9][a-z0-9_-]{0,31}$'),
+  live_kek_id    text        unique,
+  verifier       bytea       not null check (octet_length(verifier) = 32),
+  first_seen_at  timestamptz not null default now(),
+  retired_at     timestamptz,
+  constraint live_until_retired
+    check (live_kek_id is not distinct from case when retired_at is null then kek_id end)
+);
+
+-- A tenant's data keys, wrapped; the highest version that is not gone seals. The nil id is meterr's
+-- own. `live_version` is to sealed values what `live_kek_id` is to data keys. A shredded key is gone
+-- though values still refer to it: they are what nobody shall read again.
+create table meterr.data_key (
+  tenant_id     uuid        not null,
+  version       integer     not null check (version > 0),
+  live_version  integer,
+  kek_id        text        references meterr.key_encryption_key (live_kek_id),
+  wrapped       bytea       check (octet_length(wrapped) = 61),
+  created_at    timestamptz not null default now(),
+  retired_at    timestamptz,
+  shredded_at   timestamptz,
+  primary key (tenant_id, version),
+  unique (tenant_id, live_version),
+  constraint live_until_retired
+    check (live_version is not distinct from case when retired_at is null then version end),
+  constraint wrapped_until_gone
+    check ((wrapped is null) = (retired_at is not null or shredded_at is not null)
+           and (wrapped is null) = (kek_id is null))
+);
+
+create index data_key_under on meterr.data_key (kek_id) where kek_id is not null;
+
+-- What we show to providers, sealed; write-only for people. A row without a secret was removed. The
+-- key's version is read from the sealed value itself, so no row can say otherwise than its bytes.
+create table meterr.provider_credential (
+  tenant_id           uuid        not null,
+  upstream            text        not null check (upstream <> ''),
+  secret              bytea       constraint secret_is_sealed
+                                  check (octet_length(secret) >= 33 and get_byte(secret, 0) = 1),
+  secret_key_version  integer     generated always as (
+    (get_byte(secret, 1) << 24) | (get_byte(secret, 2) << 16)
+    | (get_byte(secret, 3) << 8) | get_byte(secret, 4)) stored,
+  last4               text        not null default '' check (length(last4) in (0, 4)),
+  created_at          timestamptz not null default now(),
+  created_by          text        not null,
+  version             bigint      not null default 0,
+  primary key (tenant_id, upstream),
+  foreign key (tenant_id, secret_key_version) references meterr.data_key (tenant_id, live_version)
+);
+
+create index provider_credential_by_key
+  on meterr.provider_credential (tenant_id, secret_key_version);
+
+create function meterr.keep_gone() returns trigger
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  raise exception 'a data key that is gone stays gone' using errcode = 'check_violation';
+end
+$$;
+
+create trigger keep_gone before update on meterr.data_key
+  for each row when (old.wrapped is null and new.wrapped is not null)
+  execute function meterr.keep_gone();
+create trigger stamp_version before insert or update on meterr.provider_credential
+  for each row execute function meterr.stamp_identity_version();
+
+alter table meterr.data_key enable row level security;
+alter table meterr.data_key force row level security;
+alter table meterr.provider_credential enable row level security;
+alter table meterr.provider_credential force row level security;
+
+create policy own_rows on meterr.data_key to meterr_app
+  using (tenant_id = nullif(current_setting('meterr.tenant_id', true), '')::uuid)
+  with check (tenant_id = nullif(current_setting('meterr.tenant_id', true), '')::uuid);
+create policy own_rows on meterr.provider_credential to meterr_app
+  using (tenant_id = nullif(current_setting('meterr.tenant_id', true), '')::uuid)
+  with check (tenant_id = nullif(current_setting('meterr.tenant_id', true), '')::uuid);
+
+-- For list_data_keys(), which runs as the owner.
+create policy owner_reads on meterr.data_key for select to meterr_owner using (true);
+
+-- Every data key of every tenant, without the key: for the operator's rotation and counts.
+create function meterr.list_data_keys()
+  returns table (tenant_id uuid, version integer, kek_id text, created_at timestamptz,
+                 retired_at timestamptz, shredded_at timestamptz)
+  language sql stable security definer
+  set search_path = pg_catalog, pg_temp
+  begin atomic
+    select k.tenant_id, k.version, k.kek_id, k.created_at, k.retired_at, k.shredded_at
+      from meterr.data_key k
+     order by k.tenant_id, k.version;
+  end;
+
+grant select, insert on meterr.key_encryption_key to meterr_app;
+grant update (live_kek_id, retired_at) on meterr.key_encryption_key to meterr_app;
+grant select, insert on meterr.data_key to meterr_app;
+grant update (live_version, kek_id, wrapped, retired_at, shredded_at) on meterr.data_key to meterr_app;
+grant select, insert on meterr.provider_credential to meterr_app;
+grant update (secret, last4, created_at, created_by) on meterr.provider_credential to meterr_app;
+grant execute on function meterr.list_data_keys() to meterr_app;
+
+
+-- People: who signs in, as what, and how they prove it -----------------------------------------
+
+-- People are global, one row per e-mail address, and no tenant's data; what they are in a tenant is a
+-- membership, which is. All of this is the business of one role, meterr_identity, which sees no key,
+-- no price and no ledger. Rows are ended, not deleted, but for what has expired: prune_people().
+
+-- `email` is canonical (identity.people.email), `shown_email` as it was written.
+create table meterr.user_account (
+  user_id      uuid        primary key,
+  email        text        not null unique check (email <> ''),
+  shown_email  text        not null,
+  state        text        not null default 'active' check (state in ('active', 'disabled')),
+  created_at   timestamptz not null default now(),
+  disabled_at  timestamptz,
+  -- The last change of a password or factor: sessions from before it are over.
+  credentials_changed_at  timestamptz  not null default now(),
+  version      bigint      not null default 0,
+  constraint disabled_has_a_time check ((state = 'disabled') = (disabled_at is not null))
+);
+
+-- super_admin is a plane of its own: such rows have the nil id and belong to no tenant, so nothing
+-- that acts for a tenant can write one. `of_tenant` is there to be a foreign key.
+create table meterr.membership (
+  tenant_id   uuid        not null,
+  user_id     uuid        not null references meterr.user_account,
+  role        text        not null check (role in ('user', 'admin', 'super_admin')),
+  created_at  timestamptz not null default now(),
+  ended_at    timestamptz,
+  version     bigint      not null default 0,
+  of_tenant   uuid        references meterr.tenant
+    generated always as (nullif(tenant_id, '00000000-0000-0000-0000-000000000000')) stored,
+  primary key (tenant_id, user_id),
+  constraint super_admins_are_no_tenants check (
+    (role = 'super_admin') = (tenant_id = '00000000-0000-0000-0000-000000000000'))
+);
+
+create index membership_by_user on meterr.membership (user_id);
+
+-- One-time claims, by the digest of their token: to take up an invitation, which makes the membership,
+-- or to set a new password. No row of a tenant's: it is read before anybody has signed in.
+create table meterr.user_claim (
+  digest        bytea       primary key check (octet_length(digest) = 32),
+  user_id       uuid        not null references meterr.user_account,
+  joins_tenant  uuid,
+  joins_as      text        check (joins_as in ('user', 'admin', 'super_admin')),
+  expires_at    timestamptz not null,
+  used_at       timestamptz,
+  of_tenant     uuid        references meterr.tenant
+    generated always as (nullif(joins_tenant, '00000000-0000-0000-0000-000000000000')) stored,
+  constraint joins_as_something check ((joins_tenant is null) = (joins_as is null))
+);
+
+create index user_claim_by_expiry on meterr.user_claim (expires_at);
+create index user_claim_by_user on meterr.user_claim (user_id);
+
+-- `short`: fewer characters than a password needs that stands alone; there must be a second factor.
+create table meterr.user_password (
+  user_id     uuid        primary key references meterr.user_account,
+  hash        text        not null check (hash like '$argon2id$%'),
+  short       boolean     not null,
+  changed_at  timestamptz not null default now()
+);
+
+-- `last_step` is the last 30 seconds whose code was accepted: it and all before it are used up.
+create table meterr.totp_factor (
+  user_id     uuid        not null references meterr.user_account,
+  factor_id   uuid        not null,
+  sealed      bytea,
+  state       text        not null default 'pending' check (state in ('pending', 'active', 'ended')),
+  last_step   bigint      not null default 0,
+  created_at  timestamptz not null default now(),
+  primary key (user_id, factor_id),
+  constraint ended_has_no_secret check ((state = 'ended') = (sealed is null))
+);
+
+create unique index totp_factor_one_of_each on meterr.totp_factor (user_id, state)
+  where state <> 'ended';
+
+create table meterr.passkey (
+  credential_id  bytea       primary key,
+  user_id        uuid        not null references meterr.user_account,
+  public_key     bytea       not null,
+  sign_count     bigint      not null check (sign_count >= 0),
+  name           text        not null,
+  transports     text[]      not null default '{}',
+  backed_up      boolean     not null,
+  created_at     timestamptz not null default now(),
+  last_used_at   timestamptz,
+  ended_at       timestamptz
+);
+
+create index passkey_by_user on meterr.passkey (user_id) where ended_at is null;
+
+-- Challenges that browsers were given, by digest. Without a user: whoever has a passkey here.
+create table meterr.passkey_ceremony (
+  digest      bytea       primary key check (octet_length(digest) = 32),
+  purpose     text        not null check (purpose in ('register', 'sign_in')),
+  user_id     uuid        references meterr.user_account,
+  expires_at  timestamptz not null,
+  used_at     timestamptz
+);
+
+create index passkey_ceremony_by_expiry on meterr.passkey_ceremony (expires_at);
+
+-- The codes that are left of the one set that counts.
+create table meterr.recovery_codes (
+  user_id   uuid        primary key references meterr.user_account,
+  digests   bytea[]     not null check (cardinality(digests) <= 10),
+  made_at   timestamptz not null default now()
+);
+
+-- Attempts to sign in, by keyed digest of what they were counted under. Times are Unix milliseconds,
+-- as the rule that reads them has them (identity.throttle.window).
+create table meterr.sign_in_window (
+  kind           text     not null,
+  subject        bytea    not null check (octet_length(subject) = 32),
+  began_ms       bigint   not null default 0,
+  attempts       integer  not null default 0,
+  level          integer  not null default 0,
+  blocked_to_ms  bigint   not null default 0,
+  passed_ms      bigint   not null default 0,
+  touched_ms     bigint   not null,
+  primary key (kind, subject)
+);
+
+create index sign_in_window_by_touch on meterr.sign_in_window (touched_ms);
+
+-- A member of nothing is heard of under the nil id, so that every notice names a tenant. When people
+-- are disabled or come back, the keys of all their tenants are read again.
+create function meterr.announce_user() returns trigger
+  language plpgsql security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  perform pg_notify('meterr_identity', json_build_object(
+      'tenant_id', concerned.tenant_id, 'user_id', new.user_id, 'version', new.version)::text)
+    from (select '00000000-0000-0000-0000-000000000000'::uuid as tenant_id
+          union
+          select m.tenant_id from meterr.membership m
+           where m.user_id = new.user_id and m.ended_at is null and old.state <> new.state
+         ) concerned;
+  return null;
+end
+$$;
+
+create function meterr.announce_membership() returns trigger
+  language plpgsql security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  perform pg_notify('meterr_identity', json_build_object(
+    'tenant_id', new.tenant_id, 'user_id', new.user_id, 'version', new.version)::text);
+  return null;
+end
+$$;
+
+create trigger stamp_version before insert or update on meterr.user_account
+  for each row execute function meterr.stamp_identity_version();
+create trigger announce after update on meterr.user_account
+  for each row execute function meterr.announce_user();
+create trigger stamp_version before insert or update on meterr.membership
+  for each row execute function meterr.stamp_identity_version();
+create trigger announce after insert or update on meterr.membership
+  for each row execute function meterr.announce_membership();
+
+alter table meterr.membership enable row level security;
+alter table meterr.membership force row level security;
+
+create policy own_rows on meterr.membership to meterr_app, meterr_identity
+  using (tenant_id = nullif(current_setting('meterr.tenant_id', true), '')::uuid)
+  with check (tenant_id = nullif(current_setting('meterr.tenant_id', true), '')::uuid);
+create policy owner_reads on meterr.membership for select to meterr_owner using (true);
+
+-- What people are, before it is known for which tenant they act.
+create view meterr.role_for_authentication with (security_barrier) as
+  select m.user_id, m.tenant_id, m.role, u.state as user_state,
+         coalesce(t.state, 'active') as tenant_state,
+         greatest(m.version, u.version, t.version) as version
+    from meterr.membership m
+    join meterr.user_account u using (user_id)
+    left join meterr.tenant t on t.tenant_id = m.of_tenant
+   where m.ended_at is null;
+
+-- What has expired, at most 1,000 rows of each kind at a time: links and challenges a day after their
+-- end, windows that nobody touched for 30 days, or for a day when nobody ever passed there.
+create function meterr.prune_people(at_ms bigint) returns integer
+  language plpgsql security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  pruned integer;
+  before timestamptz := to_timestamp(at_ms / 1000) - interval '1 day';
+begin
+  with claims as (
+    delete from meterr.user_claim where digest in (
+      select digest from meterr.user_claim where expires_at < before
+       limit 1000 for update skip locked) returning 1
+  ), ceremonies as (
+    delete from meterr.passkey_ceremony where digest in (
+      select digest from meterr.passkey_ceremony where expires_at < before
+       limit 1000 for update skip locked) returning 1
+  ), windows as (
+    delete from meterr.sign_in_window where (kind, subject) in (
+      select kind, subject from meterr.sign_in_window
+       where touched_ms < at_ms - 86400000
+         and (passed_ms = 0 or touched_ms < at_ms - 30 * 86400000::bigint)
+       limit 1000 for update skip locked) returning 1
+  )
+  select (select count(*) from claims) + (select count(*) from ceremonies)
+       + (select count(*) from windows)
+    into pruned;
+  return pruned;
+end
+$$;
+
+grant usage on schema meterr to meterr_identity;
+
+grant select on meterr.membership to meterr_app;
+
+grant select, insert on meterr.user_account to meterr_identity;
+grant update (shown_email, state, disabled_at, credentials_changed_at) on meterr.user_account
+  to meterr_identity;
+grant select, insert on meterr.membership to meterr_identity;
+grant update (role, ended_at) on meterr.membership to meterr_identity;
+grant select on meterr.role_for_authentication to meterr_identity;
+grant select, insert on meterr.user_claim to meterr_identity;
+grant update (used_at) on meterr.user_claim to meterr_identity;
+grant select, insert on meterr.user_password to meterr_identity;
+grant update (hash, short, changed_at) on meterr.user_password to meterr_identity;
+grant select, insert on meterr.totp_factor to meterr_identity;
+grant update (sealed, state, last_step) on meterr.totp_factor to meterr_identity;
+grant select, insert on meterr.passkey to meterr_identity;
+grant update (sign_count, backed_up, last_used_at, ended_at) on meterr.passkey to meterr_identity;
+grant select, insert on meterr.passkey_ceremony to meterr_identity;
+grant update (used_at) on meterr.passkey_ceremony to meterr_identity;
+grant select, insert on meterr.recovery_codes to meterr_identity;
+grant update (digests, made_at) on meterr.recovery_codes to meterr_identity;
+grant select, insert on meterr.sign_in_window to meterr_identity;
+grant update (began_ms, attempts, level, blocked_to_ms, passed_ms, touched_ms)
+  on meterr.sign_in_window to meterr_identity;
+grant execute on function meterr.prune_people(bigint) to meterr_identity;

@@ -98,6 +98,16 @@ def wheel_directories() -> list[Path]:
     return sorted(found, key=lambda path: _number_in(path.parent.name), reverse=True)
 
 
+def client_directories(explicit: Path | None) -> Iterator[Path]:
+    """Yield where pg_dump and its like may be: ``explicit`` alone, or every usual place."""
+    if explicit is not None:
+        yield explicit
+        return
+    if pg_dump := shutil.which("pg_dump"):
+        yield Path(pg_dump).parent
+    yield from _candidates()
+
+
 def _candidates() -> Iterator[Path]:
     if postgres := shutil.which("postgres"):
         yield Path(postgres).resolve().parent

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from types import MappingProxyType, TracebackType
-from typing import Self
+from typing import ClassVar, Self
 
 import psycopg
 from psycopg.conninfo import make_conninfo
@@ -56,6 +56,9 @@ class EmbeddedPostgres:
     should: on Linux the kernel stops the server when that thread ends, killed or not. Not safe to
     share between threads.
     """
+
+    LOGIN: ClassVar[str] = LOGIN
+    """The login that meterr itself uses."""
 
     def __init__(
         self,
@@ -113,6 +116,11 @@ class EmbeddedPostgres:
             self.stop()
             raise
         return self.dsn
+
+    @property
+    def database_admin_dsn(self) -> str:
+        """The superuser's way into the database ``meterr``."""
+        return make_conninfo(self.admin_dsn, dbname=DATABASE)
 
     @property
     def pid(self) -> int:

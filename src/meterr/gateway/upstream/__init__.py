@@ -4,6 +4,7 @@ from meterr.gateway.upstream.answer import Answer
 from meterr.gateway.upstream.errors import (
     AnswerTooLarge,
     ConnectFailed,
+    ConnectFault,
     ConnectTimeout,
     FirstByteTimeout,
     IdleTimeout,
@@ -22,6 +23,7 @@ __all__ = [
     "Answer",
     "AnswerTooLarge",
     "ConnectFailed",
+    "ConnectFault",
     "ConnectTimeout",
     "FirstByteTimeout",
     "HeaderBlock",

@@ -27,6 +27,7 @@ class ConnectFault(StrEnum):
     """Why no connection came about."""
 
     NAME = "name"  # the host name does not resolve
+    ADDRESS = "address"  # the host leads to where meterr does not connect
     NETWORK = "network"  # refused, unreachable, reset
     CERTIFICATE = "certificate"  # TLS: not trusted, expired, or for another host
     TLS = "tls"  # TLS: anything else

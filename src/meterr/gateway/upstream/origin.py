@@ -1,17 +1,12 @@
 """Where an upstream lives: a base URL, parsed once and strictly."""
 
-import ipaddress
-import re
 import ssl
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
 
-_PORTS = {"http": 80, "https": 443}
-_VISIBLE_ASCII = re.compile(r"[!-~]+")
-_AUTHORITY = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(?::([0-9]{1,5}))?")
-_LABEL = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?")
-_HOST_LENGTH_MAX = 253  # RFC 1035
+from meterr.core.http.outbound import Destination
+from meterr.core.http.outbound.destination import Target
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,53 +32,25 @@ class Origin:
         Certificates are verified, always; ``ca_file`` (PEM) is trusted beside the system's own.
         Raises ValueError with the fault but never with the URL: it may hold a password.
         """
-        if not _VISIBLE_ASCII.fullmatch(base_url) or "\\" in base_url:
-            raise ValueError(
-                "The base URL may hold only visible ASCII characters (IDNA hosts as xn--)."
-            )
-        scheme, separator, rest = base_url.partition("://")
-        scheme = scheme.lower()
-        if not separator or scheme not in _PORTS:
-            raise ValueError("The base URL must begin with http:// or https://.")
-        if "?" in rest or "#" in rest:
-            raise ValueError("The base URL may have neither a query nor a fragment.")
-        authority, _, path = rest.partition("/")
-        host, port = _host_and_port(authority, _PORTS[scheme])
-        tls = _tls_context(ca_file) if scheme == "https" else None
-        return cls(scheme, host, port, f"/{path}".rstrip("/").encode("ascii"), tls)
+        try:
+            target = Target.parse(base_url)
+        except ValueError as fault:
+            raise ValueError(f"The base URL cannot be used: {fault}.") from None
+        if "?" in target.path:
+            raise ValueError("The base URL may have no query.")
+        to = target.destination
+        scheme, tls = ("https", _tls_context(ca_file)) if to.tls else ("http", None)
+        return cls(scheme, to.host, to.port, target.path.rstrip("/").encode("ascii"), tls)
+
+    @property
+    def destination(self) -> Destination:
+        """Return what has to be allowed before anybody connects here."""
+        return Destination(self.host, self.port, self.tls is not None)
 
     @property
     def authority(self) -> bytes:
         """Return the value of the Host header: the port only when it is not the scheme's own."""
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        default = self.port == _PORTS[self.scheme]
-        return (host if default else f"{host}:{self.port}").encode("ascii")
-
-
-def _host_and_port(authority: str, default_port: int) -> tuple[str, int]:
-    if "@" in authority:
-        raise ValueError(
-            "The base URL may not hold a user name or password; set a credential instead."
-        )
-    match = _AUTHORITY.fullmatch(authority)
-    if match is None:
-        raise ValueError("The base URL's host or port is malformed.")
-    port = int(match[2]) if match[2] else default_port
-    if not 0 < port < 65536:
-        raise ValueError("The base URL's port must be within 1 to 65535.")
-    return _checked_host(match[1].lower()), port
-
-
-def _checked_host(host: str) -> str:
-    if host.startswith("["):
-        try:
-            return str(ipaddress.IPv6Address(host[1:-1]))
-        except ValueError:
-            raise ValueError("The base URL's host is not an IPv6 address.") from None
-    labels = host.removesuffix(".").split(".")
-    if len(host) > _HOST_LENGTH_MAX or not all(map(_LABEL.fullmatch, labels)):
-        raise ValueError("The base URL's host is not a host name.")
-    return host
+        return self.destination.authority.encode("ascii")
 
 
 def _tls_context(ca_file: Path | None) -> ssl.SSLContext:

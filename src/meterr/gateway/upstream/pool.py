@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from typing import Final
 
+from meterr.core.http.outbound import Address, AllowList, OutboundRefused, WrittenGuard
 from meterr.gateway.upstream.answer import Answer
 from meterr.gateway.upstream.connection import Connection, Ticks
 from meterr.gateway.upstream.errors import ConnectFailed, ConnectFault, ConnectTimeout
@@ -25,6 +26,9 @@ IDLE_KEEP_S: Final = 50.0
 """Default life of an unused connection: common load balancers close theirs after 60 s."""
 
 _NO_BODY_METHOD: Final = b"HEAD"
+
+Locate = Callable[[], Awaitable[Sequence[Address]]]
+"""Say where to connect to, for one connection. Raises OutboundRefused or OSError."""
 
 
 def _nothing() -> None:
@@ -51,12 +55,14 @@ class UpstreamPool:
         idle_connections_max: int = IDLE_CONNECTIONS_MAX,
         connections_max: int = CONNECTIONS_MAX,
         idle_keep_s: float = IDLE_KEEP_S,
+        locate: Locate | None = None,
     ) -> None:
         if connections_max < 1 or idle_connections_max < 0 or idle_keep_s <= 0:
             raise ValueError(
                 "A pool needs room for a connection, and a life above 0 s for idle ones."
             )
         self._origin = origin
+        self._locate = locate or WrittenGuard(origin.destination, AllowList()).locate
         self._host_line = b" HTTP/1.1\r\nHost: " + origin.authority + b"\r\n"
         self._timeouts = timeouts or Timeouts()
         self._patience = patience_of(self._timeouts, idle_keep_s)
@@ -205,16 +211,11 @@ class UpstreamPool:
         return connection
 
     async def _connect(self, connection: Connection) -> None:
-        origin = self._origin
-        server_hostname = origin.host if origin.tls is not None else None
         try:
-            await self._loop.create_connection(
-                lambda: connection,
-                origin.host,
-                origin.port,
-                ssl=origin.tls,
-                server_hostname=server_hostname,
-            )
+            await self._connect_to_one(connection, await self._locate())
+        except OutboundRefused as refusal:
+            message = f"The upstream's address is refused: {refusal.reason} ({refusal.private})."
+            raise ConnectFailed(message, ConnectFault.ADDRESS) from None
         except ssl.SSLCertVerificationError as fault:
             message = f"The upstream's certificate is refused: {fault.verify_message}."
             raise ConnectFailed(message, ConnectFault.CERTIFICATE) from fault
@@ -223,6 +224,27 @@ class UpstreamPool:
             raise ConnectFailed(message, ConnectFault.TLS) from fault
         except OSError as fault:
             raise _network_failure(fault) from fault
+
+    async def _connect_to_one(self, connection: Connection, addresses: Sequence[Address]) -> None:
+        """Connect to the first address that answers, by its number: no name is looked up again."""
+        origin = self._origin
+        server_hostname = origin.host if origin.tls is not None else None
+        last = addresses[-1]
+        for address in addresses:
+            try:
+                await self._loop.create_connection(
+                    lambda: connection,
+                    str(address),
+                    origin.port,
+                    ssl=origin.tls,
+                    server_hostname=server_hostname,
+                )
+                return
+            except ssl.SSLError:
+                raise  # somebody is there, and it is not who it should be
+            except OSError:
+                if address is last:
+                    raise
 
     # --- what connections report ---
 

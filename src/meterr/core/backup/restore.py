@@ -1,0 +1,124 @@
+"""
+Restore a backup: verified to its end first, then put in place in one transaction, or not at all.
+
+The plaintext goes from pipe to pipe. psql runs between a ``begin`` and a ``commit`` that we write:
+the commit is said last, after the backup was read to its end once more and every program was
+content. Whatever ends before that, this process included, leaves the database as it was.
+"""
+
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from meterr.core.backup import store
+from meterr.core.backup.dump import refuse_blind
+from meterr.core.backup.errors import BackupFailed, BackupRefused
+from meterr.core.backup.library import Cipher
+from meterr.core.backup.pipes import Aside, Unread, pipes_of
+from meterr.core.backup.programs import Programs, find_programs, finish
+from meterr.core.backup.verify import open_backup, verify
+
+_PSQL = ("--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1", "--no-password", "--file=-")
+
+
+@dataclass(frozen=True, slots=True)
+class Restored:
+    """What was restored, and the migrations that it still lacks."""
+
+    replaced: bool
+    missing: Sequence[str]
+
+
+def restore(
+    dsn: str,
+    path: Path,
+    identities: Sequence[str],
+    cipher: Cipher,
+    *,
+    login: str,
+    replace: bool = False,
+    bin_dir: Path | None = None,
+) -> Restored:
+    """
+    Put the backup at ``path`` into the database at ``dsn``, a login that sees every row.
+
+    ``login`` is the one that meterr uses there; it gets its roles. Replaces what is there only with
+    ``replace``, and only when no process of meterr is connected.
+
+    Raises:
+        BackupRefused: there is something, or somebody, and ``replace`` or peace is missing.
+        BackupFailed, SchemaMismatch: the backup will not do. The database is as it was.
+    """
+    with open_backup(path) as file, store.connect(dsn) as connection:
+        found = store.server(connection)
+        refuse_blind(found)
+        programs = find_programs(bin_dir, found.major)
+        missing = verify(file, identities, cipher, programs)
+        is_empty = _is_empty(connection)
+        if not is_empty and not replace:
+            raise BackupRefused(
+                "the database is not empty: restore into another one, or replace all of it with "
+                "--replace. The backup itself is good."
+            )
+        if others := store.sessions_of_meterr(connection):
+            raise BackupRefused(f"meterr is running on this database ({others} sessions): stop it")
+        store.make_roles(connection, login)
+        _put_in_place(file, identities, cipher, programs, dsn)
+    return Restored(replaced=not is_empty, missing=missing)
+
+
+def _is_empty(connection: store.Admin) -> bool:
+    store.see_every_row(connection)
+    return not any(store.has_rows(connection, table) for table in store.tables(connection))
+
+
+def _put_in_place(
+    file: IO[bytes], identities: Sequence[str], cipher: Cipher, programs: Programs, dsn: str
+) -> None:
+    with programs.start("psql", _PSQL, dsn) as process:
+        psql = pipes_of(process)
+        ignored, words = Aside(psql.stdout.read), Aside(psql.stderr.read)
+        taker = Unread(psql.stdin)
+        try:
+            taker.write(store.before_script())
+            _script(file, identities, cipher, programs, taker)
+            if taker.closed_early:
+                taker.close()
+                finish(process, "psql", words.result())
+                raise BackupFailed("psql ended before it was told to.")
+            taker.write(store.after_script())
+        # Without the commit, whatever was done is undone when the session ends.
+        except BaseException:
+            process.kill()
+            raise
+        taker.close()
+        ignored.result()
+        finish(process, "psql", words.result())
+
+
+def _script(
+    file: IO[bytes],
+    identities: Sequence[str],
+    cipher: Cipher,
+    programs: Programs,
+    taker: Unread,
+) -> None:
+    """Write the dump as SQL, to its end, or raise BackupFailed."""
+    file.seek(0)
+    with programs.start("pg_restore", ["--file=-"]) as process:
+        pipes = pipes_of(process)
+        words = Aside(pipes.stderr.read)
+
+        def feed() -> None:
+            into = Unread(pipes.stdin)
+            try:
+                cipher.decrypt(file, into, identities)
+            finally:
+                into.close()
+
+        fed = Aside(feed)
+        shutil.copyfileobj(pipes.stdout, taker)
+        fed.result()
+        finish(process, "pg_restore", words.result())

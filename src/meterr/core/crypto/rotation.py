@@ -1,0 +1,235 @@
+"""
+New keys while everything runs: wrap data keys anew, seal values anew, let old keys retire.
+
+What is left to do is read from the data itself (which key each data key and each value names), so a
+rotation that was killed goes on where it was, and two at a time do no harm. PostgreSQL refuses to
+let a key retire that anything still refers to.
+"""
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import psycopg.errors
+
+from meterr.core.crypto import store
+from meterr.core.crypto.data_keys import DataKeys
+from meterr.core.crypto.envelope import Place
+from meterr.core.crypto.model import DataKeyState
+from meterr.core.crypto.sealed_column import SealedColumn
+from meterr.core.db import Database
+
+BATCH_ROWS: Final = 200
+_PAUSE_S: Final = 0.05
+_PATIENCE_S: Final = 30.0
+"""How long rows may stay locked by others, or come in under an old key, before we leave it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Values of one tenant that are sealed anew so far, of all that there were to do."""
+
+    tenant_id: str
+    done: int
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
+class Rotated:
+    """What a rotation of data keys did."""
+
+    tenants: int = 0
+    values: int = 0
+    unreadable: int = 0  # left as they are, with the key version that they name
+    unfinished: int = 0  # tenants with an old data key that something still refers to
+
+
+Report = Callable[[Progress], None]
+
+
+async def rewrap_data_keys(db: Database, data_keys: DataKeys) -> int:
+    """
+    Wrap every tenant's data keys under the current key-encryption key; return how many that was.
+
+    Reads and writes go on meanwhile. Raises KeyMissing, KeyRetired, KeyRefused, Unreadable.
+    """
+    moved = 0
+    for tenant_id in _tenants(await _living(db)):
+        async with db.tenant_transaction(tenant_id) as connection:
+            moved += await data_keys.rewrap(connection, tenant_id)
+    return moved
+
+
+async def retire_key_encryption_keys(db: Database, current_kid: str) -> list[str]:
+    """Retire all keys but ``current_kid`` that wrap nothing; return all that are retired now."""
+    async with db.transaction() as connection:
+        known = await store.list_key_encryption_keys(connection)
+    retired = [key.kek_id for key in known if key.retired]
+    for key in known:
+        if key.retired or key.kek_id == current_kid:
+            continue
+        try:
+            async with db.transaction() as connection:
+                await store.retire_key_encryption_key(connection, key.kek_id)
+        except psycopg.errors.ForeignKeyViolation:
+            continue
+        retired.append(key.kek_id)
+    return retired
+
+
+async def rotate_data_keys(
+    db: Database,
+    data_keys: DataKeys,
+    columns: Sequence[SealedColumn],
+    report: Report,
+    *,
+    patience_s: float = _PATIENCE_S,
+) -> Rotated:
+    """
+    Give every tenant a new data key, seal all its values under it, and retire the old ones.
+
+    A rotation that was cut off is finished, not begun again. Each batch is its own transaction;
+    rows that others hold are visited again later.
+    """
+    living = await _living(db)
+    started_at_ms = _started_at_ms(living) or int(await db.server_time_s() * 1000)
+    for tenant_id, keys in _tenants(living).items():
+        if keys[-1].created_at_ms < started_at_ms:
+            async with db.tenant_transaction(tenant_id) as connection:
+                await data_keys.add_version(connection, tenant_id, created_at_ms=started_at_ms)
+    total = Rotated()
+    for tenant_id, keys in _tenants(await _living(db)).items():
+        if len(keys) < 2:
+            continue
+        sealing = _Resealing(db, data_keys, columns, tenant_id, keys[-1].version, report)
+        finished = await sealing.run(patience_s)
+        total = Rotated(
+            tenants=total.tenants + 1,
+            values=total.values + sealing.done,
+            unreadable=total.unreadable + sealing.unreadable,
+            unfinished=total.unfinished + (not finished),
+        )
+    return total
+
+
+async def shred(db: Database, data_keys: DataKeys, tenant_id: str) -> int:
+    """
+    Destroy all data keys of a tenant: what was sealed under them is gone for good.
+
+    Return how many there were. Effective here at once and in other processes within 60 s; copies
+    in backups stay readable to whoever holds the backup and the key-encryption key of its time.
+    """
+    async with db.tenant_transaction(tenant_id) as connection:
+        shredded = await store.shred_data_keys(connection, tenant_id)
+    data_keys.forget(tenant_id)
+    return shredded
+
+
+class _Resealing:
+    """One tenant's values, sealed anew under ``version`` in batches."""
+
+    def __init__(
+        self,
+        db: Database,
+        data_keys: DataKeys,
+        columns: Sequence[SealedColumn],
+        tenant_id: str,
+        version: int,
+        report: Report,
+    ) -> None:
+        self._db = db
+        self._data_keys = data_keys
+        self._columns = columns
+        self._tenant_id = tenant_id
+        self._version = version
+        self._report = report
+        self._total = 0
+        self.done = 0
+        self.unreadable = 0
+
+    async def run(self, patience_s: float) -> bool:
+        """Return whether every older data key could retire."""
+        self._total = await self._left()
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + patience_s
+        while True:
+            before = self.done
+            self.unreadable = 0
+            for column in self._columns:
+                await self._pass(column)
+            if await self._retired():
+                return True
+            if self.done > before:
+                deadline = loop.time() + patience_s
+            elif loop.time() > deadline or await self._left() <= self.unreadable:
+                return False
+            await asyncio.sleep(_PAUSE_S)
+
+    async def _pass(self, column: SealedColumn) -> None:
+        after: Sequence[str] | None = None
+        while True:
+            async with self._db.tenant_transaction(self._tenant_id) as connection:
+                rows = await store.rows_below(
+                    connection,
+                    self._tenant_id,
+                    column,
+                    version=self._version,
+                    after=after,
+                    limit=BATCH_ROWS,
+                )
+                places = [
+                    (Place(self._tenant_id, column.table, column.column, keys), value)
+                    for keys, value in rows
+                ]
+                anew = await self._data_keys.reseal(connection, self._tenant_id, places)
+                sealed = [
+                    (keys, value)
+                    for (keys, _), value in zip(rows, anew, strict=True)
+                    if value is not None
+                ]
+                await store.put_resealed(connection, self._tenant_id, column, sealed)
+            self.done += len(sealed)
+            self.unreadable += len(rows) - len(sealed)
+            if not rows:
+                return
+            after = rows[-1][0]
+            self._report(Progress(self._tenant_id, self.done, max(self._total, self.done)))
+
+    async def _left(self) -> int:
+        """Count the values under older data keys."""
+        left = 0
+        async with self._db.tenant_transaction(self._tenant_id) as connection:
+            for column in self._columns:
+                counts = await store.count_by_version(connection, self._tenant_id, column)
+                left += sum(rows for version, rows in counts.items() if version < self._version)
+        return left
+
+    async def _retired(self) -> bool:
+        try:
+            async with self._db.tenant_transaction(self._tenant_id) as connection:
+                await store.retire_data_keys_below(connection, self._tenant_id, self._version)
+        except psycopg.errors.ForeignKeyViolation:
+            return False
+        self._data_keys.forget(self._tenant_id)
+        return True
+
+
+async def _living(db: Database) -> list[DataKeyState]:
+    async with db.transaction() as connection:
+        return [key for key in await store.list_data_keys(connection) if key.lives]
+
+
+def _tenants(keys: Sequence[DataKeyState]) -> Mapping[str, list[DataKeyState]]:
+    """Return the keys by tenant, oldest first: the last one of each seals."""
+    found: dict[str, list[DataKeyState]] = {}
+    for key in keys:
+        found.setdefault(key.tenant_id, []).append(key)
+    return found
+
+
+def _started_at_ms(keys: Sequence[DataKeyState]) -> int:
+    """Return when the rotation that is not finished yet began; 0 without one."""
+    return max(
+        (each[-1].created_at_ms for each in _tenants(keys).values() if len(each) > 1), default=0
+    )

@@ -1,0 +1,102 @@
+"""Frozen types of second factors and passkeys."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+
+from pydantic import SecretStr
+
+from meterr.core.db import Connection
+from meterr.identity.people import Person
+from meterr.identity.throttle import Kind
+
+Sealing = Callable[[Connection, tuple[str, ...], bytes], Awaitable[bytes]]
+"""
+Seal or open a secret for one row, given by its key columns, in the transaction under way.
+
+What is sealed for one row must not open for another.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Vault:
+    """How TOTP secrets are sealed at rest: column ``sealed`` of ``totp_factor``."""
+
+    seal: Sealing
+    open: Sealing
+
+
+@dataclass(frozen=True, slots=True)
+class TotpEnrolment:
+    """A TOTP secret to be taken over by an app. It counts once a code of it has been given."""
+
+    factor_id: str
+    secret: SecretStr
+    uri: SecretStr
+
+
+@dataclass(frozen=True, slots=True)
+class StoredTotp:
+    """A TOTP factor as the database has it."""
+
+    factor_id: str
+    sealed: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class FactorProof:
+    """A second factor was given, now. ``began`` names limits reached on the way, as in refusals."""
+
+    user_id: str
+    at_ms: int
+    began: tuple[Kind, ...]
+    recovery_codes_left: int | None = None  # after a recovery code
+
+
+@dataclass(frozen=True, slots=True)
+class PasskeyProof:
+    """
+    Somebody with a passkey is here: who, and when.
+
+    A passkey with user verification is two factors in one: it needs no password beside it.
+    """
+
+    person: Person
+    at_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Passkey:
+    """A passkey as its owner sees it."""
+
+    credential_id: bytes
+    name: str
+    backed_up: bool
+    created_at_ms: int
+    last_used_at_ms: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class StoredPasskey:
+    """A passkey as a ceremony needs it. Its key is public."""
+
+    credential_id: bytes
+    user_id: str
+    user_state: str
+    public_key: bytes
+    sign_count: int
+    transports: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Enrolled:
+    """What a person can prove themselves with, beside the password."""
+
+    totp: bool
+    passkeys: int
+    recovery_codes: int
+    short_password: bool
+
+    @property
+    def any(self) -> bool:
+        """Whether there is a second factor. Recovery codes alone are none: they run out."""
+        return self.totp or self.passkeys > 0

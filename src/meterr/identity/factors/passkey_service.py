@@ -1,0 +1,159 @@
+"""Passkeys: registered, used to sign in, listed, removed. One function, one use case."""
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from meterr.core.clock import Clock
+from meterr.core.db import Connection, Database
+from meterr.core.errors import Invalid, NotFound
+from meterr.identity.factors import ceremony, store
+from meterr.identity.factors.demand import check_factor_stays
+from meterr.identity.factors.errors import PasskeyRefused
+from meterr.identity.factors.model import Passkey, PasskeyProof
+from meterr.identity.factors.relying_party import RelyingParty
+from meterr.identity.people import Person, find_person, steps
+from meterr.identity.people.model import UserState
+from meterr.identity.terms import checked_name
+from meterr.identity.throttle import Proof, Throttle
+
+PASSKEYS_MAX: Final = 20
+REGISTER: Final = "register"
+SIGN_IN: Final = "sign_in"
+
+
+@dataclass(frozen=True, slots=True)
+class Passkeys:
+    """What every ceremony of this installation needs. Opens nothing itself."""
+
+    db: Database
+    throttle: Throttle
+    clock: Clock
+    relying_party: RelyingParty
+    randomness: Callable[[int], bytes] = os.urandom
+
+    async def begin_registration(self, person: Person) -> str:
+        """Return, as JSON, what the browser needs to make a passkey. Good for 5 minutes, once."""
+        challenge = self.randomness(ceremony.CHALLENGE_BYTES)
+        user_id = person.user.user_id
+        async with self.db.transaction() as connection:
+            known = await store.passkeys_of(connection, user_id)
+            if len(known) >= PASSKEYS_MAX:
+                raise Invalid(f"an account has at most {PASSKEYS_MAX} passkeys.", param="passkey")
+            await self._remember(connection, challenge, REGISTER, user_id)
+        return ceremony.registration_options(
+            self.relying_party,
+            challenge=challenge,
+            user_id=user_id,
+            email=person.user.shown_email,
+            known=known,
+        )
+
+    async def finish_registration(self, person: Person, name: str, response: str) -> bytes:
+        """
+        Store the passkey that the browser made and return its id.
+
+        Sessions from before are over in every process. Raises PasskeyRefused when anything about
+        the response is wrong; its challenge is used up either way.
+        """
+        name = checked_name(name)
+        user_id = person.user.user_id
+        challenge = ceremony.challenge_of_registration(response)
+        await self._use_challenge(challenge, REGISTER, user_id)
+        registered = ceremony.verified_registration(self.relying_party, response, challenge or b"")
+        if registered is None:
+            raise PasskeyRefused("registration_wrong")
+        async with self.db.transaction() as connection:
+            if not await store.insert_passkey(connection, user_id, name, registered):
+                raise PasskeyRefused("registered_already")
+            await steps.touch_credentials(connection, user_id)
+        return registered.credential_id
+
+    async def begin_sign_in(self, address: str, user_id: str | None = None) -> str:
+        """
+        Return, as JSON, what the browser needs to sign in. Good for 5 minutes, once.
+
+        Without ``user_id`` the browser offers the passkeys it has: the answer is the same for
+        everybody and tells nothing about any account. With it (after the password, or to step up)
+        only that person's passkeys count.
+        """
+        await self.throttle.attempt(Proof.PASSKEY, "", address)
+        challenge = self.randomness(ceremony.CHALLENGE_BYTES)
+        async with self.db.transaction() as connection:
+            known = [] if user_id is None else await store.passkeys_of(connection, user_id)
+            await self._remember(connection, challenge, SIGN_IN, user_id)
+        return ceremony.sign_in_options(self.relying_party, challenge=challenge, known=known)
+
+    async def finish_sign_in(
+        self, address: str, response: str, user_id: str | None = None
+    ) -> PasskeyProof:
+        """
+        Verify what the browser answered and return whose passkey it was.
+
+        Raises PasskeyRefused when anything about it is wrong: challenge, origin, signature, count,
+        user verification, the account's state, or ``user_id`` is somebody else.
+        """
+        attempt = await self.throttle.attempt(Proof.PASSKEY, "", address)
+        said = ceremony.asserted(response)
+        bound_to = await self._use_challenge(
+            None if said is None else said.challenge, SIGN_IN, user_id
+        )
+        if said is None:
+            raise PasskeyRefused("unreadable")
+        async with self.db.transaction() as connection:
+            passkey = await store.find_passkey(connection, said.credential_id)
+        if passkey is None or passkey.user_state != UserState.ACTIVE.value:
+            raise PasskeyRefused("unknown_passkey_or_account")
+        owners = {said.user_handle, bound_to, user_id} - {None}
+        if owners - {passkey.user_id} or not owners:
+            raise PasskeyRefused("of_somebody_else")
+        verified = ceremony.verified_sign_in(self.relying_party, response, said.challenge, passkey)
+        if verified is None:
+            raise PasskeyRefused("answer_wrong")
+        now_ms = self.clock.unix_ms()
+        async with self.db.transaction() as connection:
+            if not await store.use_passkey(connection, passkey.credential_id, verified, now_ms):
+                raise PasskeyRefused("count_not_higher")
+        await self.throttle.passed(attempt)
+        return PasskeyProof(person=await find_person(self.db, passkey.user_id), at_ms=now_ms)
+
+    async def remove(self, person: Person, credential_id: bytes) -> None:
+        """Take a passkey out of use. Raises NotFound, or LastFactor when one must stay."""
+        user_id = person.user.user_id
+        async with self.db.transaction() as connection:
+            await store.lock_account(connection, user_id)
+            enrolled = await store.enrolled(connection, user_id)
+            if enrolled is None or not await store.end_passkey(connection, user_id, credential_id):
+                raise NotFound("There is no such passkey.")
+            left = enrolled.passkeys - 1 + enrolled.totp
+            check_factor_stays(person.roles.values(), enrolled, left=left)
+            await steps.touch_credentials(connection, user_id)
+
+    async def _remember(
+        self, connection: Connection, challenge: bytes, purpose: str, user_id: str | None
+    ) -> None:
+        expires_at_ms = self.clock.unix_ms() + ceremony.TIMEOUT_MS
+        await store.insert_ceremony(
+            connection, ceremony.digest_of(challenge), purpose, user_id, expires_at_ms
+        )
+
+    async def _use_challenge(
+        self, challenge: bytes | None, purpose: str, user_id: str | None
+    ) -> str | None:
+        """Use a challenge up and return to whom it was bound; PasskeyRefused when it is none."""
+        if challenge is None:
+            raise PasskeyRefused("unreadable")
+        async with self.db.transaction() as connection:
+            good, bound_to = await store.use_ceremony(
+                connection, ceremony.digest_of(challenge), purpose, self.clock.unix_ms()
+            )
+        # A challenge given to one person is not for another, nor one given to everybody for one.
+        if not good or bound_to != user_id:
+            raise PasskeyRefused("challenge_unknown_used_or_over")
+        return bound_to
+
+    async def list(self, user_id: str) -> list[Passkey]:
+        """Return a person's passkeys, oldest first."""
+        async with self.db.transaction() as connection:
+            return await store.list_passkeys(connection, user_id)

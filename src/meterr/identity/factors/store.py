@@ -1,0 +1,145 @@
+"""The only SQL of factors: one function holds one statement and no decision."""
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+from psycopg.rows import class_row, dict_row, kwargs_row
+
+from meterr.core.clock import as_datetime
+from meterr.core.db import Connection
+from meterr.core.sql import load_sql
+from meterr.identity.factors.ceremony import Registered, Verified
+from meterr.identity.factors.model import Enrolled, Passkey, StoredPasskey, StoredTotp
+
+_SQL: Final = load_sql("meterr.identity.factors")
+
+
+async def enrolled(connection: Connection, user_id: str) -> Enrolled | None:
+    async with connection.cursor(row_factory=class_row(Enrolled)) as cursor:
+        await cursor.execute(_SQL["enrolled"], {"user_id": user_id})
+        return await cursor.fetchone()
+
+
+async def lock_account(connection: Connection, user_id: str) -> None:
+    await connection.execute(_SQL["lock_account"], {"user_id": user_id})
+
+
+async def insert_totp(connection: Connection, user_id: str, factor_id: str, sealed: bytes) -> None:
+    values = {"user_id": user_id, "factor_id": factor_id, "sealed": sealed}
+    await connection.execute(_SQL["insert_totp"], values)
+
+
+async def find_totp(connection: Connection, user_id: str, state: str) -> StoredTotp | None:
+    async with connection.cursor(row_factory=class_row(StoredTotp)) as cursor:
+        await cursor.execute(_SQL["find_totp"], {"user_id": user_id, "state": state})
+        return await cursor.fetchone()
+
+
+async def end_totp(connection: Connection, user_id: str, state: str) -> bool:
+    values = {"user_id": user_id, "state": state}
+    return (await connection.execute(_SQL["end_totp"], values)).rowcount == 1
+
+
+async def activate_totp(connection: Connection, user_id: str, factor_id: str, step: int) -> bool:
+    values = {"user_id": user_id, "factor_id": factor_id, "step": step}
+    return (await connection.execute(_SQL["activate_totp"], values)).rowcount == 1
+
+
+async def use_totp_step(connection: Connection, user_id: str, factor_id: str, step: int) -> bool:
+    """Use a step up; False when it or a later one was used already."""
+    values = {"user_id": user_id, "factor_id": factor_id, "step": step}
+    return (await connection.execute(_SQL["use_totp_step"], values)).rowcount == 1
+
+
+async def replace_recovery_codes(
+    connection: Connection, user_id: str, digests: Sequence[bytes]
+) -> None:
+    values = {"user_id": user_id, "digests": list(digests)}
+    await connection.execute(_SQL["replace_recovery_codes"], values)
+
+
+async def use_recovery_code(connection: Connection, user_id: str, digest: bytes) -> int | None:
+    """Use a code up and return how many are left, or None when it was none."""
+    async with connection.cursor(row_factory=dict_row) as cursor:
+        await cursor.execute(_SQL["use_recovery_code"], {"user_id": user_id, "digest": digest})
+        row = await cursor.fetchone()
+    return None if row is None else int(row["codes_left"])
+
+
+async def insert_ceremony(
+    connection: Connection, digest: bytes, purpose: str, user_id: str | None, expires_at_ms: int
+) -> None:
+    values = {
+        "digest": digest,
+        "purpose": purpose,
+        "user_id": user_id,
+        "expires_at": as_datetime(expires_at_ms),
+    }
+    await connection.execute(_SQL["insert_ceremony"], values)
+
+
+async def use_ceremony(
+    connection: Connection, digest: bytes, purpose: str, now_ms: int
+) -> tuple[bool, str | None]:
+    """Use a challenge up: whether it counted, and to whom it was bound."""
+    values = {"digest": digest, "purpose": purpose, "now": as_datetime(now_ms)}
+    async with connection.cursor(row_factory=dict_row) as cursor:
+        await cursor.execute(_SQL["use_ceremony"], values)
+        row = await cursor.fetchone()
+    return (False, None) if row is None else (True, row["bound_to"])
+
+
+async def insert_passkey(
+    connection: Connection, user_id: str, name: str, registered: Registered
+) -> bool:
+    """Return False when a passkey of that id exists, whoever has it."""
+    values = {
+        "credential_id": registered.credential_id,
+        "user_id": user_id,
+        "public_key": registered.public_key,
+        "sign_count": registered.sign_count,
+        "name": name,
+        "transports": list(registered.transports),
+        "backed_up": registered.backed_up,
+    }
+    return (await connection.execute(_SQL["insert_passkey"], values)).rowcount == 1
+
+
+async def find_passkey(connection: Connection, credential_id: bytes) -> StoredPasskey | None:
+    async with connection.cursor(row_factory=kwargs_row(_stored)) as cursor:
+        await cursor.execute(_SQL["find_passkey"], {"credential_id": credential_id})
+        return await cursor.fetchone()
+
+
+async def passkeys_of(connection: Connection, user_id: str) -> list[StoredPasskey]:
+    async with connection.cursor(row_factory=kwargs_row(_stored)) as cursor:
+        await cursor.execute(_SQL["passkeys_of"], {"user_id": user_id})
+        return await cursor.fetchall()
+
+
+async def list_passkeys(connection: Connection, user_id: str) -> list[Passkey]:
+    async with connection.cursor(row_factory=class_row(Passkey)) as cursor:
+        await cursor.execute(_SQL["list_passkeys"], {"user_id": user_id})
+        return await cursor.fetchall()
+
+
+async def use_passkey(
+    connection: Connection, credential_id: bytes, verified: Verified, now_ms: int
+) -> bool:
+    """Write the count down; False when the passkey has ended or its count did not rise."""
+    values = {
+        "credential_id": credential_id,
+        "sign_count": verified.sign_count,
+        "backed_up": verified.backed_up,
+        "now": as_datetime(now_ms),
+    }
+    return (await connection.execute(_SQL["use_passkey"], values)).rowcount == 1
+
+
+async def end_passkey(connection: Connection, user_id: str, credential_id: bytes) -> bool:
+    values = {"user_id": user_id, "credential_id": credential_id}
+    return (await connection.execute(_SQL["end_passkey"], values)).rowcount == 1
+
+
+def _stored(**columns: Any) -> StoredPasskey:
+    return StoredPasskey(**columns)

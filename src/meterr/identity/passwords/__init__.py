@@ -1,0 +1,21 @@
+"""Passwords: what they must be, how they are kept, signing in with one. See README.md."""
+
+from meterr.identity.passwords.claims import take_up
+from meterr.identity.passwords.errors import SignInRefused
+from meterr.identity.passwords.hasher import Cost, Hasher, HashersBusy
+from meterr.identity.passwords.model import PasswordProof, TakenUp
+from meterr.identity.passwords.rules import checked_password
+from meterr.identity.passwords.service import change_password, check_password
+
+__all__ = [
+    "Cost",
+    "Hasher",
+    "HashersBusy",
+    "PasswordProof",
+    "SignInRefused",
+    "TakenUp",
+    "change_password",
+    "check_password",
+    "checked_password",
+    "take_up",
+]

@@ -1,0 +1,96 @@
+"""Taking up a claim: the one way to a first password, and to a new one for who forgot the old."""
+
+from pydantic import SecretStr
+
+from meterr.core.clock import Clock
+from meterr.core.db import Connection, Database
+from meterr.identity.passwords import store
+from meterr.identity.passwords.hasher import Hasher
+from meterr.identity.passwords.model import TakenUp
+from meterr.identity.passwords.rules import checked_password, is_short
+from meterr.identity.passwords.service import check_password
+from meterr.identity.people import steps
+from meterr.identity.people.claim import digest_of
+from meterr.identity.people.email import own_words
+from meterr.identity.people.errors import ClaimRefused
+from meterr.identity.people.model import Claim
+from meterr.identity.throttle import Proof, Throttle
+
+
+async def take_up(
+    db: Database,
+    hasher: Hasher,
+    throttle: Throttle,
+    clock: Clock,
+    *,
+    token: SecretStr,
+    password: SecretStr,
+    address: str,
+) -> TakenUp:
+    """
+    Take up a claim with a password.
+
+    An invitation sets the first password of a new account, and needs the present one of an account
+    that has one: so whoever invites an address never gets hold of its account. A reset sets a new
+    password. The membership, the password and the end of the claim are one transaction.
+
+    Raises:
+        ClaimRefused: unknown, used or over. Of any number at the same time, one succeeds.
+        Invalid: the new password is not allowed; the claim is still good.
+        SignInRefused, TooManyAttempts, HashersBusy: as ``check_password``.
+    """
+    digest = digest_of(token)
+    await throttle.attempt(Proof.CLAIM, "", address)
+    async with db.transaction() as connection:
+        now_ms = clock.unix_ms()
+        claim = digest and await steps.find_claim(connection, digest, now_ms)
+        stored = await store.find_password_of(connection, claim.user_id) if claim else None
+    if not claim or stored is None:
+        raise ClaimRefused("unknown_used_or_over")
+    if claim.joins_tenant is not None and stored.hash is not None:
+        email = stored.email
+        await check_password(db, hasher, throttle, email=email, password=password, address=address)
+        return await _join(db, clock, claim, claim.joins_tenant)
+    words = own_words(stored.email)
+    encoded = checked_password(password, with_factor=stored.has_factor, own_words=words)
+    hashed = await hasher.hash(encoded)
+    if claim.joins_tenant is None:
+        return await _reset(db, clock, claim, hashed, short=is_short(encoded))
+    return await _begin(db, clock, claim, claim.joins_tenant, hashed, short=is_short(encoded))
+
+
+async def _join(db: Database, clock: Clock, claim: Claim, tenant_id: str) -> TakenUp:
+    async with db.tenant_transaction(tenant_id) as connection:
+        await _use(connection, claim, clock)
+        await _become_member(connection, claim, tenant_id)
+    return TakenUp(user_id=claim.user_id, tenant_id=tenant_id, first=False)
+
+
+async def _begin(
+    db: Database, clock: Clock, claim: Claim, tenant_id: str, hashed: str, *, short: bool
+) -> TakenUp:
+    async with db.tenant_transaction(tenant_id) as connection:
+        await _use(connection, claim, clock)
+        if not await store.insert_first_password(connection, claim.user_id, hashed, short=short):
+            raise ClaimRefused("password_set_meanwhile")
+        await _become_member(connection, claim, tenant_id)
+    return TakenUp(user_id=claim.user_id, tenant_id=tenant_id, first=True)
+
+
+async def _reset(db: Database, clock: Clock, claim: Claim, hashed: str, *, short: bool) -> TakenUp:
+    async with db.transaction() as connection:
+        await _use(connection, claim, clock)
+        await store.set_password(connection, claim.user_id, hashed, short=short)
+        await steps.touch_credentials(connection, claim.user_id)
+    return TakenUp(user_id=claim.user_id, tenant_id=None, first=False)
+
+
+async def _use(connection: Connection, claim: Claim, clock: Clock) -> None:
+    if not await steps.use_claim(connection, claim.digest, clock.unix_ms()):
+        raise ClaimRefused("used_meanwhile")
+
+
+async def _become_member(connection: Connection, claim: Claim, tenant_id: str) -> None:
+    if claim.joins_as is None:
+        raise ClaimRefused("joins_as_nothing")
+    await steps.join_tenant(connection, tenant_id, claim.user_id, claim.joins_as)

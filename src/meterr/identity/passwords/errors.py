@@ -1,0 +1,19 @@
+"""What a person is told whose password did not count."""
+
+from meterr.core.errors import MeterrError
+from meterr.identity.throttle import Kind
+
+
+class SignInRefused(MeterrError):
+    """
+    The sign-in does not count. One public text for every reason.
+
+    ``reason`` is for our log; ``began`` names the limits that this attempt was the first to reach,
+    for whoever reports events.
+    """
+
+    code, status, title = "sign-in-refused", 401, "Sign-in refused"
+
+    def __init__(self, reason: str, began: tuple[Kind, ...] = ()) -> None:
+        super().__init__("E-mail address or password is not right.", reason=reason)
+        self.began = began

@@ -1,0 +1,133 @@
+"""Signing in with a password, and changing it. One function, one use case."""
+
+from pydantic import SecretStr
+
+from meterr.core.db import Database
+from meterr.core.errors import Invalid
+from meterr.identity.passwords import store
+from meterr.identity.passwords.errors import SignInRefused
+from meterr.identity.passwords.hasher import Hasher, HashersBusy
+from meterr.identity.passwords.model import PasswordProof, StoredPassword
+from meterr.identity.passwords.rules import checked_password, is_short, normalised
+from meterr.identity.people import find_person, read_email, steps
+from meterr.identity.people.email import EMAIL_CHARS_MAX, own_words
+from meterr.identity.people.model import UserState
+from meterr.identity.throttle import Proof, Throttle
+
+
+async def check_password(
+    db: Database,
+    hasher: Hasher,
+    throttle: Throttle,
+    *,
+    email: str,
+    password: SecretStr,
+    address: str,
+) -> PasswordProof:
+    """
+    Verify an address and a password that somebody typed.
+
+    An unknown address, a disabled account, one without a password and a wrong password get the same
+    answer after the same work: one attempt counted, one read, one verification. A right password
+    is hashed again when today's parameters are not those of its hash.
+
+    Args:
+        address: Of the client, behind trusted proxies.
+
+    Raises:
+        SignInRefused: whatever is wrong. TooManyAttempts: before anything was looked at.
+        HashersBusy: nothing was looked at; the attempt is not counted.
+    """
+    canonical = _canonical(email)
+    typed = normalised(password)
+    attempt = await throttle.attempt(Proof.PASSWORD, canonical, address)
+    async with db.transaction() as connection:
+        stored = await store.find_password(connection, canonical)
+    try:
+        right = await hasher.verify(_hash_that_counts(stored), typed or b"")
+    except HashersBusy:
+        await throttle.void(attempt)
+        raise
+    if stored is None or not right or typed is None:
+        raise SignInRefused(_why_not(stored), attempt.began)
+    if not await _still_right(db, hasher, stored, typed):
+        raise SignInRefused("changed_meanwhile", attempt.began)
+    await throttle.passed(attempt)
+    await _rehash(db, hasher, stored, typed)
+    return PasswordProof(person=await find_person(db, stored.user_id), began=attempt.began)
+
+
+async def change_password(
+    db: Database,
+    hasher: Hasher,
+    throttle: Throttle,
+    *,
+    user_id: str,
+    current: SecretStr,
+    new: SecretStr,
+    address: str,
+) -> None:
+    """
+    Replace a person's password; sessions from before are over in every process.
+
+    Raises:
+        SignInRefused: ``current`` is wrong. TooManyAttempts, HashersBusy: as ``check_password``.
+        Invalid: ``new`` is not allowed; ``param`` is ``password``.
+    """
+    async with db.transaction() as connection:
+        stored = await store.find_password_of(connection, user_id)
+    email = "" if stored is None else stored.email
+    await check_password(db, hasher, throttle, email=email, password=current, address=address)
+    if stored is None:
+        raise SignInRefused("unknown")
+    words = own_words(stored.email)
+    encoded = checked_password(new, with_factor=stored.has_factor, own_words=words)
+    if encoded == normalised(current):
+        raise Invalid("password is the one you have.", param="password")
+    hashed = await hasher.hash(encoded)
+    async with db.transaction() as connection:
+        await store.set_password(connection, user_id, hashed, short=is_short(encoded))
+        await steps.touch_credentials(connection, user_id)
+
+
+async def _still_right(db: Database, hasher: Hasher, stored: StoredPassword, typed: bytes) -> bool:
+    """Return whether the password still is the one, after the time that looking at it took."""
+    async with db.transaction() as connection:
+        now = await store.find_password_of(connection, stored.user_id)
+    if now is None or _hash_that_counts(now) is None:
+        return False
+    # Hashed again by a sign-in beside this one, or changed: only looking tells.
+    return now.hash == stored.hash or await hasher.verify(now.hash, typed)
+
+
+async def _rehash(db: Database, hasher: Hasher, stored: StoredPassword, typed: bytes) -> None:
+    if stored.hash is None or not hasher.is_outdated(stored.hash):
+        return
+    try:
+        hashed = await hasher.hash(typed)
+    except HashersBusy:
+        return  # the next sign-in does it
+    async with db.transaction() as connection:
+        await store.rehash(connection, stored.user_id, stored.hash, hashed)
+
+
+def _canonical(email: str) -> str:
+    """Return what an account would be found by; what is no address is nobody's, and counted too."""
+    try:
+        return read_email(email).canonical
+    except Invalid:
+        return f" {email[:EMAIL_CHARS_MAX]!a}"  # no address begins with a space
+
+
+def _hash_that_counts(stored: StoredPassword | None) -> str | None:
+    if stored is None or stored.state != UserState.ACTIVE.value:
+        return None
+    return stored.hash
+
+
+def _why_not(stored: StoredPassword | None) -> str:
+    if stored is None:
+        return "unknown_account"
+    if stored.state != UserState.ACTIVE.value:
+        return "account_disabled"
+    return "no_password" if stored.hash is None else "wrong_password"

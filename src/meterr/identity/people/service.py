@@ -1,0 +1,244 @@
+"""Accounts: invited, listed, disabled. One function is one use case is one transaction."""
+
+import os
+from collections.abc import Callable
+
+import psycopg.errors
+
+from meterr.core.clock import Clock
+from meterr.core.db import Connection, Database
+from meterr.core.errors import Invalid, NotFound
+from meterr.core.ids import IdFactory
+from meterr.core.policy import Actor, Permission, Role
+from meterr.identity.people import store
+from meterr.identity.people.claim import CLAIM_HOURS, digest_of, mint_claim
+from meterr.identity.people.email import read_email
+from meterr.identity.people.errors import AlreadyMember, LastAdmin, OwnRole
+from meterr.identity.people.model import (
+    By,
+    Claim,
+    MemberPage,
+    NewClaim,
+    Person,
+    User,
+    UserPage,
+)
+from meterr.identity.people.roles import check_authority, check_platform, check_role
+from meterr.identity.terms import is_uuid
+
+PAGE_USERS_MAX = 200
+_HOUR_MS = 60 * 60 * 1000
+
+
+async def invite_user(
+    db: Database,
+    ids: IdFactory,
+    clock: Clock,
+    *,
+    by: By,
+    email: str,
+    tenant_id: str,
+    role: Role,
+    reason: str = "",
+    randomness: Callable[[int], bytes] = os.urandom,
+) -> NewClaim:
+    """
+    Invite a person into a tenant (or, with ``PLATFORM``, among the super_admins).
+
+    The answer holds a one-time token and is the same whether the address has an account or not.
+    There is no membership before the token is taken up: a new account gets its password with it, an
+    old one must give the password it has (``passwords.take_up``). A new invitation to the same
+    tenant ends the one before.
+
+    Raises:
+        Invalid: the address is none, or the role does not exist there.
+        NotFound, Forbidden, ProofNeeded: as for ``set_role``.
+        OwnRole: ``by`` invites themselves. AlreadyMember: a member of the tenant is invited.
+    """
+    address = read_email(email)
+    check_role(tenant_id, role)
+    now_ms = clock.unix_ms()
+    wanted = [Permission.TENANT_MEMBER_INVITE]
+    if role is not Role.USER:
+        wanted.append(Permission.TENANT_ROLE_CHANGE)
+    check_authority(by, wanted, tenant_id, now_ms=now_ms, reason=reason)
+    if not is_uuid(tenant_id):
+        raise NotFound("There is no such tenant.")
+    async with db.tenant_transaction(tenant_id) as connection:
+        await store.insert_user(connection, ids.new(), address)
+        user = await store.find_user_by_email(connection, address.canonical)
+        if user is None:
+            raise NotFound("There is no such user.")
+        if isinstance(by, Actor) and by.user_id == user.user_id:
+            raise OwnRole
+        if await store.find_role(connection, tenant_id, user.user_id) is not None:
+            raise AlreadyMember
+        claim = _new_claim(randomness, user, now_ms)
+        await _replace_claim(connection, claim, user, tenant_id, role)
+    return claim
+
+
+async def issue_reset(
+    db: Database,
+    clock: Clock,
+    *,
+    by: By,
+    user_id: str,
+    reason: str = "",
+    randomness: Callable[[int], bytes] = os.urandom,
+) -> NewClaim:
+    """
+    Make a one-time token with which a person sets a new password. Factors stay as they are.
+
+    For the platform only: whoever holds the token is that person in every tenant, up to the second
+    factor. Raises NotFound for an unknown account.
+    """
+    now_ms = clock.unix_ms()
+    check_platform(by, Permission.PLATFORM_USER_CHANGE, now_ms=now_ms, reason=reason)
+    async with db.transaction() as connection:
+        user = await _existing(connection, user_id)
+        claim = _new_claim(randomness, user, now_ms)
+        await _replace_claim(connection, claim, user, None, None)
+    return claim
+
+
+async def disable_user(
+    db: Database,
+    clock: Clock,
+    *,
+    by: By,
+    user_id: str,
+    reason: str = "",
+    leaving_no_admin: bool = False,
+) -> User:
+    """
+    Disable an account everywhere; doing it again changes nothing.
+
+    When this returns it is committed, and every listening process is told: sessions and keys of
+    the person count no more. Raises LastAdmin when a tenant would be left without an administrator,
+    unless ``leaving_no_admin``: a stolen account must be stoppable.
+    """
+    now_ms = clock.unix_ms()
+    check_platform(by, Permission.PLATFORM_USER_CHANGE, now_ms=now_ms, reason=reason)
+    async with db.transaction() as connection:
+        await store.lock_roles(connection)
+        await _existing(connection, user_id)
+        others = await store.others_in_charge(connection, user_id)
+        if not leaving_no_admin and 0 in others.values():
+            raise LastAdmin
+        await store.disable_user(connection, user_id)
+        return await _existing(connection, user_id)
+
+
+async def enable_user(
+    db: Database, clock: Clock, *, by: By, user_id: str, reason: str = ""
+) -> User:
+    """Let a disabled person sign in again, with the memberships and factors of before."""
+    now_ms = clock.unix_ms()
+    check_platform(by, Permission.PLATFORM_USER_CHANGE, now_ms=now_ms, reason=reason)
+    async with db.transaction() as connection:
+        await _existing(connection, user_id)
+        await store.enable_user(connection, user_id)
+        return await _existing(connection, user_id)
+
+
+async def list_users(
+    db: Database,
+    clock: Clock,
+    *,
+    by: By,
+    reason: str = "",
+    after: str | None = None,
+    limit: int = 50,
+) -> UserPage:
+    """Return one page of all accounts with their memberships, newest first; ``limit`` to 200."""
+    check_platform(by, Permission.PLATFORM_USER_READ, now_ms=clock.unix_ms(), reason=reason)
+    _check_page(after, limit)
+    async with db.transaction() as connection:
+        found = await store.list_users(connection, after=after, limit=limit + 1)
+        users = found[:limit]
+        roles = await store.roles_of(connection, [user.user_id for user in users])
+    people = tuple(Person(user=user, roles=roles[user.user_id]) for user in users)
+    return UserPage(people=people, after=users[-1].user_id if len(found) > limit else None)
+
+
+async def list_members(
+    db: Database,
+    clock: Clock,
+    *,
+    by: By,
+    tenant_id: str,
+    reason: str = "",
+    after: str | None = None,
+    limit: int = 50,
+) -> MemberPage:
+    """Return one page of a tenant's members, newest accounts first; ``limit`` to 200."""
+    permissions = (Permission.TENANT_MEMBER_READ,)
+    check_authority(by, permissions, tenant_id, now_ms=clock.unix_ms(), reason=reason)
+    _check_page(after, limit)
+    if not is_uuid(tenant_id):
+        raise NotFound("There is no such tenant.")
+    async with db.tenant_transaction(tenant_id) as connection:
+        found = await store.list_members(connection, tenant_id, after=after, limit=limit + 1)
+    members = tuple(found[:limit])
+    return MemberPage(
+        members=members, after=members[-1].user.user_id if len(found) > limit else None
+    )
+
+
+async def find_person(db: Database, user_id: str) -> Person:
+    """Return an account and its roles as they are now; NotFound when there is none."""
+    async with db.transaction() as connection:
+        user = await _existing(connection, user_id)
+        roles = await store.roles_of(connection, [user_id])
+    return Person(user=user, roles=roles[user_id])
+
+
+async def find_user(db: Database, email: str) -> User:
+    """Return the account of an address; NotFound when there is none. For operators."""
+    address = read_email(email)
+    async with db.transaction() as connection:
+        user = await store.find_user_by_email(connection, address.canonical)
+    if user is None:
+        raise NotFound(f"There is no user {address.shown!r}.")
+    return user
+
+
+async def _existing(connection: Connection, user_id: str) -> User:
+    user = await store.find_user(connection, user_id) if is_uuid(user_id) else None
+    if user is None:
+        raise NotFound("There is no such user.")
+    return user
+
+
+def _new_claim(randomness: Callable[[int], bytes], user: User, now_ms: int) -> NewClaim:
+    return NewClaim(
+        token=mint_claim(randomness),
+        email=user.shown_email,
+        expires_at_ms=now_ms + CLAIM_HOURS * _HOUR_MS,
+    )
+
+
+async def _replace_claim(
+    connection: Connection,
+    new: NewClaim,
+    user: User,
+    joins_tenant: str | None,
+    joins_as: Role | None,
+) -> None:
+    digest = digest_of(new.token)
+    if digest is None:
+        raise ValueError("the minted token is none")
+    claim = Claim(digest=digest, user_id=user.user_id, joins_tenant=joins_tenant, joins_as=joins_as)
+    await store.end_claims(connection, user.user_id, joins_tenant)
+    try:
+        await store.insert_claim(connection, claim, new.expires_at_ms)
+    except psycopg.errors.ForeignKeyViolation:
+        raise NotFound("There is no such tenant.") from None
+
+
+def _check_page(after: str | None, limit: int) -> None:
+    if not 1 <= limit <= PAGE_USERS_MAX:
+        raise Invalid(f"limit is 1 to {PAGE_USERS_MAX}.", param="limit")
+    if after is not None and not is_uuid(after):
+        raise Invalid("after is the id that the page before ended with.", param="after")

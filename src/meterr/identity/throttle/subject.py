@@ -1,0 +1,84 @@
+"""What an attempt is counted under. Pure; nothing readable is stored."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from ipaddress import IPv6Address, ip_address, ip_network
+from typing import Final
+
+from meterr.identity.throttle.window import Kind
+
+_IPV6_PREFIX: Final = 64  # what one subscriber gets; an attacker has all of it for nothing
+
+
+class Proof(StrEnum):
+    """What is attempted."""
+
+    PASSWORD = "password"  # noqa: S105 - the name of a proof
+    FACTOR = "factor"  # a TOTP or recovery code
+    PASSKEY = "passkey"
+    CLAIM = "claim"
+
+
+KINDS: Final[Mapping[Proof, tuple[Kind, ...]]] = {
+    Proof.PASSWORD: (Kind.ACCOUNT, Kind.ACCOUNT_HERE, Kind.ADDRESS, Kind.GLOBAL),
+    Proof.FACTOR: (Kind.ADDRESS, Kind.FACTOR, Kind.GLOBAL),
+    # Nobody's guesses stand in the way of a passkey, not even from the same address.
+    Proof.PASSKEY: (Kind.CEREMONY,),
+    Proof.CLAIM: (Kind.CEREMONY,),
+}
+# Nobody else's attempts hold up an account at an address that is its own.
+OVERLOOKED_WHERE_FAMILIAR: Final = frozenset({Kind.ACCOUNT, Kind.GLOBAL})
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """One window's key: a kind, and 32 bytes that tell nothing to whoever reads the table."""
+
+    kind: Kind
+    digest: bytes
+
+
+def network_of(address: str) -> str:
+    """
+    Return what an address is counted as: itself, or the /64 of an IPv6 address.
+
+    An IPv4 address in IPv6 clothes is that IPv4 address. What is no address at all is counted as
+    one and the same unknown place.
+    """
+    try:
+        parsed = ip_address(address.partition("%")[0])
+    except ValueError:
+        return "unknown"
+    if isinstance(parsed, IPv6Address):
+        if parsed.ipv4_mapped is not None:
+            return str(parsed.ipv4_mapped)
+        return str(ip_network((parsed, _IPV6_PREFIX), strict=False))
+    return str(parsed)
+
+
+def subjects_of(
+    proof: Proof, account: str, address: str, mac: Callable[[bytes], bytes]
+) -> tuple[Subject, ...]:
+    """
+    Return what an attempt is counted under, in the order in which locks are taken.
+
+    Args:
+        proof: What is attempted.
+        account: The canonical address or the id of the account, known or not; "" for none.
+        address: The client's, behind trusted proxies.
+        mac: A keyed digest of 32 bytes: people type passwords where an address belongs.
+    """
+    network = network_of(address)
+    texts = {
+        Kind.ACCOUNT: account,
+        Kind.ACCOUNT_HERE: f"{account}\0{network}",
+        Kind.ADDRESS: network,
+        Kind.CEREMONY: network,
+        Kind.FACTOR: account,
+        Kind.GLOBAL: "",
+    }
+    return tuple(
+        Subject(kind, mac(f"meterr sign-in\0{kind}\0{texts[kind]}".encode()))
+        for kind in sorted(KINDS[proof])
+    )

@@ -1,0 +1,115 @@
+"""
+Counting attempts to sign in: windows, pauses that double, and none that lasts. Pure.
+
+An attempt is counted before anybody looks at what it proves, so a thousand at the same moment are
+a thousand; one that turns out right is taken back. A window that is full pauses for a while; each
+time it fills up again without a quiet hour between, the pause doubles, up to its longest.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import Final
+
+MINUTE_MS: Final = 60_000
+HOUR_MS: Final = 60 * MINUTE_MS
+FAMILIAR_MS: Final = 30 * 24 * HOUR_MS
+"""How long an address counts as the person's own after it signed in there."""
+
+
+class Kind(StrEnum):
+    """What attempts are counted under. Locks are taken in the order of these names."""
+
+    ACCOUNT = "account"  # one account, from all addresses together
+    ACCOUNT_HERE = "account_here"  # one account from one address
+    ADDRESS = "address"  # one address; of IPv6, its /64
+    CEREMONY = "ceremony"  # what cannot be guessed, only asked for, from one address
+    FACTOR = "factor"  # the second factor of one account, from all addresses together
+    GLOBAL = "global"  # everybody
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """
+    How many attempts fit in a window, and what happens then.
+
+    ``attempts`` within ``window_ms`` begin a pause of ``pause_ms``, doubled for each pause before
+    it, never longer than ``pause_ms_max``. After a pause one attempt begins the next one, until
+    ``HOUR_MS`` has passed since the last pause ended.
+    """
+
+    attempts: int
+    window_ms: int
+    pause_ms: int
+    pause_ms_max: int
+
+
+RULES: Final[Mapping[Kind, Rule]] = {
+    # S2:116 says more than 5 a minute, S1:466 at least 5 in 5 minutes. The 5th in 5 minutes is the
+    # stricter one: it implies the other.
+    Kind.ACCOUNT_HERE: Rule(5, 5 * MINUTE_MS, MINUTE_MS, 15 * MINUTE_MS),
+    Kind.ADDRESS: Rule(10, 5 * MINUTE_MS, MINUTE_MS, 15 * MINUTE_MS),
+    Kind.CEREMONY: Rule(100, 5 * MINUTE_MS, MINUTE_MS // 6, MINUTE_MS),
+    Kind.FACTOR: Rule(5, 5 * MINUTE_MS, MINUTE_MS, 15 * MINUTE_MS),
+    # Many addresses against one account: addresses that the account knows are not held up.
+    Kind.ACCOUNT: Rule(50, HOUR_MS, MINUTE_MS, 15 * MINUTE_MS),
+    Kind.GLOBAL: Rule(1000, 5 * MINUTE_MS, MINUTE_MS // 6, MINUTE_MS),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """What is known about one subject. Times are Unix milliseconds, 0 for never."""
+
+    began_ms: int = 0
+    attempts: int = 0
+    level: int = 0  # pauses so far without a quiet hour
+    blocked_to_ms: int = 0
+    passed_ms: int = 0  # when somebody last proved to be who they said
+
+
+def pause_left_ms(window: Window, now_ms: int, rule: Rule) -> int:
+    """
+    Return for how long the window is closed, 0 when it is open.
+
+    Never more than the rule's longest pause, even if the clock was set back.
+    """
+    return max(0, min(window.blocked_to_ms - now_ms, rule.pause_ms_max))
+
+
+def is_familiar(window: Window, now_ms: int) -> bool:
+    """Return whether the subject signed in during the last 30 days."""
+    return window.passed_ms > 0 and now_ms - window.passed_ms < FAMILIAR_MS
+
+
+def count(window: Window, now_ms: int, rule: Rule) -> Window:
+    """Return the window with one attempt more; the one that fills it begins a pause."""
+    window = _aired(window, now_ms, rule)
+    attempts = window.attempts + 1
+    if attempts < (1 if window.level else rule.attempts):
+        return replace(window, attempts=attempts)
+    pause_ms = min(rule.pause_ms << min(window.level, 16), rule.pause_ms_max)
+    return replace(window, attempts=0, level=window.level + 1, blocked_to_ms=now_ms + pause_ms)
+
+
+def take_back(window: Window, rule: Rule, *, paused: bool) -> Window:
+    """Return the window without an attempt that was right; ``paused`` says it began a pause."""
+    if paused:
+        level = max(0, window.level - 1)
+        kept = 0 if level else rule.attempts - 1
+        return replace(window, attempts=kept, level=level, blocked_to_ms=0)
+    return replace(window, attempts=max(0, window.attempts - 1))
+
+
+def cleared(window: Window, now_ms: int) -> Window:
+    """Return the window of somebody who has proved to be who they said."""
+    return Window(began_ms=window.began_ms, passed_ms=max(now_ms, window.passed_ms))
+
+
+def _aired(window: Window, now_ms: int, rule: Rule) -> Window:
+    """Forget what is old: the attempts of a window that is over, the pauses before a quiet hour."""
+    if now_ms - window.blocked_to_ms >= HOUR_MS:
+        window = replace(window, level=0)
+    if not 0 <= now_ms - window.began_ms < rule.window_ms:
+        window = replace(window, began_ms=now_ms, attempts=0)
+    return window

@@ -1,0 +1,131 @@
+"""The redaction sink: a credential in any field of any line is taken out before it is written."""
+
+import json
+import os
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from meterr.core.clock import SystemClock
+from meterr.core.redaction import Redactor
+from meterr.core.telemetry import Event, EventLine, Level, RequestLine, Telemetry
+
+KEY = "sk-meterr_live_0aB1cD2eF3gH4iJ5kL6mN7oP8qR9sT0x"
+CANARY = 'canary "quoted" \\ sécret'
+CREDENTIALS = [
+    KEY,
+    f"x{KEY}y",
+    KEY[:-8],
+    "sk-proj-0123456789abcdefghij",
+    "sk-ant-api03-0123456789abcdefghij",
+    "AKIAIOSFODNN7EXAMPLE",
+    "AIza0123456789abcdefghijklmnopqrstuvwxyz",
+    "ghp_0123456789abcdefghijklmnopqrstuvwxyz",
+    "xoxb-0123456789-abcdef",
+    "hvs.0123456789abcdefghijkl",
+    "dp.st.0123456789abcdefghijkl",
+    "hf_0123456789abcdefghijklmnop",
+    "eyJhbGciOiJFZERTQSJ9.eyJzdWIiOiIxIn0.c2lnbmF0dXJl",
+    "AGE-SECRET-KEY-1QQQQQQQQQQQQ",
+    "-----BEGIN EC PRIVATE KEY-----\nMHcCAQEE\n-----END EC PRIVATE KEY-----",
+    "Bearer 0123456789",
+    "BEARER\t0123456789",
+    "basic dXNlcjpwYXNzd29yZA==",
+    "postgresql://user:hunter2hunter2@db/meterr",
+]
+INNOCENT = [
+    "gpt-5.4-mini-2026-03-01",
+    "task-runner-with-a-long-name",
+    "risk-score-of-the-whole-portfolio",
+    "sk-meterr_live_…x9Kp",
+    "ft:gpt-3.5-turbo:org::id",
+    "0193a1b2-1111-7222-8333-444455556666",
+    "https://api.openai.com/v1",
+    "claude-sonnet-5@20260101",
+    "key-revoked",
+    "gateway/upstream/pool.py:UpstreamPool.send:118",
+    "bearer of news",
+    "basic authentication",
+    "fw-a-model-with-a-rather-long-name",
+]
+
+
+def written(line: RequestLine | EventLine, *secrets: str) -> bytes:
+    """Return what a sink with these secrets writes of a line."""
+    reading, writing = os.pipe()
+    telemetry = Telemetry(SystemClock(), fd=writing, redactor=Redactor(secrets))
+    if isinstance(line, RequestLine):
+        telemetry.request(line)
+    else:
+        telemetry.event(Level.ERROR, line)
+    os.close(writing)
+    with os.fdopen(reading, "rb") as reader:
+        return reader.read()
+
+
+def request_line(**fields: str) -> RequestLine:
+    return msgspec.structs.replace(RequestLine("id", "POST", "r", 200, 1.0), **fields)
+
+
+@pytest.mark.parametrize("credential", CREDENTIALS)
+@pytest.mark.parametrize("field", ["model", "upstream", "reason", "tenant_id"])
+def test_a_credential_in_any_field_of_a_request_line_is_taken_out(
+    credential: str, field: str
+) -> None:
+    """S1:205, P6: masking at each call forgets one; the sink forgets none."""
+    for text in (credential, f"before {credential} after"):
+        line = written(request_line(**{field: text}))
+        shown = json.loads(line)[field]
+        assert "[redacted]" in shown
+        assert credential not in shown
+        assert all(piece not in line for piece in (b"abcdefghij", b"hunter2", b"MHcC", b"4iJ5kL6m"))
+
+
+@pytest.mark.parametrize("credential", CREDENTIALS)
+def test_an_event_line_is_looked_at_as_well(credential: str) -> None:
+    """S1:205: no kind of line is outside."""
+    line = written(EventLine(event=Event.UNEXPECTED_ERROR, message=credential, where=credential))
+    assert credential not in json.loads(line)["message"]
+    assert b"[redacted]" in line
+
+
+@pytest.mark.parametrize("text", INNOCENT)
+def test_an_honest_line_stays_as_it_is(text: str) -> None:
+    """A net that catches model names would be switched off within a week."""
+    assert text == json.loads(written(request_line(model=text)))["model"]
+
+
+def test_an_exact_secret_is_taken_out_wherever_it_stands() -> None:
+    """P6: the process's own credentials and a canary, whatever their shape."""
+    line = written(request_line(model=f"a {CANARY} b"), CANARY)
+    assert "a [redacted] b" == json.loads(line)["model"]
+    assert "[redacted]" not in json.loads(written(request_line(model=CANARY)))["model"]
+
+
+def test_a_short_secret_is_no_word_to_search_for() -> None:
+    """A credential of `test` must not take the word out of every line."""
+    assert "latest" == json.loads(written(request_line(model="latest"), "test"))["model"]
+
+
+@given(st.text(), st.sampled_from(CREDENTIALS), st.text())
+def test_a_line_stays_json_whatever_surrounds_a_credential(
+    before: str, credential: str, after: str
+) -> None:
+    """A log line that no tool can read is lost, and a credential beside quotes is still one."""
+    text = before.encode("utf-8", "replace").decode() + " " + credential + " "
+    text += after.encode("utf-8", "replace").decode()
+    shown = json.loads(Redactor().line(msgspec.json.encode({"model": text})))["model"]
+    assert credential not in shown
+
+
+@given(st.binary())
+def test_no_bytes_make_it_fail(line: bytes) -> None:
+    """A sink that raises would turn a log line into a failed call."""
+    assert isinstance(Redactor([CANARY]).line(line), bytes)
+
+
+def test_it_renders_no_secret() -> None:
+    """P6: the net itself knows every secret of the process."""
+    assert "<Redactor>" == repr(Redactor([CANARY]))

@@ -1,0 +1,131 @@
+"""Tables about people: who may touch them, and what the database itself holds to."""
+
+import json
+import uuid
+
+import psycopg
+import pytest
+from psycopg import Connection
+from test_schema_catalogue import grants
+
+from support.rows import SOMEBODY, fill, insert
+
+A = "0199aaaa-0000-7000-8000-00000000000a"
+PLATFORM = str(uuid.UUID(int=0))
+PEOPLE = {
+    "user_account",
+    "membership",
+    "user_claim",
+    "user_password",
+    "totp_factor",
+    "passkey",
+    "passkey_ceremony",
+    "recovery_codes",
+    "sign_in_window",
+}
+
+
+@pytest.fixture
+def admin(admin_dsn: str):
+    with psycopg.connect(admin_dsn, autocommit=True) as connection:
+        fill(connection, A)
+        yield connection
+
+
+def test_only_the_role_of_people_touches_what_people_sign_in_with(admin: Connection) -> None:
+    """3.1, row 10: hash columns are out of reach of the API's role; memberships it may read."""
+    touching = {(table, role) for table, role, _ in grants(admin) if table in PEOPLE}
+    assert {(table, "meterr_identity") for table in PEOPLE} | {("membership", "meterr_app")} == (
+        touching
+    )
+    assert {"SELECT"} == {
+        privilege
+        for table, role, privilege in grants(admin)
+        if (table, role) == ("membership", "meterr_app")
+    }
+
+
+def test_the_role_of_people_touches_nothing_else(admin: Connection) -> None:
+    """No key, no price, no ledger: what signs people in reads only people."""
+    tables = {table for table, role, _ in grants(admin) if role == "meterr_identity"}
+    assert PEOPLE | {"role_for_authentication"} == tables
+    functions = admin.execute(
+        """select p.proname from pg_proc p, aclexplode(p.proacl) x
+            where p.pronamespace = 'meterr'::regnamespace
+              and x.grantee = 'meterr_identity'::regrole"""
+    ).fetchall()
+    assert [("prune_people",)] == functions
+
+
+def test_nobody_changes_an_address_an_id_or_a_version(admin: Connection) -> None:
+    """An account is its address; a version is the database's own."""
+    columns = {
+        name
+        for (name,) in admin.execute(
+            """select a.attname from pg_attribute a, aclexplode(a.attacl) x
+                where a.attrelid in ('meterr.user_account'::regclass, 'meterr.membership'::regclass)
+                  and x.privilege_type = 'UPDATE'"""
+        ).fetchall()
+    }
+    assert {
+        "shown_email",
+        "state",
+        "disabled_at",
+        "credentials_changed_at",
+        "role",
+        "ended_at",
+    } == columns
+
+
+@pytest.mark.parametrize(
+    ("table", "row"),
+    [
+        ("membership", {"tenant_id": A, "role": "super_admin"}),
+        ("membership", {"tenant_id": PLATFORM, "role": "admin"}),
+        ("membership", {"tenant_id": A, "role": "owner"}),
+        ("user_password", {"hash": "$2b$12$abc", "short": False}),
+        ("totp_factor", {"factor_id": uuid.UUID(int=1), "state": "active", "sealed": None}),
+        ("totp_factor", {"factor_id": uuid.UUID(int=1), "state": "ended", "sealed": b"x"}),
+        ("recovery_codes", {"digests": [b"x"] * 11}),
+        ("user_claim", {"digest": b"x" * 31, "expires_at": "2026-11-22"}),
+        ("user_claim", {"digest": b"x" * 32, "expires_at": "2026-11-22", "joins_tenant": A}),
+    ],
+    ids=str,
+)
+def test_a_row_that_makes_no_sense_is_refused(
+    admin: Connection, table: str, row: dict[str, object]
+) -> None:
+    """S1:312: an unknown role is an error; S2:76: what is no argon2id hash is none."""
+    admin.execute("delete from meterr.membership")
+    with pytest.raises(psycopg.errors.CheckViolation):
+        insert(admin, table, {"user_id": SOMEBODY, **row})
+
+
+def test_a_membership_is_of_a_tenant_that_exists(admin: Connection) -> None:
+    """Or of the platform, which is none."""
+    stranger = {"tenant_id": uuid.uuid4(), "user_id": SOMEBODY, "role": "user"}
+    with pytest.raises(psycopg.errors.ForeignKeyViolation):
+        insert(admin, "membership", stranger)
+    platform = {"tenant_id": PLATFORM, "user_id": SOMEBODY, "role": "super_admin"}
+    assert 1 == insert(admin, "membership", platform)
+
+
+def test_one_factor_of_each_state_per_person(admin: Connection) -> None:
+    """Two secrets in use would be two codes that count at once."""
+    row = {"user_id": SOMEBODY, "state": "active", "sealed": b"x"}
+    assert 1 == insert(admin, "totp_factor", {**row, "factor_id": uuid.uuid4()})
+    assert 0 == insert(admin, "totp_factor", {**row, "factor_id": uuid.uuid4()})
+
+
+def test_a_change_of_credentials_wakes_no_keys(admin: Connection, database_url: str) -> None:
+    """It is told under the nil id; only a change of state makes tenants' keys be read again."""
+    with psycopg.connect(database_url, autocommit=True) as listener:
+        listener.execute("listen meterr_identity")
+        admin.execute("update meterr.user_account set credentials_changed_at = now()")
+        admin.execute("update meterr.user_account set state = 'disabled', disabled_at = now()")
+        heard = [json.loads(n.payload) for n in listener.notifies(timeout=30, stop_after=3)]
+    assert [PLATFORM, *sorted([PLATFORM, A])] == [
+        heard[0]["tenant_id"],
+        *sorted(each["tenant_id"] for each in heard[1:]),
+    ]
+    assert {str(SOMEBODY)} == {each["user_id"] for each in heard}
