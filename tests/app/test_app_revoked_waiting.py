@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from support.conversation import BODIES, CHAT, Conversation
-from support.meterr_house import House, open_house
+from support.meterr_house import open_house
 
 
 @pytest.fixture
@@ -18,12 +18,6 @@ def talk(database_url: str, admin_dsn: str, data_root: Path) -> Iterator[Convers
         talk = Conversation(house)
         with talk.ledger:
             yield talk
-
-
-def is_opened(house: House, key_id: str) -> bool:
-    """Say whether the journal holds a call of this key that was neither settled nor drained."""
-    lines = b"\n".join(path.read_bytes() for path in (house.data_dir / "journal").glob("*-*/*"))
-    return any(key_id.encode() in line and b'"opened"' in line for line in lines.split(b"\n"))
 
 
 def test_a_call_that_waits_for_a_connection_does_not_leave_with_a_revoked_key(
@@ -37,7 +31,7 @@ def test_a_call_that_waits_for_a_connection_does_not_leave_with_a_revoked_key(
         first = callers.submit(talk.post, CHAT, long)
         house.until(lambda: talk.call_count() > before)
         waiting = callers.submit(talk.post, CHAT, BODIES[CHAT], key=key)
-        house.until(lambda: is_opened(house, key_id))
+        house.until(lambda: house.is_opened(key_id))
         talk.execute(
             "update meterr.api_key set state = 'revoked', revoked_at = now() where key_id = %s",
             key_id,

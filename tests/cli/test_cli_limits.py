@@ -152,6 +152,36 @@ def test_a_dry_run_knows_every_measure_and_holder(
     assert (calls, refused) == (found["calls"], found["refused"])
 
 
+def test_a_dry_run_begins_with_what_its_window_has_spent_before(
+    meterr: CommandLine, dsn: str
+) -> None:
+    """A budget for ever that was used up last month would have refused all of last week."""
+    dated = datetime.now(UTC) - timedelta(days=40)
+    make_partitions(dsn, dated.date(), dated.date())
+    made = meterr.ok("tenant", "create", "old", "--json").items[0]
+    key = meterr.ok("key", "create", "--tenant", "old", "--name", "k", "--json").items[0]
+    for back, cost in ((timedelta(days=40), "30"), (timedelta(hours=1), "10")):
+        at_ms = int((datetime.now(UTC) - back).timestamp() * _MS)
+        insert(dsn, [entry(str(made["tenant_id"]), at_ms, 1, key_id=key["key_id"], cost_usd=cost)])
+    asked = ("--tenant", "old", "--dry-run", "7d", "--json")
+    for amount, refused in (("35", 1), ("40", 0)):
+        found = meterr.ok("budget", "set", amount, "--per", "total", *asked).json
+        assert (1, refused) == (found["calls"], found["refused"])
+
+
+def test_a_dry_run_draws_what_calls_drew(meterr: CommandLine, dsn: str) -> None:
+    """A call that was cut draws all it had reserved, whatever of it is known to have cost."""
+    made = meterr.ok("tenant", "create", "cut", "--json").items[0]
+    key = meterr.ok("key", "create", "--tenant", "cut", "--name", "k", "--json").items[0]
+    at_ms = int((datetime.now(UTC) - timedelta(hours=1)).timestamp() * _MS)
+    for number in (1, 2):
+        terms = {"key_id": key["key_id"], "cost_usd": "1", "drawn_usd": "8"}
+        insert(dsn, [entry(str(made["tenant_id"]), at_ms, number, **terms)])
+    asked = ("--tenant", "cut", "--dry-run", "7d", "--json")
+    found = meterr.ok("budget", "set", "10", "--per", "day", *asked).json
+    assert (2, 1) == (found["calls"], found["refused"])
+
+
 def test_a_dry_run_is_told_to_a_person_with_the_first_refusals(meterr: CommandLine) -> None:
     """The table on standard output, the sentence on standard error."""
     told = meterr.ok("budget", "set", "35", "--per", "total", "--tenant", "acme", "--dry-run", "7d")

@@ -222,7 +222,7 @@ class TestWhoseCalls:
         other = House(house.dsn, house.admin_dsn)
         spend(house, "5")
         rule = await budget(house)
-        ask = "select meterr.ledger_cost(%s, %s, '-infinity', 'infinity')"
+        ask = "select meterr.budget_cost(%s, %s, '-infinity', 'infinity')"
         async with house.database() as db:
             async with db.tenant_transaction(other.tenant) as connection:
                 foreign = await connection.execute(ask, [house.tenant, rule.limit_id])
@@ -331,7 +331,7 @@ class TestTheSum:
             def check(one: int, other: int) -> None:
                 since, until = sorted((one * HOUR_MS // 2, other * HOUR_MS // 2))
                 row = connection.execute(
-                    "select meterr.ledger_cost(%s, %s, %s, %s)",
+                    "select meterr.budget_cost(%s, %s, %s, %s)",
                     [
                         *(house.tenant, rule.limit_id),
                         *(as_datetime(START_MS + edge) for edge in (since, until)),

@@ -7,6 +7,7 @@ from decimal import Decimal
 from itertools import pairwise
 from typing import Any
 
+import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -214,3 +215,28 @@ def test_what_is_unknown_is_never_equal_to_nothing(billed: str | None) -> None:
     verdict = Verdict.DIFFERS if billed == "0.02" else Verdict.UNKNOWN
     assert [verdict, verdict] == [row.verdict for row in (*found.rows, *found.totals)]
     assert found.differs
+
+
+def test_the_priced_part_of_a_row_does_not_vouch_for_the_rest() -> None:
+    """P2: the bill fits the calls whose cost is known; what the others cost nobody knows."""
+    day, model = "2026-11-20", "kimi-k2.5"
+    counts = {name: 0 for names in COUNTED.values() for name in names}
+    priced = Group(
+        day=day,
+        model=model,
+        price="p",
+        context="",
+        causes=frozenset(),
+        calls=2,
+        requests=2,
+        first_at=0.0,
+        usd=Decimal(3),
+        counts=counts,
+    )
+    unknown = msgspec.structs.replace(
+        priced, price="", causes=frozenset({Cause.UNPRICED}), usd=None, first_at=1.0
+    )
+    told = Bill(frozenset({day}), (Measure.USD,), (Line(day, model, Measure.USD, Decimal(3)),))
+    for groups, verdict in (([priced], Verdict.EQUAL), ([priced, unknown], Verdict.UNKNOWN)):
+        found = compare(told, groups, [day], Tolerance())
+        assert [verdict, verdict] == [row.verdict for row in (*found.rows, *found.totals)]

@@ -136,8 +136,10 @@ class TestBudgets:
         ("statement", "found"),
         [
             ("UPDATE meterr.limit_lease SET spent = spent - 0.000000000000000001",
-             {Fault.LEASE_DIFFERS}),
+             {Fault.LEASE_DIFFERS, Fault.POOL_DIFFERS}),
             ("UPDATE meterr.limit_pool SET spent = 0", {Fault.POOL_DIFFERS}),
+            ("UPDATE meterr.limit_pool SET taken = 2", {Fault.POOL_DIFFERS}),
+            ("UPDATE meterr.limit_pool SET taken = 0", {Fault.POOL_DIFFERS}),
             ("UPDATE meterr.ledger_entry SET leases = NULL", {Fault.LEASE_DIFFERS}),
         ],
     )  # fmt: skip

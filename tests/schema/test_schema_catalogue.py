@@ -207,6 +207,7 @@ def test_functions_are_for_our_own_code_and_each_for_one_role(catalogue) -> None
     assert sorted(
         [
             ("meterr_app", "exchange_lease"),
+            ("meterr_app", "budget_cost"),
             ("meterr_app", "ledger_cost"),
             ("meterr_app", "list_data_keys"),
             ("meterr_app", "list_tenants"),
@@ -234,10 +235,16 @@ def test_what_reads_the_ledger_of_a_named_tenant_has_no_more_rights_than_its_cal
     rows = catalogue.execute(
         """select proname, prosecdef from pg_proc
             where pronamespace = 'meterr'::regnamespace
-              and proname in ('ledger_cost', 'sum_entries', 'sum_lines') order by proname"""
+              and proname in ('budget_cost', 'ledger_cost', 'sum_entries', 'sum_lines')
+            order by proname"""
     ).fetchall()
 
-    assert [("ledger_cost", False), ("sum_entries", False), ("sum_lines", False)] == rows
+    assert [
+        ("budget_cost", False),
+        ("ledger_cost", False),
+        ("sum_entries", False),
+        ("sum_lines", False),
+    ] == rows
 
 
 def test_functions_that_run_as_their_owner_pin_their_search_path(catalogue) -> None:

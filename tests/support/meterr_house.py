@@ -159,6 +159,11 @@ class House:
         self.until(lambda: len(self.entries()) >= count)
         return self.entries()
 
+    def is_opened(self, key_id: str) -> bool:
+        """Say whether the journal holds an opened call of this key that was not drained."""
+        lines = b"\n".join(path.read_bytes() for path in (self.data_dir / "journal").glob("*-*/*"))
+        return any(key_id.encode() in line and b'"opened"' in line for line in lines.split(b"\n"))
+
     def until(self, happened: Callable[[], bool], timeout_s: float = 60) -> None:
         """Wait for ``happened``; fail with the log's tail when it never does."""
         given_up = threading.Event()

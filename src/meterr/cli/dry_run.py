@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal
 from typing import NamedTuple
 
 from meterr import identity
@@ -40,9 +39,7 @@ async def replayed(
     async with open_database(settings) as db:
         tenant = await identity.find_tenant(db, tenant_name)
         rule = Rule(
-            measure=new.measure,
-            span=new.span,
-            amount=Decimal(new.amount),
+            limit=new,
             time_zone=tenant.time_zone,
             concerns=await _concerns(db, tenant.tenant_id, new),
         )

@@ -149,4 +149,5 @@ def _item(tenant: str, entry: Entry, money: Callable[[Decimal], str]) -> dict[st
         "prompt_tokens": usage.prompt_tokens if usage else None,
         "answer_tokens": usage.answer_tokens if usage else None,
         "cost_usd": None if entry.cost_usd is None else money(entry.cost_usd),
+        "drawn_usd": None if entry.drawn_usd is None else money(entry.drawn_usd),
     }

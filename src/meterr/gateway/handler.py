@@ -147,7 +147,9 @@ class MeteredSurface:
             await self._serve(call, outgoing, send)
         finally:
             # Whatever came between, also a cancellation: an opened call gets its end.
-            call.settle(_NOTHING_REPORTED, status=0, outcome="gateway_stopped", final=False)
+            left = call.has_left
+            reading = _NOTHING_REPORTED if left else None
+            call.settle(reading, status=0, outcome="gateway_stopped", final=False, left=left)
 
     async def _look_again(self, outgoing: Outgoing) -> None:
         """Refuse a key that was revoked while its opened call waited to leave."""

@@ -121,7 +121,7 @@ SELECT id::text, at, key_id::text, surface, upstream, provider, model, answered_
        state, stream, status, outcome, error, estimate, usage_known, input, cache_read,
        cache_write_5m, cache_write_30m, cache_write_1h, cache_write_12h, input_audio, input_image,
        output, output_audio, output_image, reasoning, web_search, web_fetch, cost_usd,
-       request_bytes, answer_bytes, first_byte_ms, duration_ms, provider_request_id
+       drawn_usd, request_bytes, answer_bytes, first_byte_ms, duration_ms, provider_request_id
   FROM meterr.ledger_entry
  WHERE tenant_id = %(tenant)s AND at >= %(since)s AND at < %(until)s
    AND at <= %(cursor_at)s::timestamptz
@@ -142,7 +142,7 @@ SELECT id::text, at, key_id::text, surface, upstream, provider, model, answered_
        state, stream, status, outcome, error, estimate, usage_known, input, cache_read,
        cache_write_5m, cache_write_30m, cache_write_1h, cache_write_12h, input_audio, input_image,
        output, output_audio, output_image, reasoning, web_search, web_fetch, cost_usd,
-       request_bytes, answer_bytes, first_byte_ms, duration_ms, provider_request_id
+       drawn_usd, request_bytes, answer_bytes, first_byte_ms, duration_ms, provider_request_id
   FROM meterr.ledger_entry
  WHERE tenant_id = %(tenant)s AND at >= %(since)s AND at < %(until)s
    AND at >= %(cursor_at)s::timestamptz
@@ -236,10 +236,24 @@ SELECT (SELECT sum(calls) FROM hours) AS raw_calls,
 
 -- name: leases_to_verify
 -- Living leases of budgets whose windows have lost no row to retention.
-SELECT l.lease_id, l.limit_id::text, l.starts_at, l.spent, p.spent - p.seeded AS pool_spent
+SELECT l.lease_id, l.spent
   FROM meterr.limit_lease l
   JOIN meterr.limit_rule r USING (tenant_id, limit_id)
-  JOIN meterr.limit_pool p USING (tenant_id, limit_id, starts_at)
  WHERE l.tenant_id = %(tenant)s AND r.measure = 'usd'
    AND NOT EXISTS (SELECT FROM meterr.dropped_day d WHERE d.day >= l.starts_at::date)
  ORDER BY l.lease_id;
+
+-- name: pools_to_verify
+-- Windows of budgets: what each says of itself, and what its leases say.
+SELECT p.limit_id::text, p.starts_at, p.taken, p.spent,
+       p.seeded + p.closed + coalesce(sum(l.granted - l.returned), 0) AS should_be_taken,
+       p.seeded + p.closed + coalesce(sum(l.spent), 0) AS should_be_spent
+  FROM meterr.limit_pool p
+  JOIN meterr.limit_rule r USING (tenant_id, limit_id)
+  LEFT JOIN meterr.limit_lease l USING (tenant_id, limit_id, starts_at)
+ WHERE p.tenant_id = %(tenant)s AND r.measure = 'usd'
+ GROUP BY p.tenant_id, p.limit_id, p.starts_at
+ ORDER BY p.limit_id, p.starts_at;
+
+-- name: ledger_cost
+SELECT meterr.ledger_cost(%(tenant)s, %(holder)s, %(subject)s, %(model)s, %(since)s, %(until)s) AS usd;

@@ -11,6 +11,8 @@ import msgspec
 from meterr.core.db import Database
 from meterr.core.limits import Measure, Span
 from meterr.core.money import EXACT
+from meterr.ledger import store
+from meterr.ledger.limits.model import NewLimit
 from meterr.ledger.limits.window import Window, window_at
 from meterr.ledger.model import State
 from meterr.ledger.reading import PAGE_ROWS_MAX, entries
@@ -23,11 +25,9 @@ _MINUTE = timedelta(minutes=1)
 
 
 class Rule(msgspec.Struct, frozen=True):
-    """A limit to replay; ``concerns`` says which calls draw from it."""
+    """A limit to replay, whose terms are sound; ``concerns`` says which calls draw from it."""
 
-    measure: Measure
-    span: Span
-    amount: Decimal
+    limit: NewLimit
     time_zone: str
     concerns: Callable[[Entry], bool]
 
@@ -65,20 +65,21 @@ class Judge:
     """
     Hold calls to one rule in the order in which they began.
 
-    By what calls did use: a gateway reserves the most that a call can use, so close to a limit it
-    refuses a little sooner.
+    By what calls did draw or cost: a gateway reserves the most that a call can use, so close to a
+    limit it refuses a little sooner. ``spent`` is what the budget's ``window`` began with.
     """
 
-    def __init__(self, rule: Rule) -> None:
+    def __init__(self, rule: Rule, window: Window, spent: Decimal) -> None:
         self._rule = rule
-        self._window: Window | None = None
-        self._used = Decimal(0)
+        self._amount = Decimal(rule.limit.amount)
+        self._window = window
+        self._used = spent
         self._minute: deque[tuple[datetime, int]] = deque()
         self._running: list[datetime] = []
 
     def allows(self, entry: Entry) -> bool:
         """Say whether the call would have passed; if so, it has drawn from the limit."""
-        match self._rule.measure:
+        match self._rule.limit.measure:
             case Measure.USD:
                 return self._spend(entry)
             case Measure.CONCURRENCY:
@@ -91,12 +92,13 @@ class Judge:
                 return self._pass(entry.at, used)
 
     def _spend(self, entry: Entry) -> bool:
-        window = self._window
-        if window is None or (window.ends_at is not None and entry.at >= window.ends_at):
-            self._window = window_at(self._rule.span, self._rule.time_zone, entry.at)
+        ends_at = self._window.ends_at
+        if ends_at is not None and entry.at >= ends_at:
+            self._window = window_at(self._rule.limit.span, self._rule.time_zone, entry.at)
             self._used = Decimal(0)
-        used = EXACT.add(self._used, entry.cost_usd or Decimal(0))
-        if used > self._rule.amount:
+        drawn = entry.cost_usd if entry.drawn_usd is None else entry.drawn_usd
+        used = EXACT.add(self._used, drawn or Decimal(0))
+        if used > self._amount:
             return False
         self._used = used
         return True
@@ -104,7 +106,7 @@ class Judge:
     def _start(self, entry: Entry) -> bool:
         while self._running and self._running[0] <= entry.at:
             heappop(self._running)
-        if len(self._running) >= self._rule.amount:
+        if len(self._running) >= self._amount:
             return False
         heappush(self._running, entry.at + timedelta(milliseconds=entry.duration_ms))
         return True
@@ -113,7 +115,7 @@ class Judge:
         minute = self._minute
         while minute and minute[0][0] + _MINUTE <= at:
             self._used -= minute.popleft()[1]
-        if self._used + count > self._rule.amount:
+        if self._used + count > self._amount:
             return False
         minute.append((at, count))
         self._used += count
@@ -126,12 +128,17 @@ async def replay(
     """
     Replay a tenant's calls from ``since`` to ``until``, page by page, and write nothing.
 
-    What was used earlier in the window that holds ``since`` counts, too. Calls that never left for
-    a provider are left out.
+    A budget begins with what its window has cost before ``since``, as a budget set then would; a
+    rate with the minute before. Calls that never left for a provider are left out.
     """
-    judge, found = Judge(rule), Replay(groups={}, first=[])
+    limit = rule.limit
+    window = window_at(limit.span, rule.time_zone, since.astimezone(UTC))
+    spent = Decimal(0)
+    if limit.measure is Measure.USD:
+        spent = await _spent_before(db, tenant, limit, window.starts_at, since)
+    judge, found = Judge(rule, window, spent), Replay(groups={}, first=[])
     after: str | None = None
-    start = _start_of(rule, since)
+    start = since - _MINUTE if limit.span is Span.MINUTE else since
     while True:
         page = await entries(
             db,
@@ -147,7 +154,7 @@ async def replay(
                 continue
             allowed = judge.allows(entry)
             if entry.at >= since:
-                found.unpriced += rule.measure is Measure.USD and entry.cost_usd is None
+                found.unpriced += limit.measure is Measure.USD and entry.cost_usd is None
                 _note(found, entry, allowed=allowed)
         after = page.next
         if after is None:
@@ -164,9 +171,16 @@ def _note(found: Replay, entry: Entry, *, allowed: bool) -> None:
             found.first.append(entry)
 
 
-def _start_of(rule: Rule, since: datetime) -> datetime:
-    if rule.span is Span.MINUTE:
-        return since - _MINUTE
-    if rule.measure is not Measure.USD or rule.span is Span.TOTAL:
-        return since
-    return window_at(rule.span, rule.time_zone, since.astimezone(UTC)).starts_at
+async def _spent_before(
+    db: Database, tenant: str, limit: NewLimit, starts_at: datetime, since: datetime
+) -> Decimal:
+    async with db.tenant_transaction(tenant) as conn:
+        return await store.ledger_cost(
+            conn,
+            tenant,
+            holder=limit.holder,
+            subject=limit.subject,
+            model=limit.model,
+            since=starts_at,
+            until=since,
+        )

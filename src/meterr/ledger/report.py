@@ -77,6 +77,7 @@ class Entry(msgspec.Struct, frozen=True):
     estimate: str
     usage: Usage | None
     cost_usd: Decimal | None
+    drawn_usd: Decimal | None  # from each budget it was held to, where that is not its cost
     request_bytes: int
     answer_bytes: int
     first_byte_ms: int

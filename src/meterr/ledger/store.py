@@ -11,6 +11,7 @@ from psycopg import AsyncConnection
 from psycopg.rows import dict_row
 
 from meterr.core.clock import as_datetime
+from meterr.core.limits import Holder
 from meterr.core.principal import UnknownPrice
 from meterr.core.sql import load_sql
 from meterr.ledger.model import Price, Rate, State, Usage
@@ -18,7 +19,7 @@ from meterr.ledger.period import Cuts, Period
 from meterr.ledger.price_override import NewOverride, PriceOverride
 from meterr.ledger.report import Entry, EntryFilter, UpstreamMeaning
 from meterr.ledger.verify import Difference, StoredEntry
-from meterr.ledger.verify_leases import StoredLease
+from meterr.ledger.verify_leases import StoredLease, StoredPool
 
 Connection = AsyncConnection[Any]
 Row = dict[str, Any]
@@ -179,6 +180,33 @@ async def leases_to_verify(conn: Connection, tenant: str) -> list[StoredLease]:
     return [StoredLease(**row) for row in rows]
 
 
+async def pools_to_verify(conn: Connection, tenant: str) -> list[StoredPool]:
+    """Return every window of the tenant's budgets with what its leases say."""
+    return [StoredPool(**row) for row in await _rows(conn, "pools_to_verify", {"tenant": tenant})]
+
+
+async def ledger_cost(
+    conn: Connection,
+    tenant: str,
+    *,
+    holder: Holder,
+    subject: str,
+    model: str,
+    since: datetime,
+    until: datetime,
+) -> Decimal:
+    """Return what the calls that a budget would hold for cost in US dollars, as far as known."""
+    parameters = {
+        "tenant": tenant,
+        "holder": holder,
+        "subject": subject,
+        "model": model,
+        "since": since,
+        "until": until,
+    }
+    return Decimal((await _rows(conn, "ledger_cost", parameters))[0]["usd"])
+
+
 def _difference(rows: Sequence[Row]) -> Difference | None:
     return Difference(**rows[0]) if rows else None
 
@@ -265,6 +293,7 @@ def _entry(row: Row) -> Entry:
         estimate=row["estimate"],
         usage=_usage(row),
         cost_usd=row["cost_usd"],
+        drawn_usd=row["drawn_usd"],
         request_bytes=row["request_bytes"],
         answer_bytes=row["answer_bytes"],
         first_byte_ms=row["first_byte_ms"],

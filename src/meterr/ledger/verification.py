@@ -24,7 +24,8 @@ async def verify_ledger(
     Recompute each entry of ``tenants`` from its token vector and price, and compare exactly.
 
     Then compare the sums of every hour that is not due, and of every day, with what they sum up,
-    and what living leases of budgets spent with what the entries that name them drew.
+    what living leases of budgets spent with what the entries that name them drew, and what the
+    windows of budgets lent and spent with their leases.
 
     Entries of tenants that do not exist are found and judged too, whoever was asked for. Reads each
     tenant in one snapshot and streams it: memory does not grow with the ledger. Proves that entries
@@ -51,6 +52,7 @@ async def _verify_tenant(
 ) -> None:
     misplaced: set[str] = set()
     sums = LeaseSums(await store.leases_to_verify(conn, tenant))
+    pools = await store.pools_to_verify(conn, tenant)
     async with store.entries_to_verify(conn, tenant) as stored:
         verification.learn_prices(await store.list_price_versions(conn))
         async for entry in stored:
@@ -66,7 +68,7 @@ async def _verify_tenant(
                 on_progress(verification.entries)
     if misplaced:
         verification.repeated(tenant, await store.repeated_ids(conn, tenant, [*misplaced]))
-    verification.drawn(tenant, sums)
+    verification.drawn(tenant, sums, pools)
 
 
 async def _compare_sums(

@@ -14,7 +14,7 @@ from meterr.core.principal import UnknownPrice
 from meterr.ledger.cost import Pricer
 from meterr.ledger.model import PRICED_CLASSES, Price, State, Usage
 from meterr.ledger.rates import is_unaltered
-from meterr.ledger.verify_leases import LeaseSums
+from meterr.ledger.verify_leases import LeaseSums, StoredPool
 
 # Enough to start looking; the counts are always complete.
 NAMED_PER_FAULT = 20
@@ -42,7 +42,7 @@ class Fault(StrEnum):
     ROLLUP_DIFFERS = "rollup-differs"  # an hour's sums are not those of its entries
     DAY_DIFFERS = "day-differs"  # a day's sums are not those of its hours
     LEASE_DIFFERS = "lease-differs"  # a budget's lease spent something else than its entries drew
-    POOL_DIFFERS = "pool-differs"  # a budget's window spent less than its leases
+    POOL_DIFFERS = "pool-differs"  # a budget's window lent or spent something else than its leases
     PARTIAL = "partial"  # the bill holds work that the usage cannot say: the cost is a lower bound
     UNPRICED = "unpriced"  # no cost, though the tenant's calls need a price, and no reason given
 
@@ -179,12 +179,13 @@ class Verification:
             name = day.date().isoformat()
             self._note(Finding(Fault.DAY_DIFFERS, tenant, name, str(difference)))
 
-    def drawn(self, tenant: str, sums: LeaseSums) -> None:
+    def drawn(self, tenant: str, sums: LeaseSums, pools: Sequence[StoredPool]) -> None:
         """Note what budgets say otherwise than the entries drawn from them."""
-        for name, detail in sums.lease_differences():
+        for name, detail in sums.differences():
             self._note(Finding(Fault.LEASE_DIFFERS, tenant, name, detail))
-        for name, detail in sums.pool_differences():
-            self._note(Finding(Fault.POOL_DIFFERS, tenant, name, detail))
+        for pool in pools:
+            for detail in pool.differences():
+                self._note(Finding(Fault.POOL_DIFFERS, tenant, f"limit {pool.limit_id}", detail))
 
     def report(self) -> LedgerReport:
         """Return what was seen so far."""

@@ -761,8 +761,10 @@ $$;
 
 -- One window of one rule: what all leases together took from it, and what came of that. Rates and
 -- concurrency have one window for ever; what they take comes back. `seeded` is the part of both that
--- no lease took: what calls of its holder cost that drew from no lease of it. A `stale` window may
--- have missed some of those.
+-- no lease took: what calls of its holder cost that drew from no lease of it. `closed` is what leases
+-- of closed processes spent. So of a budget, `spent` is both and what living leases spent, and `taken`
+-- is both and what living leases hold, always; `meterr verify ledger` looks. A `stale` window may have
+-- missed some of the first.
 create table meterr.limit_pool (
   tenant_id  uuid           not null,
   limit_id   uuid           not null,
@@ -770,6 +772,7 @@ create table meterr.limit_pool (
   taken      numeric(38,18) not null default 0 check (taken >= 0),
   spent      numeric(38,18) not null default 0 check (spent >= 0),
   seeded     numeric(38,18) not null default 0 check (seeded >= 0),
+  closed     numeric(38,18) not null default 0 check (closed >= 0),
   stale      boolean        not null default false,
   primary key (tenant_id, limit_id, starts_at)
 );
@@ -916,14 +919,14 @@ begin
 end
 $$;
 
--- What the ledger has of the calls that a budget in force holds for, from `since` until `until`: of
--- its tenant, of the keys that its owner has now, or of its key, and of its models only. Days, hours
--- and raw rows are told apart as rollups say; one statement, so by one snapshot. An unknown cost
--- counts nothing: what a call drew beyond its cost stays with the windows it drew from, and no sum has
--- it. Letters count alike whatever their case, as they do where calls are held to limits. Runs with
--- the rights of its caller.
+-- What the ledger has of a tenant's calls from `since` until `until`: of all, of the keys that an owner
+-- has now, or of one key, and of its models only. Days, hours and raw rows are told apart as rollups
+-- say; one statement, so by one snapshot. An unknown cost counts nothing: what a call drew beyond its
+-- cost stays with the windows it drew from, and no sum has it. Letters count alike whatever their case,
+-- as they do where calls are held to limits. Runs with the rights of its caller.
 create function meterr.ledger_cost(
-  of_tenant uuid, of_limit uuid, since timestamptz, until timestamptz) returns numeric
+  of_tenant uuid, scope text, subject text, model text, since timestamptz, until timestamptz)
+  returns numeric
   language plpgsql stable
   set search_path = pg_catalog, pg_temp
   set timezone = 'UTC'
@@ -931,23 +934,17 @@ create function meterr.ledger_cost(
   set plan_cache_mode = force_custom_plan
 as $$
 declare
-  rule    meterr.limit_rule;
   keys    uuid[];
   models  text;
   usd     numeric;
 begin
-  select * into rule from meterr.limit_rule r
-    where r.tenant_id = of_tenant and r.limit_id = of_limit and r.ended_at is null;
-  if rule.measure is distinct from 'usd' then
-    return 0;
-  end if;
-  if rule.scope = 'key' then
-    keys := array[rule.subject::uuid];
-  elsif rule.scope = 'owner' then
+  if scope = 'key' then
+    keys := array[subject::uuid];
+  elsif scope = 'owner' then
     keys := array(select k.key_id from meterr.api_key k
-                   where k.tenant_id = of_tenant and k.owner = rule.subject);
+                   where k.tenant_id = of_tenant and k.owner = subject);
   end if;
-  models := lower(translate(regexp_replace(rule.model, '([%_\\])', '\\\1', 'g'), '*?', '%_'));
+  models := lower(translate(regexp_replace(model, '([%_\\])', '\\\1', 'g'), '*?', '%_'));
   with raw_hour as materialized (
     select date_bin('1 hour', edge, 'epoch') as hour
       from unnest(array[since, until]) as edge
@@ -994,6 +991,19 @@ begin
 end
 $$;
 
+-- The same of the calls that a budget in force holds for; 0 of any other limit.
+create function meterr.budget_cost(
+  of_tenant uuid, of_limit uuid, since timestamptz, until timestamptz) returns numeric
+  language sql stable
+  set search_path = pg_catalog, pg_temp
+as $$
+  select coalesce(
+    (select meterr.ledger_cost(of_tenant, r.scope, r.subject, r.model, since, until)
+       from meterr.limit_rule r
+      where r.tenant_id = of_tenant and r.limit_id = of_limit and r.ended_at is null
+        and r.measure = 'usd'), 0)
+$$;
+
 -- Makes the row of a window that nobody drew from yet, or brings a stale one up to date: what its calls
 -- have cost counts as taken and spent, whatever they drew from, also from before the rule. Nothing
 -- twice: what calls that drew from this window cost is in its `spent`, and both are read at one moment,
@@ -1005,7 +1015,7 @@ create function meterr.make_pool(
   set search_path = pg_catalog, pg_temp
 as $$
   with seed as materialized (
-    select r.amount, greatest(0, meterr.ledger_cost(of_tenant, of_limit, of_window, until)
+    select r.amount, greatest(0, meterr.budget_cost(of_tenant, of_limit, of_window, until)
              - coalesce((select p.spent from meterr.limit_pool p
                           where p.tenant_id = of_tenant and p.limit_id = of_limit
                             and p.starts_at = of_window), 0)) as missed
@@ -1224,10 +1234,11 @@ begin
        using meterr.limit_rule r
        where l.process = ended and r.tenant_id = l.tenant_id and r.limit_id = l.limit_id
          and r.measure in ('usd', 'concurrency')
-      returning l.tenant_id, l.limit_id, l.starts_at, l.granted - l.returned - l.spent as left_over,
-                r.measure, r.amount, r.ended_at
+      returning l.tenant_id, l.limit_id, l.starts_at, l.spent,
+                l.granted - l.returned - l.spent as left_over, r.measure, r.amount, r.ended_at
     ), back as (
-      update meterr.limit_pool p set taken = greatest(p.taken - g.left_over, 0)
+      update meterr.limit_pool p
+         set taken = greatest(p.taken - g.left_over, 0), closed = p.closed + g.spent
         from gone g
        where p.tenant_id = g.tenant_id and p.limit_id = g.limit_id and p.starts_at = g.starts_at
       returning p.tenant_id, p.limit_id, p.starts_at, p.taken
@@ -1266,7 +1277,9 @@ grant select on meterr.ledger_entry to meterr_app;
 grant execute on function meterr.exchange_lease(
   uuid, uuid, timestamptz, timestamptz, uuid, bigint, numeric, numeric, numeric, numeric, numeric,
   numeric) to meterr_app;
-grant execute on function meterr.ledger_cost(uuid, uuid, timestamptz, timestamptz) to meterr_app;
+grant execute on function meterr.ledger_cost(uuid, text, text, text, timestamptz, timestamptz)
+  to meterr_app;
+grant execute on function meterr.budget_cost(uuid, uuid, timestamptz, timestamptz) to meterr_app;
 grant execute on function meterr.renew_leases(uuid) to meterr_app;
 grant execute on function meterr.prune_limits() to meterr_app;
 grant execute on function meterr.may_be_billed(meterr.ledger_entry) to meterr_app;

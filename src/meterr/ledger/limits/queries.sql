@@ -38,7 +38,7 @@ select w.limit_id::text,
   left join meterr.limit_pool p
          on p.tenant_id = %(tenant_id)s and p.limit_id = w.limit_id and p.starts_at = w.starts_at
   left join lateral (
-       select greatest(0, meterr.ledger_cost(%(tenant_id)s, w.limit_id, w.starts_at, w.ends_at)
+       select greatest(0, meterr.budget_cost(%(tenant_id)s, w.limit_id, w.starts_at, w.ends_at)
                           - coalesce(p.spent, 0)) as usd
         where p.limit_id is null or p.stale) missed on true;
 

@@ -105,11 +105,7 @@ def _row(
         ours,
         difference,
         _verdict(
-            measure,
-            theirs,
-            difference,
-            tolerance,
-            unknown=measure is Measure.USD and ours is None and unpriced,
+            measure, theirs, difference, tolerance, unknown=measure is Measure.USD and unpriced
         ),
         tuple(_explanations(groups, measure)) if difference or unpriced else (),
     )

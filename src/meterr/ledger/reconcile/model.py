@@ -138,7 +138,7 @@ class Verdict(StrEnum):
     EQUAL = "equal"
     WITHIN = "within-tolerance"
     DIFFERS = "differs"
-    UNKNOWN = "unknown"  # calls of ours without a known cost, and next to nothing on the bill
+    UNKNOWN = "unknown"  # calls of ours have no known cost, and the others cost what was billed
 
 
 class Row(msgspec.Struct, frozen=True):
