@@ -85,7 +85,7 @@ class MeteredSurface:
 
     async def handle(self, scope: Scope, receive: Receive, send: Send, line: RequestLine) -> None:
         """Serve one request; ``line`` collects what the canonical log line says about it."""
-        known = acted_on(scope["headers"])
+        known = acted_on(scope)
         principal = await authenticated(self._authenticator, known, line)
         facts = _NOTHING_ASKED
         try:
