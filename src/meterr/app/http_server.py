@@ -9,6 +9,7 @@ import uvicorn
 from meterr.app.acceptor import Acceptor
 from meterr.app.child import say_ready, when_parent_is_gone
 from meterr.app.turns import Seat
+from meterr.core.http.answer_head import NO_BLOCK
 from meterr.core.http.asgi import Application
 from meterr.core.http.connection import Connection
 from meterr.core.settings import ServerSettings
@@ -21,7 +22,7 @@ async def serve(
     settings: ServerSettings,
     listener: int,
     seat: Seat | None = None,
-    usual_head: bytes = b"",
+    usual_head: bytes = NO_BLOCK,
 ) -> None:
     """
     Serve until the parent goes or a signal says stop; running calls get their time to finish.

@@ -6,7 +6,14 @@ from types import MappingProxyType
 from typing import Final
 
 ANSWER_HEAD: Final = "meterr.answer_head"
-"""Scope key: the block for this answer, where it is not the process's usual one."""
+"""
+Scope key: the block for this answer, where it is not the process's usual one.
+
+Where it is set, headers of the same names that the route sends are left out.
+"""
+
+NO_BLOCK: Final = b"\r\n"
+"""The end of a head and nothing else, for servers that are no meterr."""
 
 HSTS_MAX_AGE_S: Final = 2 * 365 * 24 * 3600
 
@@ -87,10 +94,14 @@ def protections(
 
 
 def block(headers: Iterable[tuple[str, str]]) -> bytes:
-    """Return header lines as they go over the wire. Raises ValueError for what is no header."""
+    """
+    Return header lines as they go over the wire, with the empty line that ends a head.
+
+    Raises ValueError for what is no header.
+    """
     lines = []
     for name, value in headers:
         if not (name + value).isprintable() or not (name + value).isascii():
             raise ValueError(f"no header: {name}")
         lines.append(f"{name}: {value}\r\n")
-    return "".join(lines).encode("ascii")
+    return "".join(lines).encode("ascii") + NO_BLOCK

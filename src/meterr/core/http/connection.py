@@ -11,6 +11,7 @@ from uvicorn.config import Config
 from uvicorn.protocols.utils import get_local_addr, get_remote_addr, is_ssl
 from uvicorn.server import ServerState
 
+from meterr.core.http.answer_head import NO_BLOCK
 from meterr.core.http.asgi import Headers
 from meterr.core.http.exchange import Exchange
 from meterr.core.http.refusal import refusal
@@ -40,7 +41,7 @@ class Connection(asyncio.Protocol):
     speaks the shape that both families' SDKs read.
     """
 
-    usual_head = b""
+    usual_head = NO_BLOCK
     """The block of header lines of every answer that no route chose another for."""
     head_bytes_max = 64 * 1024
     head_timeout_s = 10.0

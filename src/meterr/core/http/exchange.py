@@ -155,7 +155,10 @@ class Exchange:
             raise AnswerRefused(f"an answer cannot begin with {message['type']}")
         headers = (*self._line.default_headers, *message["headers"])
         named = dict(headers)
-        if not OWN_NAMES.isdisjoint(named):
+        block = self.scope.get(ANSWER_HEAD)
+        if block is None:  # its names come from lists that hold none of ours
+            block = self._line.usual_head
+        elif not OWN_NAMES.isdisjoint(named):
             headers = tuple(pair for pair in headers if pair[0] not in OWN_NAMES)
         lines = [STATUS_LINE[message["status"]], *map(_as_line, headers)]
         length = named.get(b"content-length")
@@ -175,7 +178,7 @@ class Exchange:
         head = b"".join(lines)
         if head.count(b"\n") != len(lines) or head.count(b"\r") != len(lines) or b"\0" in head:
             raise AnswerRefused("a header of the answer holds a line break")
-        head = b"%b%b\r\n" % (head, self.scope.get(ANSWER_HEAD) or self._line.usual_head)
+        head += block
         self._started = True
         self._unsized = unsized
         if unsized:

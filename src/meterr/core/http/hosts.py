@@ -27,6 +27,7 @@ class AllowedHosts:
 
     Names are exact. ``listens_on`` is the address that is served: any address means that requests
     may name any IP address, which no DNS answer of a stranger can change, but no further name.
+    What is in ``accepted`` has passed ``check`` before.
     """
 
     def __init__(self, names: Iterable[str], listens_on: str) -> None:
@@ -35,7 +36,7 @@ class AllowedHosts:
         self._names = LOOPBACK | set(names)
         if not self._any_address:
             self._names |= {f"[{bare}]" if ":" in bare else bare}
-        self._accepted: set[bytes] = set()
+        self.accepted: set[bytes] = set()
 
     def check(self, field: bytes | None, http_version: str) -> None:
         """
@@ -45,8 +46,6 @@ class AllowedHosts:
             Invalid: there is none, or it is no host.
             HostRefused: it is none of ours.
         """
-        if field in self._accepted:
-            return
         if field is None:
             if http_version == "1.0":  # probes; no browser sends a request without it
                 return
@@ -59,8 +58,8 @@ class AllowedHosts:
                 "This server does not answer for the host that the request names. Its operator can "
                 "add it to server.allowed_hosts, or set server.public_origin."
             )
-        if len(self._accepted) < _SPELLINGS_MAX:
-            self._accepted.add(field)
+        if len(self.accepted) < _SPELLINGS_MAX:
+            self.accepted.add(field)
 
     def allows(self, host: str) -> bool:
         """Say whether ``host``, in lower case and without a port, may be named."""

@@ -2,7 +2,7 @@
 
 _TEXT = (
     b"HTTP/1.1 %b\r\ncontent-type: application/json\r\n"
-    b"content-length: %d\r\nconnection: close\r\n%b\r\n%b"
+    b"content-length: %d\r\nconnection: close\r\n%b%b"
 )
 _STATUS = {
     400: b"400 Bad Request",

@@ -65,7 +65,7 @@ class Web:
         self._origins = settings.cors_origins
         self._heads = self._made()
         self.usual_head = self._heads[Audience.SDKS, None]
-        self.shares = bool(settings.cors_origins)
+        self.shares = bool(self._origins)
 
     def head(self, audience: Audience, origin: bytes | None = None) -> bytes | None:
         """Return the block for ``audience``; None for an ``origin`` that may not read."""
