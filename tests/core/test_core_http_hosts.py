@@ -44,7 +44,7 @@ FOREIGN = [
     "127.0.0.1.nip.example",
     "127.0.0.2",
     "127.1",
-    "0.0.0.0",
+    "0.0.0.0",  # noqa: S104 - asked for, not listened on
     "2130706433",
     "[::ffff:127.0.0.1]",
     "m",
@@ -96,7 +96,7 @@ def test_no_host_is_400_in_http_1_1_and_a_probe_in_1_0(door: SmallDoor) -> None:
     assert 421 == told(door.raw(HEAD.format(0, "host: evil.example\r\n").encode())).status
 
 
-@pytest.mark.parametrize("listens_on", ["0.0.0.0", "::", ""])
+@pytest.mark.parametrize("listens_on", ["0.0.0.0", "::", ""])  # noqa: S104 - not listened on
 def test_in_a_container_probes_by_address_pass_and_names_do_not(listens_on: str) -> None:
     """An address cannot be rebound; a name of the network must be named in the settings."""
     hosts = AllowedHosts(["meterr"], listens_on)

@@ -25,14 +25,9 @@ from meterr.core.settings import ServerSettings
 from meterr.core.telemetry import RequestLine, Telemetry
 from support.simulator import listening_socket, read_to_end
 
-SDK, SDK_TREE, API, SESSION, SESSION_TREE = (
-    "/v1/call",
-    "/v1/models/",
-    "/api",
-    "/console",
-    "/mounted/",
-)
-PAGE, STREAM, BROKEN, STUBBORN = "/page", "/v1/stream", "/v1/broken", "/stubborn"
+SDK, SDK_TREE, STREAM, BROKEN = "/v1/call", "/v1/models/", "/v1/stream", "/v1/broken"
+API, SESSION, SESSION_TREE = "/api", "/console", "/mounted/"
+PAGE, STUBBORN = "/page", "/stubborn"
 UNSAFE = ("POST", "PUT", "PATCH", "DELETE")
 STUBBORN_HEADERS = [
     (b"content-security-policy", b"default-src *"),
