@@ -35,7 +35,7 @@ def door() -> Iterator[SmallDoor]:
         yield running
 
 
-def hold(answer: Told, audience: Audience = Audience.PROGRAMS) -> None:
+def assert_protected(answer: Told, audience: Audience = Audience.PROGRAMS) -> None:
     """Hold that every protection is there once, as it should be, and no banner."""
     for name, value in protections(audience, hsts=True).items():
         assert [value] == answer.all(name), (name, answer.status)
@@ -64,12 +64,12 @@ def test_every_kind_of_answer_carries_them_all(
     """S1:254-287: no-store, COOP, CORP, COEP are missing there; here nothing goes without."""
     answer = door.ask(method, path)
     assert status == answer.status
-    hold(answer)
+    assert_protected(answer)
 
 
 def test_pages_have_a_policy_of_their_own(door: SmallDoor) -> None:
     """S1:267: scripts from ourselves only, no inline, Trusted Types required and none allowed."""
-    hold(door.ask("GET", PAGE), Audience.BROWSERS)
+    assert_protected(door.ask("GET", PAGE), Audience.BROWSERS)
 
 
 HEAD = b"POST /api HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n"
@@ -91,7 +91,7 @@ def test_refusals_before_any_route_carry_them_too(
     """Even what the parser refuses is answered by our own connection, with the same block."""
     answer = told(door.raw(sent))
     assert status == answer.status
-    hold(answer)
+    assert_protected(answer)
 
 
 def test_a_head_that_is_too_slow_is_refused_with_them() -> None:
@@ -99,14 +99,14 @@ def test_a_head_that_is_too_slow_is_refused_with_them() -> None:
     with open_door(public_origin=PUBLIC, head_timeout_s=0.2) as door:
         answer = told(door.raw(b"GET /api HTTP/1.1\r\n"))
     assert 408 == answer.status
-    hold(answer)
+    assert_protected(answer)
 
 
 def test_whatever_a_route_says_ours_win_once_each(door: SmallDoor) -> None:
     """A handler, a mounted framework or a provider cannot weaken or double one of them."""
     assert {name for name, _ in STUBBORN_HEADERS} <= OWN_NAMES
     answer = door.ask("GET", STUBBORN)
-    hold(answer)
+    assert_protected(answer)
     assert [] == answer.all("access-control-allow-origin")
 
 

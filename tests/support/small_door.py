@@ -17,6 +17,7 @@ from meterr.core.http.asgi import Receive, Scope, Send, answer
 from meterr.core.http.body import read_body
 from meterr.core.http.client_address import client_address
 from meterr.core.http.door import Door
+from meterr.core.http.json_body import read_json_body
 from meterr.core.http.problem import render as render_problem
 from meterr.core.http.route import Rendered, Route
 from meterr.core.http.web import Web
@@ -27,7 +28,7 @@ from support.simulator import listening_socket, read_to_end
 
 SDK, SDK_TREE, STREAM, BROKEN = "/v1/call", "/v1/models/", "/v1/stream", "/v1/broken"
 API, SESSION, SESSION_TREE = "/api", "/console", "/mounted/"
-PAGE, STUBBORN = "/page", "/stubborn"
+PAGE, STUBBORN, DOCUMENT = "/page", "/stubborn", "/document"
 UNSAFE = ("POST", "PUT", "PATCH", "DELETE")
 STUBBORN_HEADERS = [
     (b"content-security-policy", b"default-src *"),
@@ -105,6 +106,10 @@ def _routes(seen: list[Scope]) -> tuple[dict[str, Route], dict[str, Route]]:
         what = {"path": scope["path"], "client": str(client_address(scope))}
         await answer(send, 200, [(b"content-type", b"application/json")], json.dumps(what).encode())
 
+    async def document(scope: Scope, receive: Receive, send: Send, line: RequestLine) -> None:
+        line.status = 200
+        await answer(send, 200, [], b"%d" % len(await read_json_body(scope, receive, timeout_s=5)))
+
     async def page(scope: Scope, receive: Receive, send: Send, line: RequestLine) -> None:
         seen.append(scope)
         line.status = 200
@@ -131,6 +136,7 @@ def _routes(seen: list[Scope]) -> tuple[dict[str, Route], dict[str, Route]]:
         STREAM: Route("stream", {"GET": stream}, Audience.SDKS),
         BROKEN: Route("broken", {"GET": broken}, Audience.SDKS),
         API: Route("api", each),
+        DOCUMENT: Route("document", {"POST": document}),
         STUBBORN: Route("stubborn", {"GET": stubborn}),
         SESSION: Route("session", {**each, "OPTIONS": plain}, accepts_cookie=True),
         PAGE: Route("page", {"GET": page}, Audience.BROWSERS, accepts_cookie=True),
