@@ -7,7 +7,7 @@ from pydantic import ValidationError
 
 from meterr.core.http.answer_head import OWN_NAMES, Audience, block, protections
 from meterr.core.http.refusal import refusal
-from meterr.core.settings import ServerSettings
+from meterr.core.http.settings import ServerSettings
 from meterr.gateway.headers import _RETURNED, _RETURNED_PREFIXES
 from support.small_door import (
     API,

@@ -15,7 +15,7 @@ from meterr.core.http.client_address import (
     first_untrusted,
     hops,
 )
-from meterr.core.settings import ServerSettings
+from meterr.core.http.settings import ServerSettings
 from support.small_door import API, SmallDoor, open_door
 
 PROXIES = Proxies([ip_network("10.0.0.0/8"), ip_network("2001:db8:1::/48")], "x-forwarded-for")

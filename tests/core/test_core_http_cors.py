@@ -7,7 +7,7 @@ import pytest
 from pydantic import ValidationError
 
 from meterr.core.http.origin import parsed_origin
-from meterr.core.settings import ServerSettings
+from meterr.core.http.settings import ServerSettings
 from support.small_door import API, PAGE, SDK, SDK_TREE, SESSION, STREAM, SmallDoor, open_door
 
 APP, CONSOLE = "https://app.example.com", "http://localhost:5173"

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from meterr.core.errors import Invalid
 from meterr.core.http.hosts import AllowedHosts, HostRefused
-from meterr.core.settings import ServerSettings
+from meterr.core.http.settings import ServerSettings
 from support.small_door import API, PAGE, SDK, SESSION, SmallDoor, open_door, told
 
 

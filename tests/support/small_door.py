@@ -20,9 +20,9 @@ from meterr.core.http.door import Door
 from meterr.core.http.json_body import read_json_body
 from meterr.core.http.problem import render as render_problem
 from meterr.core.http.route import Rendered, Route
+from meterr.core.http.settings import ServerSettings
 from meterr.core.http.web import Web
 from meterr.core.ids import IdFactory
-from meterr.core.settings import ServerSettings
 from meterr.core.telemetry import RequestLine, Telemetry
 from support.simulator import listening_socket, read_to_end
 

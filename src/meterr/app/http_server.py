@@ -12,7 +12,7 @@ from meterr.app.turns import Seat
 from meterr.core.http.answer_head import NO_BLOCK
 from meterr.core.http.asgi import Application
 from meterr.core.http.connection import Connection
-from meterr.core.settings import ServerSettings
+from meterr.core.http.settings import ServerSettings
 
 _BACKLOG = 2048
 

@@ -9,7 +9,7 @@ from meterr.core.http.client_address import Proxies
 from meterr.core.http.cors import shared_with
 from meterr.core.http.hosts import AllowedHosts
 from meterr.core.http.origin import is_address, is_loopback, parsed_origin
-from meterr.core.settings import ServerSettings
+from meterr.core.http.settings import ServerSettings
 
 KNOWN: Final = "meterr.known"
 """Scope key: the request's headers that meterr acts on, by name; of several alike, the last."""
