@@ -6,7 +6,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from meterr.core.clock import SystemClock
+from meterr.core.http.door import Door
+from meterr.core.http.problem import render
+from meterr.core.http.route import Route
+from meterr.core.http.settings import ServerSettings
 from meterr.core.http.target import QUERY_BYTES_MAX, is_parameter
+from meterr.core.http.web import Web
+from meterr.core.ids import IdFactory
+from meterr.core.telemetry import Telemetry
 from support.small_door import API, SDK, SESSION, SESSION_TREE, SmallDoor, open_door, told
 
 
@@ -134,6 +142,22 @@ def test_a_query_string_ends_at_its_limit(door: SmallDoor, path: str) -> None:
     assert 414 != door.ask("GET", f"{path}?{'a' * QUERY_BYTES_MAX}").status
     answer = door.ask("GET", f"{path}?{'a' * (QUERY_BYTES_MAX + 1)}")
     assert (414, "query-too-long") == (answer.status, answer.json()["code"])
+
+
+def test_two_routes_never_take_the_same_path() -> None:
+    """Which of two prefixes wins is nobody's guess: such a door is not built."""
+    clock = SystemClock()
+    route = Route("x", {})
+    with pytest.raises(ValueError, match="two routes"):
+        Door(
+            exact={},
+            below={"/api/": route, "/api/v2/": route},
+            web=Web(ServerSettings()),
+            dialect=render,
+            ids=IdFactory(clock),
+            telemetry=Telemetry(clock),
+            log_from_status=0,
+        )
 
 
 @given(st.binary(max_size=30))

@@ -42,6 +42,7 @@ class Door:
     ) -> None:
         self._exact = {path.encode(): route for path, route in exact.items()}
         self._below = {prefix.encode(): route for prefix, route in below.items()}
+        self._refuse_overlap()
         self._entrance = Entrance(web)
         self._dialect = dialect
         self._sdk_segments = {
@@ -78,6 +79,12 @@ class Door:
             if line.status >= self._log_from_status:
                 line.duration_ms = round((time.perf_counter() - started) * 1000, 3)
                 self._telemetry.request(line)
+
+    def _refuse_overlap(self) -> None:
+        """Of two prefixes that fit, the order of a mapping would decide who may do what."""
+        for prefix in self._below:
+            if any(other != prefix and prefix.startswith(other) for other in self._below):
+                raise ValueError(f"two routes take what is below {prefix.decode()}")
 
     def _handler(self, scope: Scope, line: RequestLine) -> Handler:
         self._entrance.look(scope)

@@ -74,6 +74,8 @@ def checked_name(text: str) -> str:
     """
     if "*" in text or text.startswith("."):
         raise ValueError("patterns are refused: name each host in full")
+    if "@" in text:
+        raise ValueError("a host has no user name or password")
     if text != text.lower():
         raise ValueError(f"{text!r}: write it in lower case")
     if host_in(text.encode("utf-8", "replace")) != text or text.endswith("."):
