@@ -28,7 +28,7 @@ class Caller:
         """Make one chat call, read its answer to the end and return its status."""
         body = _BODY.encode()
         head = (
-            f"POST {PATH} HTTP/1.1\r\nhost: meterr\r\nauthorization: Bearer {key}\r\n"
+            f"POST {PATH} HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer {key}\r\n"
             f"content-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n"
         )
         self.writer.write(head.encode() + body)

@@ -224,6 +224,7 @@ def open_house(
         "METERR_KEY_PEPPER": PEPPER,
         "METERR_DATA_DIR": str(data_dir),
         "METERR_SERVER__PORT": "0",
+        "METERR_SERVER__ALLOWED_HOSTS": "m,meterr",
         "METERR_CONFIG": str(data_dir / "meterr.toml"),
         "TEST_PROVIDER_KEY": PROVIDER_SECRET,
     }

@@ -7,8 +7,9 @@ from support.simulator import Answer, read_to_end
 
 
 def request(method: str, target: str, fields: dict[str, str]) -> bytes:
-    """Return the head of a request."""
-    lines = "".join(f"{name}: {value}\r\n" for name, value in fields.items())
+    """Return the head of a request; it names a host of the house unless ``fields`` do."""
+    named = {"host": "m", **fields}
+    lines = "".join(f"{name}: {value}\r\n" for name, value in named.items())
     return f"{method} {target} HTTP/1.1\r\n{lines}\r\n".encode()
 
 

@@ -23,6 +23,7 @@ from meterr.core.clock import Clock, SystemClock
 from meterr.core.crypto import DataKeys
 from meterr.core.db import Database, Role
 from meterr.core.http.door import Door
+from meterr.core.http.web import Web
 from meterr.core.ids import IdFactory
 from meterr.core.redaction import Redactor
 from meterr.core.secrets.setting import secrets_of
@@ -74,7 +75,8 @@ async def run_gateway(instructions: Instructions, settings: Settings) -> None:
         gc.collect()
         gc.freeze()
         gc.set_threshold(*_GC_THRESHOLDS)
-        await serve(door, settings.server, instructions.socket, _seat(instructions))
+        head = Web(settings.server).usual_head
+        await serve(door, settings.server, instructions.socket, _seat(instructions), head)
     telemetry.flush()
 
 
@@ -135,7 +137,8 @@ async def open_door(settings: Settings, dsn: str, telemetry: Telemetry) -> Async
         yield Door(
             exact={**gateway.exact_routes(surfaces, models), **health.routes()},
             below=gateway.routes_below(models),
-            render=gateway.render,
+            web=Web(settings.server),
+            dialect=gateway.render,
             ids=ids,
             telemetry=telemetry,
             log_from_status=_LOG_FROM_STATUS[settings.log.requests],

@@ -7,7 +7,7 @@ import msgspec
 from meterr import identity, ledger
 from meterr.app.price_overrides import PriceKeeper
 from meterr.core.http.asgi import Receive, Scope, Send, answer
-from meterr.core.http.door import Route
+from meterr.core.http.route import Route
 from meterr.core.telemetry import RequestLine
 from meterr.ledger.limits import Limiter
 
@@ -56,7 +56,7 @@ class Health:
 
 async def _send(send: Send, line: RequestLine, status: int, tree: Mapping[str, object]) -> None:
     line.status = status
-    headers = [(b"content-type", b"application/json"), (b"cache-control", b"no-store")]
+    headers = [(b"content-type", b"application/json")]
     if status == 503:
         headers.append((b"retry-after", b"1"))
     await answer(send, status, headers, msgspec.json.encode(tree))

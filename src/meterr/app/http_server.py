@@ -9,25 +9,31 @@ import uvicorn
 from meterr.app.acceptor import Acceptor
 from meterr.app.child import say_ready, when_parent_is_gone
 from meterr.app.turns import Seat
+from meterr.core.http.answer_head import NO_BLOCK
 from meterr.core.http.asgi import Application
 from meterr.core.http.connection import Connection
-from meterr.core.settings import ServerSettings
+from meterr.core.http.settings import ServerSettings
 
 _BACKLOG = 2048
 
 
 async def serve(
-    application: Application, settings: ServerSettings, listener: int, seat: Seat | None = None
+    application: Application,
+    settings: ServerSettings,
+    listener: int,
+    seat: Seat | None = None,
+    usual_head: bytes = NO_BLOCK,
 ) -> None:
     """
     Serve until the parent goes or a signal says stop; running calls get their time to finish.
 
-    With a ``seat`` other processes take connections from ``listener`` too.
+    With a ``seat`` other processes take connections from ``listener`` too. ``usual_head`` is the
+    block of header lines that every answer carries unless its route chose another.
     """
     app: Any = application
     config = uvicorn.Config(
         app,
-        http=_protocol(settings),
+        http=_protocol(settings, usual_head),
         loop="none",
         lifespan="off",
         ws="none",
@@ -78,8 +84,9 @@ class _Server(uvicorn.Server):
         return made
 
 
-def _protocol(settings: ServerSettings) -> type[Connection]:
+def _protocol(settings: ServerSettings, head: bytes) -> type[Connection]:
     class Protocol(Connection):
+        usual_head = head
         head_bytes_max = settings.head_bytes_max
         head_timeout_s = settings.head_timeout_s
         write_timeout_s = settings.write_timeout_s

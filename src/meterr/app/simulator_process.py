@@ -6,7 +6,7 @@ from pathlib import Path
 from meterr import simulator
 from meterr.app.child import Instructions
 from meterr.app.http_server import serve
-from meterr.core.settings import ServerSettings
+from meterr.core.http.settings import ServerSettings
 
 _BROKEN_ANSWER = "ASGI callable returned without"
 

@@ -25,6 +25,14 @@ Trail = tuple[str, ...]
 
 _CONFIG_NAMES = tuple(name.removeprefix(PREFIX).lower() for name in OUTSIDE_SETTINGS)
 _UPSTREAM_DEPTH = 3
+_LISTS = (
+    "allow",
+    "allowed_hosts",
+    "cors_origins",
+    "credential_env",
+    "models",
+    "trusted_proxies",
+)
 _SECTIONS = frozenset(
     (name,)
     for name, field in Settings.model_fields.items()
@@ -183,7 +191,7 @@ def _refuse_open_to_others(path: Trail, file: Path) -> None:
 
 def _split(path: Trail, text: str) -> Any:
     """Lists come from the environment as comma-separated text."""
-    if path[-1] in ("models", "credential_env", "allow"):
+    if path[-1] in _LISTS:
         return tuple(part.strip() for part in text.split(",") if part.strip())
     return text
 

@@ -10,52 +10,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from meterr.core.http.outbound.allowlist import AllowList
+from meterr.core.http.settings import ServerSettings
 from meterr.core.secrets.reference import Scheme
 from meterr.core.secrets.setting import SecretSetting
+from meterr.core.settings_group import Group, Names
 
-Names = tuple[str, ...]
 PEPPER_CHARS_MIN = 32
-
-
-class Group(BaseModel):
-    """What every group of settings shares: frozen, and no name it does not know."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class ServerSettings(Group):
-    """Where meterr listens and what it accepts from strangers."""
-
-    host: str = Field("127.0.0.1", description="Address to listen on.")
-    port: int = Field(8080, ge=0, le=65535, description="TCP port; 0 lets the system choose.")
-    workers: int = Field(
-        1,
-        ge=1,
-        le=64,
-        description="Gateway processes of this host on the one address; one per core.",
-    )
-    body_bytes_max: int = Field(
-        32 * 1024 * 1024, ge=1024, description="Largest request body, in bytes; images need room."
-    )
-    head_bytes_max: int = Field(
-        64 * 1024, ge=4096, description="Largest request line and headers together, in bytes."
-    )
-    head_timeout_s: float = Field(
-        10, gt=0, description="Seconds a client may take to send the headers of one request."
-    )
-    body_timeout_s: float = Field(
-        60, gt=0, description="Seconds a client may take to send the body of one request."
-    )
-    write_timeout_s: float = Field(
-        60, gt=0, description="Seconds a client may leave its answer untaken before it is cut off."
-    )
-    keep_alive_s: int = Field(75, ge=1, description="Seconds an idle client connection stays open.")
-    stop_timeout_s: int = Field(
-        30, ge=0, description="Seconds that running calls get to finish when the process stops."
-    )
 
 
 class JournalSettings(Group):

@@ -21,10 +21,12 @@ _OPENAI_TYPES = {
     405: "invalid_request_error",
     408: "timeout_error",
     413: "invalid_request_error",
+    414: "invalid_request_error",
     415: "invalid_request_error",
+    421: "invalid_request_error",
     429: "rate_limit_error",
 }
-_NOT_CURED_BY_WAITING = frozenset({400, 401, 402, 403, 404, 413})
+_NOT_CURED_BY_WAITING = frozenset({400, 401, 402, 403, 404, 413, 414, 421})
 _OPENAI_CODES = {
     "call-too-large": "rate_limit_exceeded",
     "invalid-key": "invalid_api_key",
@@ -42,7 +44,9 @@ _ANTHROPIC_TYPES = {
     405: "invalid_request_error",
     408: "timeout_error",
     413: "request_too_large",
+    414: "invalid_request_error",
     415: "invalid_request_error",
+    421: "invalid_request_error",
     429: "rate_limit_error",
     503: "overloaded_error",
     504: "timeout_error",

@@ -10,9 +10,10 @@ from meterr import identity
 from meterr.core.errors import MeterrError
 from meterr.core.http.asgi import ON_CLIENT_GONE, WHOLE_BODY, Receive, Scope, Send
 from meterr.core.http.body import read_body
+from meterr.core.http.settings import ServerSettings
 from meterr.core.ids import unix_ms_of
 from meterr.core.principal import Principal
-from meterr.core.settings import GatewaySettings, ServerSettings
+from meterr.core.settings import GatewaySettings
 from meterr.core.telemetry import RequestLine
 from meterr.gateway.admission import (
     Admission,
@@ -85,7 +86,7 @@ class MeteredSurface:
 
     async def handle(self, scope: Scope, receive: Receive, send: Send, line: RequestLine) -> None:
         """Serve one request; ``line`` collects what the canonical log line says about it."""
-        known = acted_on(scope["headers"])
+        known = acted_on(scope)
         principal = await authenticated(self._authenticator, known, line)
         facts = _NOTHING_ASKED
         try:

@@ -2,22 +2,12 @@
 
 from collections.abc import Mapping
 
-from meterr.core.http.asgi import Headers
+from meterr.core.http.asgi import Headers, Scope
+from meterr.core.http.web import KNOWN
 
 Known = Mapping[bytes, bytes]
 
 _PLAIN_CONNECTION = frozenset({b"keep-alive", b"close"})
-
-_ACTED_ON = frozenset(
-    {
-        b"authorization",
-        b"x-api-key",
-        b"content-type",
-        b"content-encoding",
-        b"accept-encoding",
-        b"connection",
-    }
-)
 
 _NOT_FORWARDED = frozenset(
     {
@@ -61,15 +51,15 @@ _RETURNED = frozenset(
         b"openai-processing-ms",
         b"openai-version",
         b"openai-model",
-        b"cache-control",
     }
 )
 _RETURNED_PREFIXES = (b"x-ratelimit-", b"anthropic-ratelimit-")
 
 
-def acted_on(headers: Headers) -> Known:
+def acted_on(scope: Scope) -> Known:
     """Return the caller's headers that meterr itself reads; of several alike, the last."""
-    return {name: value for name, value in headers if name in _ACTED_ON}
+    known: Known = scope[KNOWN]
+    return known
 
 
 def forwarded(headers: Headers, known: Known, *, call_id: str, may_gzip: bool) -> Headers:

@@ -11,9 +11,11 @@ from uvicorn.config import Config
 from uvicorn.protocols.utils import get_local_addr, get_remote_addr, is_ssl
 from uvicorn.server import ServerState
 
+from meterr.core.http.answer_head import NO_BLOCK
 from meterr.core.http.asgi import Headers
 from meterr.core.http.exchange import Exchange
 from meterr.core.http.refusal import refusal
+from meterr.core.http.target import is_path
 from meterr.core.http.upgrade import without_upgrade
 
 HEADERS_MAX = 128
@@ -39,6 +41,8 @@ class Connection(asyncio.Protocol):
     speaks the shape that both families' SDKs read.
     """
 
+    usual_head = NO_BLOCK
+    """The block of header lines of every answer that no route chose another for."""
     head_bytes_max = 64 * 1024
     head_timeout_s = 10.0
     write_timeout_s = 60.0
@@ -163,6 +167,8 @@ class Connection(asyncio.Protocol):
             self._refuse(431, f"The headers are larger than {self.head_bytes_max} bytes.")
         elif len(self._headers) > HEADERS_MAX:
             self._refuse(431, f"There are more than {HEADERS_MAX} headers.")
+        elif self._url != self._path[0] and not is_path(self._url):
+            self._refuse(400, "The request target is not a path that begins with a slash.")
         if self._head_deadline is not None:
             self._stop_head_deadline()
         if not self.transport.is_closing():
@@ -317,5 +323,5 @@ class Connection(asyncio.Protocol):
         """Answer before any route is known, unless that would land inside another answer."""
         if not self.transport.is_closing():
             if self._current is None:
-                self.transport.write(refusal(status, message))
+                self.transport.write(refusal(status, message, self.usual_head))
             self.transport.close()

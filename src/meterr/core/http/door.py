@@ -1,44 +1,23 @@
-"""The door: every request gets an id, a route, an error in its own dialect, and one log line."""
+"""The door: every request gets an id, a route, an error it can read, and one log line."""
 
 import time
-from collections.abc import Awaitable, Callable, Iterable, Mapping
-from dataclasses import dataclass
-from typing import ClassVar
+from collections.abc import Mapping
 
 from meterr.core.errors import MeterrError, NotFound
-from meterr.core.http.asgi import Headers, Receive, Scope, Send, answer
+from meterr.core.http import problem
+from meterr.core.http.answer_head import Audience
+from meterr.core.http.asgi import Receive, Scope, Send, answer
 from meterr.core.http.body import ClientGone
+from meterr.core.http.entrance import Entrance
+from meterr.core.http.route import Handler, MethodNotAllowed, Renderer, Route
+from meterr.core.http.target import is_parameter
+from meterr.core.http.web import Web
 from meterr.core.ids import IdFactory
 from meterr.core.telemetry import Event, EventLine, Level, RequestLine, Telemetry
-
-Handler = Callable[[Scope, Receive, Send, RequestLine], Awaitable[None]]
-Rendered = tuple[Headers, bytes]
-Renderer = Callable[[Scope, MeterrError, str], Rendered]
-"""Turns (scope, error, request id) into the headers and body of an error answer."""
-
-
-class MethodNotAllowed(MeterrError):
-    """The path exists, but not for this method."""
-
-    code: ClassVar[str] = "method-not-allowed"
-    status: ClassVar[int] = 405
-    title: ClassVar[str] = "Method not allowed"
-
-    def __init__(self, methods: Iterable[str]) -> None:
-        self.allow = ", ".join(sorted(methods))
-        super().__init__(f"This path takes {self.allow} only.")
 
 
 class Internal(MeterrError):
     """A fault of meterr; the log has the reason under the request id."""
-
-
-@dataclass(frozen=True, slots=True)
-class Route:
-    """One handler. ``name`` is what the log calls it: never the caller's path."""
-
-    name: str
-    handlers: Mapping[str, Handler]  # by method
 
 
 class Door:
@@ -46,7 +25,8 @@ class Door:
     The one ASGI application.
 
     ``exact`` and ``below`` map a path, or a prefix ending in a slash, to its route. A route is
-    chosen by the path that the server parsed, never by anything a header says.
+    chosen by the path as it was sent, byte for byte, never by anything a header says. ``dialect``
+    renders errors for SDKs, also for a path without a route whose first segment is one of theirs.
     """
 
     def __init__(
@@ -54,14 +34,22 @@ class Door:
         *,
         exact: Mapping[str, Route],
         below: Mapping[str, Route],
-        render: Renderer,
+        web: Web,
+        dialect: Renderer,
         ids: IdFactory,
         telemetry: Telemetry,
         log_from_status: int,
     ) -> None:
-        self._exact = exact
-        self._below = below
-        self._render = render
+        self._exact = {path.encode(): route for path, route in exact.items()}
+        self._below = {prefix.encode(): route for prefix, route in below.items()}
+        self._refuse_overlap()
+        self._entrance = Entrance(web)
+        self._dialect = dialect
+        self._sdk_segments = {
+            _first_segment(path.encode())
+            for path, route in (*exact.items(), *below.items())
+            if route.audience is Audience.SDKS and path != "/"
+        }
         self._ids = ids
         self._telemetry = telemetry
         self._log_from_status = log_from_status
@@ -70,12 +58,15 @@ class Door:
         if scope["type"] != "http":
             return
         started = time.perf_counter()
-        method: str = scope["method"]
         line = RequestLine(
-            request_id=self._ids.new(), method=method, route="unknown", status=0, duration_ms=0
+            request_id=self._ids.new(),
+            method=scope["method"],
+            route="unknown",
+            status=0,
+            duration_ms=0,
         )
         try:
-            await self._handler(scope["path"], method, line)(scope, receive, send, line)
+            await self._handler(scope, line)(scope, receive, send, line)
         except ClientGone:
             line.outcome = "client_gone"
         except MeterrError as error:
@@ -89,23 +80,40 @@ class Door:
                 line.duration_ms = round((time.perf_counter() - started) * 1000, 3)
                 self._telemetry.request(line)
 
-    def _handler(self, path: str, method: str, line: RequestLine) -> Handler:
-        route = self._exact.get(path) or self._route_below(path)
+    def _refuse_overlap(self) -> None:
+        """Of two prefixes that fit, the order of a mapping would decide who may do what."""
+        for prefix in self._below:
+            if any(other != prefix and prefix.startswith(other) for other in self._below):
+                raise ValueError(f"two routes take what is below {prefix.decode()}")
+
+    def _handler(self, scope: Scope, line: RequestLine) -> Handler:
+        self._entrance.look(scope)
+        route = self._route(scope["raw_path"])
         if route is None:
+            self._entrance.share(scope, self._audience_of(scope))
             raise NotFound(
                 "There is nothing at this path. See docs/reference/api.md for the paths."
             )
         line.route = route.name
-        handler = route.handlers.get(method)
-        if handler is None:
-            raise MethodNotAllowed(route.handlers)
-        return handler
+        return self._entrance.lead(scope, route)
 
-    def _route_below(self, path: str) -> Route | None:
+    def _route(self, path: bytes) -> Route | None:
+        return self._exact.get(path) or self._route_below(path)
+
+    def _route_below(self, path: bytes) -> Route | None:
         for prefix, route in self._below.items():
-            if path.startswith(prefix) and len(path) > len(prefix):
-                return route
+            if path.startswith(prefix):
+                is_whole = is_parameter(path[len(prefix) :], any_text=route.any_text)
+                return route if is_whole else None
         return None
+
+    def _audience_of(self, scope: Scope) -> Audience:
+        path: bytes = scope["raw_path"]
+        route = self._route(path)
+        if route is not None:
+            return route.audience
+        is_sdk = _first_segment(path) in self._sdk_segments
+        return Audience.SDKS if is_sdk else Audience.PROGRAMS
 
     async def _refuse(
         self, scope: Scope, send: Send, line: RequestLine, error: MeterrError
@@ -113,7 +121,9 @@ class Door:
         line.error_code = error.code
         line.reason = error.reason
         line.status = error.status
-        headers, body = self._render(scope, error, line.request_id)
+        is_sdk = self._audience_of(scope) is Audience.SDKS
+        render = self._dialect if is_sdk else problem.render
+        headers, body = render(scope, error, line.request_id)
         if isinstance(error, MethodNotAllowed):
             headers.append((b"allow", error.allow.encode()))
         await answer(send, error.status, headers, body)
@@ -132,6 +142,10 @@ class Door:
                 request_id=request_id,
             ),
         )
+
+
+def _first_segment(path: bytes) -> bytes:
+    return path[1:].partition(b"/")[0]
 
 
 _SORRY = "meterr could not handle this request. Report the request id to its operator."

@@ -5,10 +5,12 @@ from typing import Any, Protocol
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
+from meterr.core.http.answer_head import ANSWER_HEAD, OWN_NAMES
 from meterr.core.http.asgi import ON_CLIENT_GONE, WHOLE_BODY, Headers, Message, Scope
 
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 _as_line = b"%b: %b\r\n".__mod__  # of a (name, value)
+_BODILESS = frozenset({204, 304})
 
 
 class AnswerRefused(RuntimeError):
@@ -22,9 +24,12 @@ class Line(Protocol):
     takes_more: asyncio.Event | None
     """Set when the client has no room; done when it has some again."""
 
+    usual_head: bytes
+    """The block of header lines of answers that no route chose one for."""
+
     @property
     def default_headers(self) -> Headers:
-        """Headers of every answer."""
+        """Headers of every answer that change with time."""
 
     def resume_reading(self) -> None:
         """Read on, if reading was paused for want of room."""
@@ -149,11 +154,20 @@ class Exchange:
         if message["type"] != "http.response.start":
             raise AnswerRefused(f"an answer cannot begin with {message['type']}")
         headers = (*self._line.default_headers, *message["headers"])
+        named = dict(headers)
+        block = self.scope.get(ANSWER_HEAD)
+        if block is None:  # its names come from lists that hold none of ours
+            block = self._line.usual_head
+        elif not OWN_NAMES.isdisjoint(named):
+            headers = tuple(pair for pair in headers if pair[0] not in OWN_NAMES)
         lines = [STATUS_LINE[message["status"]], *map(_as_line, headers)]
-        length = dict(headers).get(b"content-length")
-        unsized = length is None
+        length = named.get(b"content-length")
+        bodiless = message["status"] in _BODILESS
+        unsized = length is None and not bodiless
         if length is not None:
             self._left = int(length)
+        elif bodiless:
+            pass
         elif self.scope["http_version"] != "1.0":
             self._chunked = True
             lines.append(b"transfer-encoding: chunked\r\n")
@@ -161,10 +175,10 @@ class Exchange:
             self.keep_alive = False  # HTTP/1.0 knows no chunks: the end of the connection ends it
         if not self.keep_alive:
             lines.append(b"connection: close\r\n")
-        lines.append(b"\r\n")
         head = b"".join(lines)
         if head.count(b"\n") != len(lines) or head.count(b"\r") != len(lines) or b"\0" in head:
             raise AnswerRefused("a header of the answer holds a line break")
+        head += block
         self._started = True
         self._unsized = unsized
         if unsized:

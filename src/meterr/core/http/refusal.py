@@ -2,7 +2,7 @@
 
 _TEXT = (
     b"HTTP/1.1 %b\r\ncontent-type: application/json\r\n"
-    b"content-length: %d\r\nconnection: close\r\n\r\n%b"
+    b"content-length: %d\r\nconnection: close\r\n%b%b"
 )
 _STATUS = {
     400: b"400 Bad Request",
@@ -12,10 +12,14 @@ _STATUS = {
 }
 
 
-def refusal(status: int, message: str) -> bytes:
-    """Return a whole answer; ``message`` is a sentence of ours, never a caller's bytes."""
+def refusal(status: int, message: str, head: bytes) -> bytes:
+    """
+    Return a whole answer with the block ``head`` of header lines.
+
+    ``message`` is a sentence of ours, never a caller's bytes.
+    """
     body = (
         b'{"type":"error","error":{"type":"invalid_request_error","message":"%b",'
         b'"param":null,"code":"invalid-http"}}' % message.encode("ascii")
     )
-    return _TEXT % (_STATUS[status], len(body), body)
+    return _TEXT % (_STATUS[status], len(body), head, body)

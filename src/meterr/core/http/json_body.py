@@ -1,0 +1,48 @@
+"""Bodies of our own API: JSON within limits that SDKs' bodies, with their images, do not have."""
+
+import re
+from typing import Final
+
+from meterr.core.errors import Invalid
+from meterr.core.http.asgi import Receive, Scope
+from meterr.core.http.body import read_body
+
+API_BODY_BYTES_MAX: Final = 1024 * 1024
+"""Largest body of a request to our own API; its longest lists have some thousand short entries."""
+
+API_JSON_DEPTH_MAX: Final = 32
+"""Most arrays and objects inside each other; our own documents have four."""
+
+# A string that does not end reaches to the end: were it no match, each quote would be tried anew.
+_STRING: Final = re.compile(rb'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)
+_NO_BRACKET: Final = re.compile(rb"[^\[\]{}]+")
+
+
+async def read_json_body(scope: Scope, receive: Receive, *, timeout_s: float) -> bytes:
+    """
+    Return the whole body of a request to our own API; it is not parsed here.
+
+    Raises:
+        BodyTooLarge: it is longer than ``API_BODY_BYTES_MAX``.
+        BodyTooSlow: it was not complete ``timeout_s`` seconds after the headers.
+        ClientGone: the connection closed first.
+        Invalid: it is nested deeper than ``API_JSON_DEPTH_MAX``.
+    """
+    body = await read_body(scope, receive, bytes_max=API_BODY_BYTES_MAX, timeout_s=timeout_s)
+    if is_deeper(body, API_JSON_DEPTH_MAX):
+        raise Invalid(f"The request body is nested more than {API_JSON_DEPTH_MAX} levels deep.")
+    return body
+
+
+def is_deeper(body: bytes, depth_max: int) -> bool:
+    """Say whether JSON text opens more than ``depth_max`` arrays and objects inside each other."""
+    brackets = _NO_BRACKET.sub(b"", _STRING.sub(b"", body))
+    depth = 0
+    for bracket in brackets:
+        if bracket in b"[{":
+            depth += 1
+            if depth > depth_max:
+                return True
+        else:
+            depth -= 1
+    return False
