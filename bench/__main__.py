@@ -14,7 +14,9 @@ from pathlib import Path
 
 from bench import draining, lifetime, report
 from bench.contenders import Contender, direct, nginx
+from bench.emergency import emergency
 from bench.history import history
+from bench.keys import keys
 from bench.limited import limited
 from bench.machine import choose_cores, facts
 from bench.measure import STRANGERS_MAX, Bench, compare, measure, say
@@ -27,7 +29,7 @@ from bench.scenarios import scenarios
 from bench.tools import BenchError, Mock, Traffic
 
 COMPARED = ("throughput", "limited", "connections", "sse", "paced", "calm")
-ALONE = ("ready", "rss", "drain", "keepup", "revocation", "micro", "usage")
+ALONE = ("ready", "rss", "drain", "keepup", "revocation", "micro", "keys", "emergency", "usage")
 # Takes minutes and gigabytes: only when it is asked for by name, or with --full.
 LARGE = frozenset({"usage"})
 # What the bars compare with the peers; the rest would only take hours.
@@ -119,6 +121,10 @@ def _lasting(bench: Bench, wanted: set[str], outcome: Outcome, *, full: bool) ->
         outcome.revocation = revocation(bench)
     if "micro" in wanted:
         outcome.micro = micro(bench)
+    if "keys" in wanted:
+        outcome.keys = keys(bench)
+    if "emergency" in wanted:
+        outcome.emergency = emergency(bench)
 
 
 def main() -> int:

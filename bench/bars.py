@@ -31,6 +31,7 @@ def verdicts(outcome: Outcome) -> list[Verdict]:
         *_many(outcome),
         *_latency(outcome),
         *_lasting(outcome),
+        *_keys(outcome),
         *_history(outcome),
     ]
 
@@ -111,6 +112,17 @@ def _lasting(outcome: Outcome) -> Iterator[Verdict]:
     # Behind by less than two seconds of load, and not growing: that is a delay, not a backlog.
     grows = keeping.behind_end > 1.5 * keeping.behind_half + keeping.rps / 2
     yield Verdict(what, bar, text, keeping.behind_end < 2 * keeping.rps and not grows)
+
+
+def _keys(outcome: Outcome) -> Iterator[Verdict]:
+    found, struck = outcome.keys, outcome.emergency
+    yield _one("warm key verified, p50", "<= 10 us", found.warm_us if found else None, "us", 10)
+    what, bar = "malformed or mutated keys of 10^6 that reach the database", "0"
+    passed = None if found is None else found.malformed_passed
+    yield _one(what, bar, passed, "", 0)
+    what = "100,000 keys revoked at once, committed"
+    yield _one(what, "<= 2 s", struck.revoked_s if struck else None, "s", 2)
+    yield _one("of a sample accepted by 4 processes after", "0", struck and struck.accepted, "", 0)
 
 
 def _one(what: str, bar: str, value: float | None, unit: str, most: float) -> Verdict:

@@ -6,7 +6,9 @@ from typing import Any
 
 from bench.contenders import Contender
 from bench.draining import DrainRate, KeepingUp, Ledger
+from bench.emergency import Emergency
 from bench.history import History
+from bench.keys import Keys
 from bench.lifetime import Memory, Readiness
 from bench.measure import Run, of
 from bench.micro import Step
@@ -27,6 +29,8 @@ class Outcome:
     keeping_up: KeepingUp | None = None
     ledger: Ledger | None = None
     revocation: Revocation | None = None
+    keys: Keys | None = None
+    emergency: Emergency | None = None
     history: History | None = None
     micro: list[Step] = field(default_factory=list)
 
@@ -70,6 +74,8 @@ class Outcome:
                     "keeping_up",
                     "ledger",
                     "revocation",
+                    "keys",
+                    "emergency",
                     "history",
                 )
             },

@@ -34,3 +34,11 @@ SELECT count(DISTINCT hour) FROM meterr.rollup_due WHERE hour < now() - interval
 
 -- name: drop_day
 SELECT meterr.drop_ledger_day(%(before)s::date);
+
+-- name: fill_keys
+-- Keys whose texts nobody knows: only their number matters.
+INSERT INTO meterr.api_key
+       (tenant_id, key_id, name, environment, mac, pepper_id, last4, scopes)
+SELECT %(tenant_id)s, gen_random_uuid(), 'key ' || n, 'live',
+       sha256(convert_to('bench ' || n, 'UTF8')), 'bench', 'abcd', '{chat}'
+  FROM generate_series(1, %(count)s) AS n;

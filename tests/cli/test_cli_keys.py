@@ -82,7 +82,7 @@ def test_not_a_terminal_means_tabs_without_a_header(meterr: CommandLine) -> None
     """S3.2: what is piped is cut at tabs, without colour."""
     meterr.ok("key", "create", "--name", "tabbed")
     listed = meterr.ok("key", "list", "--tenant", "default")
-    assert {12} == {len(row) for row in listed.rows}
+    assert {15} == {len(row) for row in listed.rows}
     assert "tabbed" == listed.rows[0][1]
     assert "\x1b" not in listed.out
 

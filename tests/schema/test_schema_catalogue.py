@@ -90,6 +90,13 @@ def test_no_other_policy_opens_tenant_rows(catalogue) -> None:
         ("data_key", "{meterr_identity}", "SELECT"),
         ("data_key", "{meterr_identity}", "UPDATE"),
         ("membership", "{meterr_owner}", "SELECT"),
+        ("api_key", "{meterr_owner}", "UPDATE"),
+        ("key_emergency", "{meterr_owner}", "INSERT"),
+        ("key_emergency", "{meterr_owner}", "SELECT"),
+        ("key_succession", "{meterr_owner}", "SELECT"),
+        ("key_succession", "{meterr_owner}", "UPDATE"),
+        ("key_use", "{meterr_owner}", "ALL"),
+        ("key_caller", "{meterr_owner}", "ALL"),
     } == set(rows)
 
 
@@ -208,6 +215,12 @@ def test_functions_are_for_our_own_code_and_each_for_one_role(catalogue) -> None
         [
             ("meterr_app", "exchange_lease"),
             ("meterr_app", "budget_cost"),
+            ("meterr_app", "count_by_pepper"),
+            ("meterr_app", "find_succession"),
+            ("meterr_app", "move_keys_to_pepper"),
+            ("meterr_app", "record_key_callers"),
+            ("meterr_app", "record_key_uses"),
+            ("meterr_app", "revoke_every_key"),
             ("meterr_app", "ledger_cost"),
             ("meterr_app", "list_data_keys"),
             ("meterr_app", "list_tenants"),

@@ -6,6 +6,7 @@ import secrets
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import Self
 
@@ -14,13 +15,16 @@ from pydantic import SecretStr
 from meterr.core.clock import SystemClock
 from meterr.core.db import Database, Role
 from meterr.core.ids import IdFactory
-from meterr.identity import Authenticator, Keyring, Outage, create_key, create_tenant
+from meterr.identity import Authenticator, Keyring, Outage, create_key, create_tenant, list_keys
 from meterr.identity.errors import KeyUnverifiable
-from meterr.identity.model import NewKey
+from meterr.identity.model import KeyRecord, NewKey
+from meterr.identity.rotation import Asker, Handover, Rotated, collect, issue_codes, rotate_key
 from meterr.identity.trust import Standing
+from meterr.identity.uses import Diary, DiaryKeeper
 from support import identity_process
 
 PATIENCE_S = 20.0
+OPERATOR = Asker("ops", "spring clean")
 
 
 class ShiftedClock(SystemClock):
@@ -72,12 +76,18 @@ class House:
         keyring: Keyring | None = None,
         on_outage: Outage = Outage.SERVE_WARM,
         listening: bool = True,
+        diary: Diary | None = None,
     ) -> AsyncIterator[Authenticator]:
         """Yield what one gateway process has: connections, a memory and a listener of its own."""
         async with AsyncExitStack() as stack:
             db = await stack.enter_async_context(Database.open(self.dsn, Role.AUTH))
             authenticator = Authenticator(
-                db, self.dsn, keyring or self.keyring, self.clock, on_outage=on_outage
+                db,
+                self.dsn,
+                keyring or self.keyring,
+                self.clock,
+                on_outage=on_outage,
+                diary=diary,
             )
             if listening:
                 running = asyncio.create_task(authenticator.run())
@@ -114,6 +124,52 @@ class House:
             if process.returncode is None:
                 process.kill()
                 await process.wait()
+
+    async def rotate(
+        self, key_id: str, *, grace: timedelta = timedelta(days=7), **terms: object
+    ) -> Rotated:
+        """Rotate a key of the tenant."""
+        wanted: dict[str, object] = {"asker": OPERATOR, "keyring": self.keyring, **terms}
+        return await rotate_key(
+            self.db,
+            ids=self.ids,
+            clock=self.clock,
+            tenant_id=self.tenant_id,
+            key_id=key_id,
+            grace=grace,
+            **wanted,  # type: ignore[arg-type]  # tests pass the service's own keyword arguments
+        )
+
+    async def codes(self, emergency_id: str | None = None, **terms: object) -> list[Handover]:
+        """Make codes for all keys of the tenant that await a successor."""
+        wanted: dict[str, object] = {"asker": OPERATOR, **terms}
+        pages = issue_codes(
+            self.db,
+            self.keyring,
+            self.ids,
+            self.clock,
+            self.tenant_id,
+            emergency_id=emergency_id,
+            **wanted,  # type: ignore[arg-type]  # tests pass the service's own keyword arguments
+        )
+        return [each async for page in pages for each in page]
+
+    async def collect(self, code: str) -> Rotated:
+        """Hand in a code."""
+        return await collect(self.db, self.keyring, self.clock, code)
+
+    async def record(self, key_id: str) -> KeyRecord:
+        """Return a key as it is stored now."""
+        found = (await list_keys(self.db, self.tenant_id, limit=200)).keys
+        return next(each for each in found if each.key_id == key_id)
+
+    def keeper(self, diary: Diary, keyring: Keyring | None = None) -> DiaryKeeper:
+        """Return who writes a process's diary down."""
+
+        def tell(trouble: str) -> None:
+            raise AssertionError(trouble)
+
+        return DiaryKeeper(self.db, keyring or self.keyring, diary, self.clock, tell)
 
 
 async def said(process: asyncio.subprocess.Process) -> str:

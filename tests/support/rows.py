@@ -3,7 +3,7 @@
 import os
 import uuid
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from psycopg import Connection, sql
 
@@ -22,13 +22,58 @@ _SUMS: Mapping[str, object] = {
 }
 
 
+def _key_of(tenant_id: str) -> uuid.UUID:
+    """Return the id of the one key that a tenant has here."""
+    return uuid.uuid5(uuid.NAMESPACE_OID, tenant_id)
+
+
+def _key_rows(tenant_id: str) -> dict[str, dict[str, object]]:
+    """Return a row of each table about the tenant's one key."""
+    return {
+        "key_emergency": {
+            "tenant_id": tenant_id,
+            "emergency_id": uuid.uuid4(),
+            "reason": "drill",
+            "author": "ops",
+            "keys": 1,
+        },
+        "key_succession": {
+            "tenant_id": tenant_id,
+            "successor_id": uuid.uuid4(),
+            "key_id": _key_of(tenant_id),
+            "kind": "asked",
+            "reason": "leaver",
+            "author": "ops",
+            "followed_at": AT,
+        },
+        "key_policy": {
+            "tenant_id": tenant_id,
+            "key_id": uuid.uuid4(),
+            "max_age": timedelta(days=90),
+            "notice": timedelta(days=14),
+            "grace": timedelta(days=7),
+            "author": "ops",
+        },
+        "key_use": {"tenant_id": tenant_id, "key_id": _key_of(tenant_id), "last_used_at": AT},
+        "key_caller": {
+            "tenant_id": tenant_id,
+            "key_id": _key_of(tenant_id),
+            "address": "192.0.2.1",
+            "user_agent": "curl",
+            "calls": 1,
+            "first_at": AT,
+            "last_at": AT,
+        },
+    }
+
+
 def row_of(table: str, tenant_id: str) -> dict[str, object]:
     """Return a valid row of ``table`` that belongs to ``tenant_id``."""
     rows: Mapping[str, dict[str, object]] = {
         "tenant": {"tenant_id": tenant_id, "name": f"tenant {uuid.uuid4()}"},
         "api_key": {
             "tenant_id": tenant_id,
-            "key_id": uuid.uuid4(),
+            "key_id": _key_of(tenant_id),
             "name": "a key",
             "environment": "live",
             "mac": os.urandom(32),
@@ -78,6 +123,7 @@ def row_of(table: str, tenant_id: str) -> dict[str, object]:
         "rollup_due": {"tenant_id": tenant_id, "hour": AT},
         **_sealed_rows(tenant_id),
         "membership": {"tenant_id": tenant_id, "user_id": SOMEBODY, "role": "user"},
+        **_key_rows(tenant_id),
     }
     return rows[table]
 
@@ -114,6 +160,11 @@ TENANT_TABLES = (  # parents first
     "data_key",
     "provider_credential",
     "membership",
+    "key_emergency",
+    "key_succession",
+    "key_policy",
+    "key_use",
+    "key_caller",
 )
 TENANT_VIEWS = ("entry_figures",)
 

@@ -11,10 +11,12 @@ import msgspec
 
 from meterr.app.child import Instructions, Part, exposed, for_gateway
 from meterr.app.draining import drain_until, report_failure
-from meterr.app.gateway_process import journal_root
+from meterr.app.gateway_process import journal_root, keyring
+from meterr.app.key_upkeep import keep_policies, refuse_unknown_peppers
 from meterr.app.rollups import keep_rollups
 from meterr.app.supervisor import Child, ChildPlan
 from meterr.app.turns import Seat, Turns
+from meterr.core.clock import SystemClock
 from meterr.core.errors import OperatorError
 from meterr.core.migrate import SchemaMismatch
 from meterr.core.postgres import EmbeddedPostgres, EmbeddedPostgresError
@@ -71,18 +73,23 @@ class Deployment:
 
         Raises:
             NotReady: the gateway did not come up.
+            PepperRefused: keys are stored under a pepper that is not configured.
             SchemaMismatch: the database has another schema than this code.
         """
         plan = self._plan
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, self._stop.set)
+        await refuse_unknown_peppers(plan.dsn, keyring(plan.settings))
         self._children = [Child(each, self._telemetry) for each in self._child_plans()]
         running = [asyncio.create_task(child.run()) for child in self._children]
         draining = asyncio.create_task(self._drain())
         retention_days = plan.settings.ledger.retention_days
         rolling = asyncio.create_task(
             keep_rollups(self._stop, lambda: plan.dsn, retention_days, self._telemetry)
+        )
+        policies = asyncio.create_task(
+            keep_policies(self._stop, lambda: plan.dsn, SystemClock(), self._telemetry)
         )
         watching = asyncio.create_task(self._watch_postgres(plan.embedded))
         try:
@@ -95,6 +102,7 @@ class Deployment:
             self._stop_drain.set()
             await draining
             rolling.cancel()  # an hour half rolled up is rolled back, and still due
+            policies.cancel()
             watching.cancel()
             for task in running:
                 task.cancel()

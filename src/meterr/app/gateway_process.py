@@ -7,6 +7,7 @@ import os
 import resource
 from collections.abc import AsyncIterator, Collection, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from functools import partial
 from pathlib import Path
 
 from meterr import gateway, identity, ledger
@@ -28,7 +29,8 @@ from meterr.core.ids import IdFactory
 from meterr.core.redaction import Redactor
 from meterr.core.secrets.setting import secrets_of
 from meterr.core.settings import Settings
-from meterr.core.telemetry import Level, LibraryHandler, Telemetry
+from meterr.core.telemetry import Event, EventLine, Level, LibraryHandler, Telemetry
+from meterr.identity.uses import Diary, DiaryKeeper
 from meterr.ledger.journal import Durability, Limits
 from meterr.ledger.limits import Limiter, OnOutage
 
@@ -47,7 +49,9 @@ _LOG_FROM_STATUS = {"all": 0, "errors": 400, "none": 1000}
 def keyring(settings: Settings) -> identity.Keyring:
     """Return the peppers from the settings, or from the file that ``meterr up`` made."""
     if settings.key_pepper is not None:
-        return identity.Keyring.from_secrets(settings.key_pepper, settings.key_pepper_previous)
+        return identity.Keyring.from_secrets(
+            settings.key_pepper, settings.key_pepper_previous, settings.key_pepper_next
+        )
     file = settings.data_dir / PEPPER_FILE
     if not file.exists():
         raise identity.PepperRefused(
@@ -96,18 +100,19 @@ async def open_door(settings: Settings, dsn: str, telemetry: Telemetry) -> Async
         stack.callback(journal.close)
         prices = ledger.PriceBook.bundled()
         keeper = PriceKeeper(db_app, prices, meanings(settings.upstreams), telemetry)
+        peppers, diary = keyring(settings), Diary()
+        outage = identity.Outage(settings.keys_without_database)
         authenticator = identity.Authenticator(
-            db_auth,
-            dsn,
-            keyring(settings),
-            clock,
-            on_outage=identity.Outage(settings.keys_without_database),
+            db_auth, dsn, peppers, clock, on_outage=outage, diary=diary
         )
+        uses = DiaryKeeper(db_app, peppers, diary, clock, partial(_tell_uses, telemetry))
         db_limits = await stack.enter_async_context(Database.open(dsn, Role.APP))
         limiter = Limiter(db_limits, journal.path.name, clock, on_outage=OnOutage.REFUSE)
         upstream_limits = UpstreamLimits(db_app, settings.upstreams, telemetry)
         await stack.enter_async_context(
-            _running(keeper.run(), authenticator.run(), limiter.run(), upstream_limits.run())
+            _running(
+                keeper.run(), authenticator.run(), limiter.run(), upstream_limits.run(), uses.run()
+            )
         )
         # Callers wait in the socket's queue meanwhile: better than a 503 for each after a restart.
         await keeper.tried_once(_PRICES_WAIT_S)
@@ -158,6 +163,11 @@ async def _endpoints(
         async with _running(keeper.run()):
             await keeper.tried_once(_PRICES_WAIT_S)
             yield endpoints, keeper.withheld
+
+
+def _tell_uses(telemetry: Telemetry, error_type: str) -> None:
+    line = EventLine(event=Event.UNEXPECTED_ERROR, where="uses of keys", error_type=error_type)
+    telemetry.event(Level.ERROR, line)
 
 
 def journal_root(data_dir: Path) -> Path:

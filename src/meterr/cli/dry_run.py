@@ -4,6 +4,8 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
+import msgspec
+
 from meterr import identity
 from meterr.cli.context import open_database
 from meterr.cli.names import key_names
@@ -13,6 +15,7 @@ from meterr.core.limits import Holder
 from meterr.core.money import shown, wire
 from meterr.core.settings import Settings
 from meterr.identity.authorisation import matches_in_any_case
+from meterr.identity.model import KeyRecord
 from meterr.ledger.limits import NewLimit
 from meterr.ledger.replay import Replay, Rule, replay
 from meterr.ledger.report import Entry
@@ -38,6 +41,7 @@ async def replayed(
     until = datetime.now(UTC)
     async with open_database(settings) as db:
         tenant = await identity.find_tenant(db, tenant_name)
+        new = await _of_line(db, tenant.tenant_id, new)
         rule = Rule(
             limit=new,
             time_zone=tenant.time_zone,
@@ -108,15 +112,29 @@ async def _concerns(db: Database, tenant_id: str, new: NewLimit) -> Callable[[En
 
 
 async def _keys_of(db: Database, tenant_id: str, new: NewLimit) -> frozenset[str] | None:
-    if new.holder is Holder.KEY:
-        return frozenset({new.subject})
-    if new.holder is not Holder.OWNER:
+    if new.holder not in (Holder.KEY, Holder.OWNER):
         return None
-    keys: set[str] = set()
+    records = await _records(db, tenant_id)
+    if new.holder is Holder.OWNER:
+        return frozenset(each.key_id for each in records if each.owner == new.subject)
+    line = frozenset(each.key_id for each in records if each.first_key_id == new.subject)
+    return line | {new.subject}
+
+
+async def _of_line(db: Database, tenant_id: str, new: NewLimit) -> NewLimit:
+    """Return the limit as it would be stored: of a key, with its line's first key."""
+    if new.holder is not Holder.KEY:
+        return new
+    lines = {each.key_id: each.first_key_id for each in await _records(db, tenant_id)}
+    return msgspec.structs.replace(new, subject=lines.get(new.subject, new.subject))
+
+
+async def _records(db: Database, tenant_id: str) -> list[KeyRecord]:
+    records: list[KeyRecord] = []
     after: str | None = None
     while True:
         page = await identity.list_keys(db, tenant_id, after=after, limit=200)
-        keys.update(record.key_id for record in page.keys if record.owner == new.subject)
+        records += page.keys
         after = page.after
         if after is None:
-            return frozenset(keys)
+            return records

@@ -17,28 +17,19 @@ from meterr.cli.context import (
     run,
     with_settings,
 )
+from meterr.cli.key_emergency import codes, rotate_all_command
+from meterr.cli.key_item import COLUMNS, key_item
+from meterr.cli.key_leaks import leaked
+from meterr.cli.key_policy import policy
+from meterr.cli.key_rotation import callers, claim, peppers, rotate
 from meterr.cli.output import choose, note, write_list
 from meterr.cli.owner import owner_account
-from meterr.cli.times import Span, iso
+from meterr.cli.times import Span
 from meterr.core.clock import SystemClock
 from meterr.core.ids import IdFactory
 from meterr.core.principal import Scope
 from meterr.core.settings import Settings
 from meterr.identity.model import KeyRecord, NewKey
-
-_COLUMNS = (
-    "name",
-    "key_id",
-    "key",
-    "state",
-    "scopes",
-    "models",
-    "expires_at",
-    "created_at",
-    "owner",
-    "output_tokens_default",
-    "send_output_default",
-)
 
 _OWNER_HELP = (
     "Who answers for it; budgets may hold all their keys. With the e-mail address of a member, the "
@@ -48,7 +39,17 @@ _OWNER_HELP = (
 
 @click.group("key")
 def command() -> None:
-    """Create, list and revoke API keys."""
+    """Create, list, rotate and revoke API keys."""
+
+
+command.add_command(rotate)
+command.add_command(callers)
+command.add_command(claim)
+command.add_command(rotate_all_command)
+command.add_command(codes)
+command.add_command(policy)
+command.add_command(peppers)
+command.add_command(leaked)
 
 
 @command.command("create")
@@ -57,6 +58,12 @@ def command() -> None:
 @click.option("--name", required=True, help="What the key is for; shown in lists and reports.")
 @click.option("--scope", "scopes", multiple=True, help="chat, embeddings, models [default: all].")
 @click.option("--model", "models", multiple=True, help="Allowed model or pattern [default: any].")
+@click.option(
+    "--network",
+    "networks",
+    multiple=True,
+    help="Where calls may come from, e.g. 192.0.2.0/24 or 2001:db8::/32 [default: anywhere].",
+)
 @click.option("--expires-in", type=Span(), help="Life of the key, e.g. 90d [default: no end].")
 @click.option("--owner", default="", help=_OWNER_HELP)
 @click.option(
@@ -77,6 +84,7 @@ def create(
     name: str,
     scopes: tuple[str, ...],
     models: tuple[str, ...],
+    networks: tuple[str, ...],
     expires_in: timedelta | None,
     owner: str,
     output_tokens_default: int | None,
@@ -95,6 +103,7 @@ def create(
         "name": name,
         "scopes": scopes or [scope.value for scope in Scope],
         "models": models or None,
+        "networks": networks or None,
         "owner": owner,
         "output_tokens_default": output_tokens_default,
         "send_output_default": send_output_default,
@@ -102,8 +111,8 @@ def create(
     created = run(_create(settings, tenant, expires_in, environment, terms))
     secret = created.secret.presented.decode()
     if as_json:
-        item = {**_item(created.record, tenant), "secret": secret}
-        write_list("meterr.keys/1", [item], _COLUMNS, choose(as_json=True))
+        item = {**key_item(created.record, tenant), "secret": secret}
+        write_list("meterr.keys/1", [item], COLUMNS, choose(as_json=True))
         return
     note(f"Key {created.record.key_id} for tenant {tenant}. It is shown once; store it now.")
     click.echo(secret)
@@ -119,7 +128,7 @@ def list_(
     """List keys, newest first, revoked ones included."""
     settings = configuration(config_file, data_dir).settings
     items = run(_list(settings, tenant))
-    write_list("meterr.keys/1", items, ("tenant", *_COLUMNS), choose(as_json=as_json))
+    write_list("meterr.keys/1", items, ("tenant", *COLUMNS), choose(as_json=as_json))
 
 
 @command.command("revoke")
@@ -167,7 +176,7 @@ async def _list(settings: Settings, tenant_name: str | None) -> list[dict[str, o
             after: str | None = None
             while True:
                 page = await identity.list_keys(db, tenant.tenant_id, after=after)
-                items += [_item(record, tenant.name) for record in page.keys]
+                items += [key_item(record, tenant.name) for record in page.keys]
                 after = page.after
                 if after is None:
                     break
@@ -178,22 +187,3 @@ async def _revoke(settings: Settings, tenant_name: str, key_id: str) -> KeyRecor
     async with open_database(settings) as db:
         tenant = await identity.find_tenant(db, tenant_name)
         return await identity.revoke_key(db, tenant.tenant_id, key_id)
-
-
-def _item(record: KeyRecord, tenant: str) -> dict[str, object]:
-    return {
-        "tenant": tenant,
-        "name": record.name,
-        "key_id": record.key_id,
-        "key": record.shown,
-        "state": record.state.value,
-        "scopes": sorted(scope.value for scope in record.scopes),
-        "models": None if record.models is None else list(record.models),
-        "expires_at": iso(record.expires_at_ms),
-        "created_at": iso(record.created_at_ms),
-        "revoked_at": iso(record.revoked_at_ms),
-        "owner": record.owner,
-        "owner_user_id": record.owner_user_id,
-        "output_tokens_default": record.output_tokens_default,
-        "send_output_default": record.send_output_default,
-    }

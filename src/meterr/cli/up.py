@@ -14,7 +14,7 @@ import click
 from meterr import identity
 from meterr.app import encryption, upstreams
 from meterr.app.deployment import Deployment, Plan, database_url_file
-from meterr.app.gateway_process import PEPPER_FILE
+from meterr.app.gateway_process import PEPPER_FILE, keyring
 from meterr.app.supervisor import listen
 from meterr.cli.context import DEFAULT_TENANT, checked_dsn, configuration, with_settings
 from meterr.cli.output import note
@@ -90,14 +90,14 @@ async def _run(plan: Plan, options: str) -> None:
     settings = plan.settings
     note("Bringing the database's schema up to date ...")
     await migrate.migrate(plan.dsn)
-    keyring = _keyring(settings)
+    peppers = _keyring(settings)
     if plan.embedded is not None:
         encryption.made(settings, SystemClock())
     telemetry = Telemetry(SystemClock(), level=Level(settings.log.level))
 
     async def ready(port: int) -> None:
         # Only now: a key that was made before a failed start would have been seen by nobody.
-        secret = await _first_key(keyring, plan.dsn)
+        secret = await _first_key(peppers, plan.dsn)
         url = base_url(settings.server.host, port)
         note(snippets(url, secret, simulated=plan.simulator is not None, options=options))
 
@@ -148,7 +148,7 @@ def _database(settings: Settings) -> Iterator[tuple[str, EmbeddedPostgres | None
 
 def _keyring(settings: Settings) -> identity.Keyring:
     if settings.key_pepper is not None:
-        return identity.Keyring.from_secrets(settings.key_pepper, settings.key_pepper_previous)
+        return keyring(settings)
     return identity.Keyring.open(settings.data_dir / PEPPER_FILE, create_missing=True)
 
 

@@ -287,7 +287,14 @@ class Settings(Group):
         "every host needs the same. Default: a file in `data_dir`, made by `meterr up`.",
     )
     key_pepper_previous: SecretSetting | None = Field(
-        None, description="The pepper before the last change; still accepted."
+        None,
+        description="The pepper before the last change; still accepted. Keys found under it move "
+        "to the current one as they are used.",
+    )
+    key_pepper_next: SecretSetting | None = Field(
+        None,
+        description="The pepper to change to: accepted, and no key is stored under it yet. Set it "
+        "on every host before the first host makes it `key_pepper`.",
     )
     key_encryption_key: SecretSetting | None = Field(
         None,
@@ -324,7 +331,7 @@ class Settings(Group):
         dict[str, UpstreamSettings], Field(description="Provider endpoints by name.")
     ]
 
-    @field_validator("key_pepper", "key_pepper_previous")
+    @field_validator("key_pepper", "key_pepper_previous", "key_pepper_next")
     @classmethod
     def _is_long_enough(cls, pepper: SecretSetting | None) -> SecretSetting | None:
         if pepper is not None and pepper.reference is None and len(pepper) < PEPPER_CHARS_MIN:

@@ -50,6 +50,7 @@ class Event(StrEnum):
     CREDENTIAL_LOADED = "credential_loaded"
     CREDENTIAL_UNREADABLE = "credential_unreadable"
     SECRET_READ = "secret_read"  # noqa: S105 (the name of an event)
+    KEY_DUE = "key_due"
 
 
 _ORDER = {level: position for position, level in enumerate(Level)}

@@ -1,10 +1,13 @@
 """May this call leave, where to, and at which price? Pure but for the key lookup."""
 
 from collections.abc import Callable, Collection
+from functools import partial
 from typing import NamedTuple
 
 from meterr import identity, ledger
 from meterr.core.errors import Unavailable
+from meterr.core.http.asgi import Scope
+from meterr.core.http.client_address import client_address
 from meterr.core.principal import Principal, UnknownPrice
 from meterr.core.principal import Scope as KeyScope
 from meterr.core.telemetry import RequestLine
@@ -14,6 +17,7 @@ from meterr.gateway.metering import RequestFacts
 from meterr.gateway.metering.bounds import told_bound
 from meterr.gateway.routing import ModelNotFound, Router, Upstream
 from meterr.gateway.surfaces import CHAT, Surface
+from meterr.identity.client import Client
 from meterr.ledger.model import Price
 from meterr.ledger.price_context import STANDARD
 
@@ -148,13 +152,14 @@ class Admission:
 
 
 async def authenticated(
-    authenticator: identity.Authenticator, known: Known, line: RequestLine
+    authenticator: identity.Authenticator, scope: Scope, known: Known, line: RequestLine
 ) -> Principal:
     """Return who calls, from memory when that can be trusted, and note it in the log line."""
     presented = presented_key(known)
-    principal = authenticator.warm(presented)
+    client = Client(partial(client_address, scope), known.get(b"user-agent", b""))
+    principal = authenticator.warm(presented, client)
     if principal is None:
-        principal = await authenticator.authenticate(presented)
+        principal = await authenticator.authenticate(presented, client)
     line.tenant_id = principal.tenant_id
     line.key_id = principal.key_id
     return principal

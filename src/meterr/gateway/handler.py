@@ -87,7 +87,7 @@ class MeteredSurface:
     async def handle(self, scope: Scope, receive: Receive, send: Send, line: RequestLine) -> None:
         """Serve one request; ``line`` collects what the canonical log line says about it."""
         known = acted_on(scope)
-        principal = await authenticated(self._authenticator, known, line)
+        principal = await authenticated(self._authenticator, scope, known, line)
         facts = _NOTHING_ASKED
         try:
             require_key_scope(principal, self._surface.scope)
@@ -97,7 +97,7 @@ class MeteredSurface:
             self._record_refusal(line, principal, facts, error)
             raise
         if WHOLE_BODY not in scope:  # it took its time: the key or its limits may have changed
-            principal = await authenticated(self._authenticator, known, line)
+            principal = await authenticated(self._authenticator, scope, known, line)
         while True:
             try:
                 require_key_scope(principal, self._surface.scope)
@@ -116,7 +116,7 @@ class MeteredSurface:
             if held is None or not held.waited:
                 break
             # It waited for room under a limit: what it was judged by may have changed meanwhile.
-            present = await self._known_still(principal, known, line, held)
+            present = await self._known_still(principal, scope, known, line, held)
             if present == principal:
                 break
             principal = present
@@ -131,12 +131,12 @@ class MeteredSurface:
         )
 
     async def _known_still(
-        self, judged: Principal, known: Known, line: RequestLine, held: Hold
+        self, judged: Principal, scope: Scope, known: Known, line: RequestLine, held: Hold
     ) -> Principal:
         """Return the key as it is now; unless it is as it was, what was reserved comes back."""
         principal = None
         try:
-            principal = await authenticated(self._authenticator, known, line)
+            principal = await authenticated(self._authenticator, scope, known, line)
             return principal
         finally:
             if principal != judged:
@@ -154,7 +154,7 @@ class MeteredSurface:
 
     async def _look_again(self, outgoing: Outgoing) -> None:
         """Refuse a key that was revoked while its opened call waited to leave."""
-        await authenticated(self._authenticator, outgoing.known, outgoing.line)
+        await authenticated(self._authenticator, outgoing.scope, outgoing.known, outgoing.line)
 
     async def _serve(self, call: Call, outgoing: Outgoing, send: Send) -> None:
         outgoing.scope[ON_CLIENT_GONE] = call.note_client_gone

@@ -67,7 +67,7 @@ class Models:
         await _send(send, line, tree)
 
     async def _principal(self, scope: Scope, line: RequestLine) -> Principal:
-        principal = await authenticated(self._authenticator, acted_on(scope), line)
+        principal = await authenticated(self._authenticator, scope, acted_on(scope), line)
         require_key_scope(principal, KeyScope.MODELS)
         return principal
 

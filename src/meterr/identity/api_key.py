@@ -84,15 +84,15 @@ class ParsedKey(ApiKey):
 
 def mint(environment: Environment, randomness: Callable[[int], bytes]) -> ApiKey:
     """Return a new key; ``randomness(n)`` must yield ``n`` bytes nobody can guess."""
-    body = f"{PREFIX}{environment}_".encode("ascii") + _random_base62(RANDOM_CHARS, randomness)
-    return ApiKey((body + _checksum(body)).decode("ascii"), environment)
+    body = f"{PREFIX}{environment}_".encode("ascii") + random_base62(RANDOM_CHARS, randomness)
+    return ApiKey((body + checksum(body)).decode("ascii"), environment)
 
 
 def flaw_of(presented: bytes) -> Flaw | None:
     """Say what is wrong with the text of a key, or None. Never raises, whatever the bytes."""
     if _SHAPE.fullmatch(presented) is None:
         return Flaw.MALFORMED
-    if _checksum(presented[:-CHECKSUM_CHARS]) != presented[-CHECKSUM_CHARS:]:
+    if checksum(presented[:-CHECKSUM_CHARS]) != presented[-CHECKSUM_CHARS:]:
         return Flaw.CHECKSUM
     return None
 
@@ -119,13 +119,15 @@ def environment_named(name: str) -> Environment:
         raise Invalid(f"environment is {names}, not {name[:32]!r}.", param="environment") from None
 
 
-def _checksum(body: bytes) -> bytes:
+def checksum(body: bytes) -> bytes:
+    """Return the six characters that follow ``body``: its CRC-32 in base62."""
     high, low = divmod(zlib.crc32(body), 62 * 62)
     higher, high = divmod(high, 62 * 62)
     return _PAIRS[higher] + _PAIRS[high] + _PAIRS[low]
 
 
-def _random_base62(length: int, randomness: Callable[[int], bytes]) -> bytes:
+def random_base62(length: int, randomness: Callable[[int], bytes]) -> bytes:
+    """Return ``length`` characters, each as likely as any other."""
     digits = bytearray()
     while len(digits) < length:
         drawn = randomness(length)

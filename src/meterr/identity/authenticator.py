@@ -11,6 +11,7 @@ from meterr.core.db import Database
 from meterr.core.errors import Unavailable
 from meterr.core.principal import Principal
 from meterr.identity.api_key import flaw_of
+from meterr.identity.client import NOBODY, Client
 from meterr.identity.errors import KeyRefused, KeyUnverifiable
 from meterr.identity.keyring import Keyring
 from meterr.identity.lookup import Found, Lookup
@@ -18,6 +19,7 @@ from meterr.identity.model import Outage, Reason, VerifiedKey
 from meterr.identity.notify import Listener
 from meterr.identity.snapshot import Snapshot
 from meterr.identity.trust import Standing, Trust
+from meterr.identity.uses import Diary
 
 # The longest a caller waits for a verdict; then it is told to come back.
 ANSWER_TIMEOUT_S: Final = 2.0
@@ -29,7 +31,7 @@ class Authenticator:
     Decide whose key was presented. One per process; belongs to one event loop.
 
     ``run`` must be running for keys to be served from memory. Without it everything is still right,
-    at one read per call.
+    at one read per call. ``diary``, if there is one, is told of every key that counted.
     """
 
     def __init__(
@@ -40,7 +42,9 @@ class Authenticator:
         clock: Clock,
         *,
         on_outage: Outage,
+        diary: Diary | None = None,
     ) -> None:
+        self._diary = diary
         self._keyring = keyring
         self._clock = clock
         self._snapshot = Snapshot()
@@ -58,7 +62,7 @@ class Authenticator:
         """Keep the memory true until cancelled."""
         await self._listener.run()
 
-    def warm(self, presented: bytes) -> Principal | None:
+    def warm(self, presented: bytes, client: Client = NOBODY) -> Principal | None:
         """
         Return the caller if memory alone can say so; None means: ask ``authenticate``.
 
@@ -66,15 +70,24 @@ class Authenticator:
         """
         if self._clock.monotonic() >= self._trust.memory_until or flaw_of(presented) is not None:
             return None
-        for mac in self._keyring.macs(presented):
-            row = self._snapshot.get(mac)
-            if row is not None and row.key.refusal(self._clock.unix_ms()) is None:
-                return row.key.principal
+        for pepper in self._keyring.accepted:
+            row = self._snapshot.get(pepper.mac(presented))
+            if row is not None:
+                key, now_ms = row.key, self._clock.unix_ms()
+                if key.refusal(now_ms, client) is not None:
+                    return None
+                if self._diary is not None:
+                    self._diary.note(key, now_ms)
+                    if key.grace_until_ms is not None:
+                        self._diary.note_caller(key, client, now_ms)
+                    if pepper is self._keyring.previous:
+                        self._diary.note_old_mac(key.mac, self._keyring.mac(presented))
+                return key.principal
         return None
 
-    async def authenticate(self, presented: bytes) -> Principal:
+    async def authenticate(self, presented: bytes, client: Client = NOBODY) -> Principal:
         """
-        Return the caller whose key is ``presented``.
+        Return the caller whose key is ``presented``; ``client`` is where the call came from.
 
         Raises:
             KeyRefused: the key does not count (401); ``reason`` says why, the public text does not.
@@ -85,12 +98,25 @@ class Authenticator:
         flaw = flaw_of(presented)
         if flaw is not None:
             raise KeyRefused(Reason(flaw.value))
-        key = await self._find(self._keyring.macs(presented))
+        macs = self._keyring.macs(presented)
+        key = self._remembered(macs)
+        if key is None:
+            key = await self._find(macs)
+        elif key.refusal(self._clock.unix_ms(), client) is not None:
+            # Told as late as a key that nobody knows: how long it takes says nothing about it.
+            await self._lookup.pause_as_for_a_stranger()
         if key is None:
             raise KeyRefused(Reason.UNKNOWN)
-        reason = key.refusal(self._clock.unix_ms())
+        now_ms = self._clock.unix_ms()
+        reason = key.refusal(now_ms, client)
         if reason is not None:
             raise KeyRefused(reason, key_id=key.principal.key_id)
+        if self._diary is not None:
+            self._diary.note(key, now_ms)
+            if key.grace_until_ms is not None:
+                self._diary.note_caller(key, client, now_ms)
+            if self._keyring.previous is not None and key.mac == macs[-1]:
+                self._diary.note_old_mac(key.mac, macs[0])
         return key.principal
 
     async def _find(self, macs: Sequence[bytes]) -> VerifiedKey | None:

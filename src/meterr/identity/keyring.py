@@ -2,8 +2,9 @@
 Peppers: the secrets that turn an API key into the MAC the database keeps.
 
 The database alone is worth nothing to a thief: without the pepper, a MAC neither reveals a key nor
-lets one be tried. Two peppers are accepted at a time, so that one can be changed without a failed
-call; moving old rows to the new pepper belongs to key rotation and is not done here.
+lets one be tried. Three are accepted at a time, so that one can be changed without a failed call
+on any number of hosts: the next one is accepted everywhere before the first host makes it current,
+and the previous one until no key is stored under it any more.
 """
 
 import hashlib
@@ -66,20 +67,33 @@ class Pepper:
 
 
 class Keyring:
-    """The current pepper and, while it is being changed, the previous one."""
+    """The current pepper and, while it is being changed, the next or the previous one."""
 
-    def __init__(self, current: Pepper, previous: Pepper | None = None) -> None:
+    def __init__(
+        self, current: Pepper, previous: Pepper | None = None, following: Pepper | None = None
+    ) -> None:
         if previous is not None and previous.id == current.id:
             previous = None
+        if following is not None and following.id == current.id:
+            following = None
         self.current = current
         self.previous = previous
+        self.following = following
+        # In the order of trial.
+        self.accepted = tuple(each for each in (current, following, previous) if each is not None)
 
     @classmethod
-    def from_secrets(cls, current: SecretStr, previous: SecretStr | None = None) -> "Keyring":
+    def from_secrets(
+        cls,
+        current: SecretStr,
+        previous: SecretStr | None = None,
+        following: SecretStr | None = None,
+    ) -> "Keyring":
         """Build a keyring from settings; raise PepperRefused when a pepper is weak."""
         return cls(
             _pepper_in(current, "key_pepper"),
             None if previous is None else _pepper_in(previous, "key_pepper_previous"),
+            None if following is None else _pepper_in(following, "key_pepper_next"),
         )
 
     @classmethod
@@ -100,12 +114,13 @@ class Keyring:
 
     def macs(self, presented: bytes) -> tuple[bytes, ...]:
         """Return the MACs a key may be stored under, current first; any key costs the same."""
-        if self.previous is None:
-            return (self.current.mac(presented),)
-        return (self.current.mac(presented), self.previous.mac(presented))
+        return tuple(pepper.mac(presented) for pepper in self.accepted)
 
     def __repr__(self) -> str:
-        return f"<Keyring current={self.current!r} previous={self.previous!r}>"
+        return (
+            f"<Keyring current={self.current!r} previous={self.previous!r}"
+            f" following={self.following!r}>"
+        )
 
 
 def _pepper_in(secret: SecretStr, origin: str) -> Pepper:

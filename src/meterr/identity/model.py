@@ -5,6 +5,8 @@ from enum import StrEnum
 
 from meterr.core.principal import Principal, Scope, UnknownPrice
 from meterr.identity.api_key import ApiKey, Environment, display
+from meterr.identity.client import NOBODY, Client
+from meterr.identity.networks import Networks
 
 
 class KeyState(StrEnum):
@@ -30,6 +32,8 @@ class Reason(StrEnum):
     UNKNOWN = "unknown"
     EXPIRED = "expired"
     REVOKED = "revoked"
+    REPLACED = "replaced"  # its successor is known and its grace is over
+    ADDRESS = "address"  # the key is good, and not for that place
     TENANT_DISABLED = "tenant_disabled"
     OWNER_GONE = "owner_gone"  # disabled, or no member of the tenant any more
 
@@ -56,9 +60,11 @@ class VerifiedKey:
     tenant_state: TenantState
     owner_counts: bool
     version: int
+    grace_until_ms: int | None = None
+    networks: Networks | None = None
 
-    def refusal(self, now_ms: int) -> Reason | None:
-        """Return why the key does not count at ``now_ms``, or None when it does."""
+    def refusal(self, now_ms: int, client: Client = NOBODY) -> Reason | None:
+        """Return why the key does not count at ``now_ms`` for ``client``; None when it does."""
         if self.key_state is not KeyState.ACTIVE:
             return Reason.REVOKED
         if self.tenant_state is not TenantState.ACTIVE:
@@ -67,6 +73,10 @@ class VerifiedKey:
             return Reason.OWNER_GONE
         if self.expires_at_ms is not None and now_ms >= self.expires_at_ms:
             return Reason.EXPIRED
+        if self.grace_until_ms is not None and now_ms >= self.grace_until_ms:
+            return Reason.REPLACED
+        if self.networks is not None and not self.networks.admit(client.address):
+            return Reason.ADDRESS
         return None
 
 
@@ -101,6 +111,13 @@ class KeyRecord:
     owner_user_id: str | None = None
     output_tokens_default: int | None = None
     send_output_default: bool = False
+    networks: tuple[str, ...] | None = None
+    pepper_id: str = ""
+    successor_id: str | None = None
+    first_key_id: str = ""  # of its line; limits of a key name that one
+    grace_until_ms: int | None = None
+    due_at_ms: int | None = None
+    last_used_at_ms: int | None = None
 
     @property
     def shown(self) -> str:

@@ -7,7 +7,10 @@ select mac, tenant_id::text, key_id::text, scopes, models,
             when isfinite(expires_at) then floor(extract(epoch from expires_at) * 1000)::bigint
        end as expires_at_ms,
        key_state, tenant_state, owner_counts, unknown_price, version, owner, time_zone, limits,
-       output_tokens_default, send_output_default
+       output_tokens_default, send_output_default, networks,
+       case when grace_until is null then null
+            when isfinite(grace_until) then floor(extract(epoch from grace_until) * 1000)::bigint
+            else 0 end as grace_until_ms
   from meterr.key_for_authentication
  where mac = any(%(macs)s::bytea[]);
 
@@ -44,19 +47,28 @@ update meterr.tenant
        time_zone = coalesce(%(time_zone)s, time_zone)
  where tenant_id = %(tenant_id)s;
 
+-- name: share_keys
+-- Before a key is made or several are changed: an emergency waits for it, or comes first.
+select pg_advisory_xact_lock_shared(hashtextextended('meterr.api_key', 0));
+
 -- name: insert_key
 insert into meterr.api_key
        (tenant_id, key_id, name, environment, mac, pepper_id, last4, scopes, models, expires_at,
-        owner, owner_user_id, owner_since, output_tokens_default, send_output_default)
+        owner, owner_user_id, owner_since, output_tokens_default, send_output_default,
+        networks, created_by)
 values (%(tenant_id)s, %(key_id)s, %(name)s, %(environment)s, %(mac)s, %(pepper_id)s, %(last4)s,
         %(scopes)s, %(models)s, %(expires_at)s, %(owner)s, %(owner_user_id)s,
-        %(owner_since)s, %(output_tokens_default)s, %(send_output_default)s)
+        %(owner_since)s, %(output_tokens_default)s, %(send_output_default)s, %(networks)s::text[]::cidr[], %(created_by)s)
 returning tenant_id::text, key_id::text, name, environment, last4, scopes, models, owner, owner_user_id::text,
           output_tokens_default, send_output_default,
           case when isfinite(expires_at)
             then floor(extract(epoch from expires_at) * 1000)::bigint end as expires_at_ms, state,
           floor(extract(epoch from created_at) * 1000)::bigint as created_at_ms,
-          floor(extract(epoch from revoked_at) * 1000)::bigint as revoked_at_ms;
+          floor(extract(epoch from revoked_at) * 1000)::bigint as revoked_at_ms,
+          networks::text[], pepper_id, successor_id::text,
+          coalesce(first_key_id, key_id)::text as first_key_id,
+          floor(extract(epoch from grace_until) * 1000)::bigint as grace_until_ms,
+          floor(extract(epoch from due_at) * 1000)::bigint as due_at_ms;
 
 -- name: member_since
 select created_at
@@ -70,12 +82,26 @@ select tenant_id::text, key_id::text, name, environment, last4, scopes, models, 
        case when isfinite(expires_at)
             then floor(extract(epoch from expires_at) * 1000)::bigint end as expires_at_ms, state,
        floor(extract(epoch from created_at) * 1000)::bigint as created_at_ms,
-       floor(extract(epoch from revoked_at) * 1000)::bigint as revoked_at_ms
-  from meterr.api_key
+       floor(extract(epoch from revoked_at) * 1000)::bigint as revoked_at_ms,
+       networks::text[], pepper_id, successor_id::text,
+       coalesce(first_key_id, key_id)::text as first_key_id,
+       floor(extract(epoch from grace_until) * 1000)::bigint as grace_until_ms,
+       floor(extract(epoch from due_at) * 1000)::bigint as due_at_ms,
+       floor(extract(epoch from last_used_at) * 1000)::bigint as last_used_at_ms
+  from meterr.api_key left join meterr.key_use using (tenant_id, key_id)
  where tenant_id = %(tenant_id)s
    and (%(after)s::uuid is null or key_id < %(after)s::uuid)
  order by key_id desc
  limit %(limit)s;
+
+-- name: find_grants
+-- What a key may hand on: only while it counts itself.
+select scopes, models, networks::text[],
+       floor(extract(epoch from least(expires_at, grace_until)) * 1000)::bigint as expires_at_ms
+  from meterr.api_key
+ where tenant_id = %(tenant_id)s and key_id = %(key_id)s and state = 'active'
+   and coalesce(least(expires_at, grace_until) > %(now)s, true)
+   for share;
 
 -- name: revoke_key
 -- Touches the row only if it is not revoked yet, so a second call neither moves its time nor wakes
@@ -83,12 +109,25 @@ select tenant_id::text, key_id::text, name, environment, last4, scopes, models, 
 update meterr.api_key set state = 'revoked', revoked_at = now()
  where tenant_id = %(tenant_id)s and key_id = %(key_id)s and state <> 'revoked';
 
+-- name: end_codes
+-- Whatever could still be collected for a key cannot any more.
+update meterr.key_succession set code_expires_at = least(code_expires_at, now())
+ where tenant_id = %(tenant_id)s and key_id = %(key_id)s and followed_at is null;
+
 -- name: find_key
 select tenant_id::text, key_id::text, name, environment, last4, scopes, models, owner, owner_user_id::text,
        output_tokens_default, send_output_default,
        case when isfinite(expires_at)
             then floor(extract(epoch from expires_at) * 1000)::bigint end as expires_at_ms, state,
        floor(extract(epoch from created_at) * 1000)::bigint as created_at_ms,
-       floor(extract(epoch from revoked_at) * 1000)::bigint as revoked_at_ms
-  from meterr.api_key
+       floor(extract(epoch from revoked_at) * 1000)::bigint as revoked_at_ms,
+       networks::text[], pepper_id, successor_id::text,
+       coalesce(first_key_id, key_id)::text as first_key_id,
+       floor(extract(epoch from grace_until) * 1000)::bigint as grace_until_ms,
+       floor(extract(epoch from due_at) * 1000)::bigint as due_at_ms,
+       floor(extract(epoch from last_used_at) * 1000)::bigint as last_used_at_ms
+  from meterr.api_key left join meterr.key_use using (tenant_id, key_id)
  where tenant_id = %(tenant_id)s and key_id = %(key_id)s;
+
+-- name: count_by_pepper
+select pepper_id, keys, codes from meterr.count_by_pepper();

@@ -14,8 +14,10 @@ from meterr.core.principal import UnknownPrice
 from meterr.identity import store
 from meterr.identity.api_key import ApiKey, Environment, mint
 from meterr.identity.errors import NameTaken
+from meterr.identity.grants import Grants, require_granted
 from meterr.identity.keyring import Keyring
 from meterr.identity.model import KeyPage, KeyRecord, KeyState, NewKey, Tenant, TenantState
+from meterr.identity.networks import checked_networks
 from meterr.identity.terms import (
     checked_expiry,
     checked_models,
@@ -115,11 +117,13 @@ async def create_key(
     scopes: Iterable[str],
     environment: Environment = Environment.LIVE,
     models: Iterable[str] | None = None,
+    networks: Iterable[str] | None = None,
     expires_at_ms: int | None = None,
     owner: str = "",
     owner_user_id: str | None = None,
     output_tokens_default: int | None = None,
     send_output_default: bool = False,
+    created_by: str | None = None,
     randomness: Callable[[int], bytes] = os.urandom,
 ) -> NewKey:
     """
@@ -127,11 +131,14 @@ async def create_key(
 
     ``owner`` is a name for limits and reports. With ``owner_user_id``, a member of the tenant, the
     key counts only while that person is active and this membership lasts.
+    ``created_by`` is the id of the key that asks, None for an operator: it hands on at most what it
+    has, and what it loses later the new key loses, too.
 
     Raises:
-        Invalid: a name, scope, pattern, expiry or default that cannot be meant; ``param`` says
-            which.
-        NotFound: there is no such tenant.
+        Invalid: a name, scope, pattern, network, expiry or default that cannot be meant; ``param``
+            says which.
+        GrantExceeded: more than the creating key may hand on.
+        NotFound: there is no such tenant, or no such creating key that still counts.
     """
     secret = mint(environment, randomness)
     now_ms = clock.unix_ms()
@@ -143,6 +150,7 @@ async def create_key(
         last4=secret.last4,
         scopes=checked_scopes(scopes),
         models=checked_models(models),
+        networks=checked_networks(networks),
         expires_at_ms=checked_expiry(expires_at_ms, now_ms),
         state=KeyState.ACTIVE,
         created_at_ms=now_ms,
@@ -154,7 +162,7 @@ async def create_key(
         ),
         send_output_default=send_output_default,
     )
-    return NewKey(secret=secret, record=await _insert_key(db, keyring, wanted, secret))
+    return NewKey(secret, await _stored(db, keyring, wanted, secret, created_by, now_ms))
 
 
 async def list_keys(
@@ -181,6 +189,7 @@ async def revoke_key(db: Database, tenant_id: str, key_id: str) -> KeyRecord:
     """
     Revoke a key for good and return its record; doing it again changes nothing.
 
+    A code that its successor could be collected with ends, too. A successor that exists goes on.
     When this returns the revocation is committed; every process with a live listener knows within
     250 ms. Raises NotFound for a key that does not exist or belongs to another tenant.
     """
@@ -188,20 +197,29 @@ async def revoke_key(db: Database, tenant_id: str, key_id: str) -> KeyRecord:
     if is_uuid(tenant_id) and is_uuid(key_id):
         async with db.tenant_transaction(tenant_id) as connection:
             await store.revoke_key(connection, tenant_id, key_id)
+            await store.end_codes(connection, tenant_id, key_id)
             record = await store.find_key(connection, tenant_id, key_id)
     if record is None:
         raise NotFound("There is no such key.")
     return record
 
 
-async def _insert_key(
-    db: Database, keyring: Keyring, wanted: KeyRecord, secret: ApiKey
+async def _stored(
+    db: Database,
+    keyring: Keyring,
+    wanted: KeyRecord,
+    secret: ApiKey,
+    created_by: str | None,
+    now_ms: int,
 ) -> KeyRecord:
-    expiry_ms = wanted.expires_at_ms
     if not is_uuid(wanted.tenant_id):
         raise NotFound("There is no such tenant.")
+    expiry_ms = wanted.expires_at_ms
     try:
         async with db.tenant_transaction(wanted.tenant_id) as connection:
+            await store.share_keys(connection)
+            if created_by is not None:
+                await _require_granted(connection, wanted, created_by, now_ms)
             return await store.insert_key(
                 connection,
                 wanted,
@@ -209,6 +227,7 @@ async def _insert_key(
                 pepper_id=keyring.current.id,
                 expires_at=None if expiry_ms is None else as_datetime(expiry_ms),
                 owner_since=await _member_since(connection, wanted.tenant_id, wanted.owner_user_id),
+                created_by=created_by,
             )
     except psycopg.errors.ForeignKeyViolation:
         raise NotFound("There is no such tenant.") from None
@@ -223,6 +242,18 @@ async def _member_since(
     if since is None:
         raise Invalid("owner is no member of this tenant: invite them first.", param="owner")
     return since
+
+
+async def _require_granted(
+    connection: Connection, wanted: KeyRecord, created_by: str, now_ms: int
+) -> None:
+    creator = None
+    if is_uuid(created_by):
+        creator = await store.find_grants(connection, wanted.tenant_id, created_by, now_ms)
+    if creator is None:
+        raise NotFound("There is no such creating key, or it does not count any more.")
+    asked = Grants(wanted.scopes, wanted.models, wanted.networks, wanted.expires_at_ms)
+    require_granted(creator, asked)
 
 
 def _unknown_to_database(time_zone: str | None) -> Invalid:

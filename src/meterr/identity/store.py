@@ -3,20 +3,31 @@
 from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
 from psycopg import sql
-from psycopg.rows import kwargs_row, scalar_row
+from psycopg.rows import class_row, kwargs_row, scalar_row
 
+from meterr.core.clock import as_datetime
 from meterr.core.db import Connection
 from meterr.core.limits import Holder, Limit, Measure, Span
 from meterr.core.principal import Principal, Scope, UnknownPrice
 from meterr.core.sql import load_sql
 from meterr.identity.api_key import Environment
+from meterr.identity.grants import Grants
 from meterr.identity.model import KeyRecord, KeyState, Tenant, TenantState, VerifiedKey
+from meterr.identity.networks import Networks
 
 _SQL: Final = load_sql("meterr.identity")
+
+
+class PepperCount(NamedTuple):
+    """What is stored under one pepper."""
+
+    pepper_id: str
+    keys: int
+    codes: int
 
 
 async def read_keys(connection: Connection, macs: Sequence[bytes]) -> list[VerifiedKey]:
@@ -84,6 +95,11 @@ async def change_tenant(
     return cursor.rowcount
 
 
+async def share_keys(connection: Connection) -> None:
+    """Take turns with whoever ends every key at once, until the transaction ends."""
+    await connection.execute(_SQL["share_keys"])
+
+
 async def insert_key(
     connection: Connection,
     key: KeyRecord,
@@ -92,6 +108,7 @@ async def insert_key(
     pepper_id: str,
     expires_at: datetime | None,
     owner_since: datetime | None,
+    created_by: str | None = None,
 ) -> KeyRecord:
     """Store ``key``; times of creation are the database's own."""
     values = {
@@ -110,6 +127,8 @@ async def insert_key(
         "owner_since": owner_since,
         "output_tokens_default": key.output_tokens_default,
         "send_output_default": key.send_output_default,
+        "networks": None if key.networks is None else list(key.networks),
+        "created_by": created_by,
     }
     async with connection.cursor(row_factory=kwargs_row(_key_record)) as cursor:
         await cursor.execute(_SQL["insert_key"], values)
@@ -140,8 +159,29 @@ async def find_key(connection: Connection, tenant_id: str, key_id: str) -> KeyRe
         return await cursor.fetchone()
 
 
+async def find_grants(
+    connection: Connection, tenant_id: str, key_id: str, now_ms: int
+) -> Grants | None:
+    """Return what an active key may hand on, and keep it so until the transaction ends."""
+    values = {"tenant_id": tenant_id, "key_id": key_id, "now": as_datetime(now_ms)}
+    async with connection.cursor(row_factory=kwargs_row(_grants)) as cursor:
+        await cursor.execute(_SQL["find_grants"], values)
+        return await cursor.fetchone()
+
+
 async def revoke_key(connection: Connection, tenant_id: str, key_id: str) -> None:
     await connection.execute(_SQL["revoke_key"], {"tenant_id": tenant_id, "key_id": key_id})
+
+
+async def end_codes(connection: Connection, tenant_id: str, key_id: str) -> None:
+    """End the code, if there is one, that the key's successor could be collected with."""
+    await connection.execute(_SQL["end_codes"], {"tenant_id": tenant_id, "key_id": key_id})
+
+
+async def count_by_pepper(connection: Connection) -> list[PepperCount]:
+    async with connection.cursor(row_factory=class_row(PepperCount)) as cursor:
+        await cursor.execute(_SQL["count_by_pepper"])
+        return await cursor.fetchall()
 
 
 def _verified_key(
@@ -162,6 +202,8 @@ def _verified_key(
     limits: str,
     output_tokens_default: int | None,
     send_output_default: bool,
+    grace_until_ms: int | None,
+    networks: list[str] | None,
 ) -> VerifiedKey:
     principal = Principal(
         tenant_id=tenant_id,
@@ -183,6 +225,8 @@ def _verified_key(
         tenant_state=TenantState(tenant_state),
         owner_counts=owner_counts,
         version=version,
+        grace_until_ms=grace_until_ms,
+        networks=None if networks is None else Networks(tuple(networks)),
     )
 
 
@@ -247,6 +291,13 @@ def _key_record(
     owner_user_id: str | None,
     output_tokens_default: int | None,
     send_output_default: bool,
+    networks: list[str] | None,
+    pepper_id: str,
+    successor_id: str | None,
+    first_key_id: str,
+    grace_until_ms: int | None,
+    due_at_ms: int | None,
+    last_used_at_ms: int | None = None,
 ) -> KeyRecord:
     return KeyRecord(
         tenant_id=tenant_id,
@@ -264,6 +315,28 @@ def _key_record(
         owner_user_id=owner_user_id,
         output_tokens_default=output_tokens_default,
         send_output_default=send_output_default,
+        networks=None if networks is None else tuple(networks),
+        pepper_id=pepper_id,
+        successor_id=successor_id,
+        first_key_id=first_key_id,
+        grace_until_ms=grace_until_ms,
+        due_at_ms=due_at_ms,
+        last_used_at_ms=last_used_at_ms,
+    )
+
+
+def _grants(
+    *,
+    scopes: list[str],
+    models: list[str] | None,
+    networks: list[str] | None,
+    expires_at_ms: int | None,
+) -> Grants:
+    return Grants(
+        scopes=_scopes(scopes),
+        models=None if models is None else tuple(models),
+        networks=None if networks is None else tuple(networks),
+        expires_at_ms=expires_at_ms,
     )
 
 

@@ -26,6 +26,7 @@ ACTED_ON: Final = frozenset(
         b"host",
         b"origin",
         b"sec-fetch-site",
+        b"user-agent",
         b"x-api-key",
     }
 )

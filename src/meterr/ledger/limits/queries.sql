@@ -19,8 +19,10 @@ on conflict (tenant_id, measure, scope, subject, model, span) where ended_at is 
 do update set amount = excluded.amount, hard = excluded.hard
 returning limit_id::text, measure, scope, subject, model, span, amount, hard, created_at, ended_at;
 
--- name: has_key
-select exists (select from meterr.api_key where key_id = %(key_id)s) as present;
+-- name: line_of_key
+-- Limits of a key are those of its whole line, and name its first key.
+select coalesce(first_key_id, key_id)::text as first_key_id
+  from meterr.api_key where key_id = %(key_id)s;
 
 -- name: list_rules
 select limit_id::text, measure, scope, subject, model, span, amount, hard, created_at, ended_at

@@ -43,8 +43,11 @@ async def set_limit(db: Database, clock: Clock, tenant_id: str, new: NewLimit) -
         zone = await store.time_zone_of(conn, tenant_id)
         if zone is None:
             raise NotFound("There is no such tenant.")
-        if sound.holder is Holder.KEY and not await store.has_key(conn, sound.subject):
-            raise NotFound("There is no such key.")
+        if sound.holder is Holder.KEY:
+            line = await store.line_of_key(conn, sound.subject)
+            if line is None:
+                raise NotFound("There is no such key.")
+            sound = msgspec.structs.replace(sound, subject=line)
         rule = await _upsert(conn, tenant_id, sound)
         return (await _drawn(conn, clock, tenant_id, zone, [rule]))[0]
 

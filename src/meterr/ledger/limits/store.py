@@ -120,9 +120,10 @@ async def upsert_limit(
     return _record((await _rows(conn, "upsert_limit", parameters))[0])
 
 
-async def has_key(conn: Connection, key_id: str) -> bool:
-    """Tell whether the tenant has this key, revoked or not."""
-    return bool((await _rows(conn, "has_key", {"key_id": key_id}))[0]["present"])
+async def line_of_key(conn: Connection, key_id: str) -> str | None:
+    """Return the first key of the tenant's key's line, None when there is no such key."""
+    rows = await _rows(conn, "line_of_key", {"key_id": key_id})
+    return str(rows[0]["first_key_id"]) if rows else None
 
 
 async def list_rules(conn: Connection, *, ended: bool) -> list[LimitRecord]:

@@ -51,11 +51,29 @@ create table meterr.api_key (
   -- The most output tokens of a call that names no bound itself; null: the model's own maximum.
   output_tokens_default  bigint  check (output_tokens_default > 0),
   send_output_default    boolean not null default false,
+  -- Where calls may come from; null: anywhere. The type refuses bits beside the mask.
+  networks      cidr[]      check (cardinality(networks) > 0),
+  -- The key that made this one, whose scopes hold it too; null: an operator did.
+  created_by    uuid,
+  -- The oldest key of its line, which limits of a key name; null: itself.
+  first_key_id  uuid,
+  successor_id  uuid,
+  -- A key that has or awaits a successor counts until then, and never past expires_at.
+  grace_until   timestamptz,
+  -- When the policy wants it replaced; set with notice.
+  due_at        timestamptz,
+  emergency_id  uuid,
   version      bigint      not null default 0,
   primary key (tenant_id, key_id),
+  foreign key (tenant_id, created_by) references meterr.api_key,
+  foreign key (tenant_id, first_key_id) references meterr.api_key,
+  foreign key (tenant_id, successor_id) references meterr.api_key,
   constraint revoked_has_a_time check ((state = 'revoked') = (revoked_at is not null)),
   constraint owner_has_a_beginning check ((owner_user_id is null) = (owner_since is null))
-);
+) with (fillfactor = 50);  -- room for the one change that ends every key at once, in place
+
+create index api_key_of_line on meterr.api_key (tenant_id, first_key_id)
+  where first_key_id is not null;
 
 -- Budgets, rates and concurrency that a tenant, an owner of keys, a key or an upstream is held to. A
 -- rule is ended, never deleted: its version stays the highest that its tenant has seen. `subject` is
@@ -136,6 +154,19 @@ begin
   end if;
   perform pg_notify('meterr_identity', json_build_object(
     'key_id', subject.key_id, 'mac', encode(subject.mac, 'hex'), 'version', subject.version)::text);
+  if tg_op <> 'UPDATE' then
+    return null;
+  end if;
+  -- One that moved to another pepper is forgotten under the MAC that it had, too.
+  if old.mac <> new.mac then
+    perform pg_notify('meterr_identity', json_build_object(
+      'key_id', new.key_id, 'mac', encode(old.mac, 'hex'), 'version', new.version)::text);
+  end if;
+  -- Keys that it made are held to its scopes.
+  if old.scopes <> new.scopes then
+    perform pg_notify('meterr_identity', json_build_object(
+      'tenant_id', new.tenant_id, 'version', new.version)::text);
+  end if;
   return null;
 end
 $$;
@@ -174,13 +205,19 @@ create trigger announce after insert or update or delete on meterr.tenant
   for each row execute function meterr.announce_tenant();
 create trigger known_time_zone before insert or update of time_zone on meterr.tenant
   for each row when (new.time_zone <> 'UTC') execute function meterr.known_time_zone();
-create trigger stamp_version before insert or update on meterr.api_key
+create trigger stamp_version before insert on meterr.api_key
   for each row execute function meterr.stamp_identity_version();
+-- Only the owner's functions may set a version themselves, and an emergency tells its tenants.
+create trigger stamp_changed_version before update on meterr.api_key
+  for each row when (new.version = old.version) execute function meterr.stamp_identity_version();
 create trigger keep_revoked before update on meterr.api_key
   for each row when (old.state = 'revoked' and new.state <> 'revoked')
   execute function meterr.keep_revoked();
-create trigger announce after insert or update or delete on meterr.api_key
+create trigger announce after insert or delete on meterr.api_key
   for each row execute function meterr.announce_key();
+create trigger announce_changed after update on meterr.api_key
+  for each row when (new.emergency_id is not distinct from old.emergency_id)
+  execute function meterr.announce_key();
 create trigger stamp_version before insert or update on meterr.limit_rule
   for each row execute function meterr.stamp_identity_version();
 create trigger announce after insert or update on meterr.limit_rule
@@ -915,7 +952,7 @@ end
 $$;
 
 -- What the ledger has of a tenant's calls from `since` until `until`: of all, of the keys that an owner
--- has now, or of one key, and of its models only. Days, hours and raw rows are told apart as rollups
+-- has now, or of one key's whole line, and of its models only. Days, hours and raw rows are told apart as rollups
 -- say; one statement, so by one snapshot. An unknown cost counts nothing: what a call drew beyond its
 -- cost stays with the windows it drew from, and no sum has it. Letters count alike whatever their case,
 -- as they do where calls are held to limits. Runs with the rights of its caller.
@@ -934,7 +971,9 @@ declare
   usd     numeric;
 begin
   if scope = 'key' then
-    keys := array[subject::uuid];
+    keys := array(select k.key_id from meterr.api_key k
+                   where k.tenant_id = of_tenant and k.first_key_id = subject::uuid)
+            || subject::uuid;
   elsif scope = 'owner' then
     keys := array(select k.key_id from meterr.api_key k
                    where k.tenant_id = of_tenant and k.owner = subject);
@@ -1258,7 +1297,8 @@ grant select, insert on meterr.tenant to meterr_app;
 grant update (name, state, unknown_price, time_zone) on meterr.tenant to meterr_app;
 grant select, insert on meterr.api_key to meterr_app;
 grant update (name, scopes, models, expires_at, state, revoked_at, owner,
-              output_tokens_default, send_output_default) on meterr.api_key to meterr_app;
+              output_tokens_default, send_output_default, successor_id, grace_until, due_at)
+  on meterr.api_key to meterr_app;
 grant select, insert on meterr.limit_rule to meterr_app;
 grant update (amount, hard, ended_at) on meterr.limit_rule to meterr_app;
 grant select on meterr.limit_pool to meterr_app;
@@ -1603,8 +1643,17 @@ alter table meterr.api_key add constraint owner_is_a_member
 
 -- All that is known before a caller is known. The only thing meterr_auth can read.
 create view meterr.key_for_authentication with (security_barrier) as
-  select k.mac, k.tenant_id, k.key_id, k.scopes, k.models, k.expires_at, k.owner,
-         k.output_tokens_default, k.send_output_default,
+  select k.mac, k.tenant_id, k.key_id, k.models, k.expires_at, k.owner, k.grace_until,
+         k.networks::text[] as networks, k.output_tokens_default, k.send_output_default,
+         case when k.created_by is null then k.scopes else array(
+           with recursive line as (
+             select k.created_by as key_id, k.scopes
+             union all
+             select c.created_by, array(select unnest(l.scopes) intersect select unnest(c.scopes))
+               from line l
+               join meterr.api_key c on c.tenant_id = k.tenant_id and c.key_id = l.key_id
+           )
+           select unnest(l.scopes) from line l where l.key_id is null) end as scopes,
          k.state as key_state, t.state as tenant_state, t.unknown_price, t.time_zone,
          k.owner_user_id is null
            or coalesce(u.state = 'active' and m.ended_at is null
@@ -1616,7 +1665,8 @@ create view meterr.key_for_authentication with (security_barrier) as
             from meterr.limit_rule r
            where r.tenant_id = k.tenant_id and r.ended_at is null
              and r.subject = case r.scope when 'owner' then nullif(k.owner, '')
-                                          when 'key' then k.key_id::text
+                                          when 'key'
+                                            then coalesce(k.first_key_id, k.key_id)::text
                                           else '' end) as limits,
          greatest(k.version, t.version, m.version, u.version,
                   (select max(r.version) from meterr.limit_rule r
@@ -1704,3 +1754,272 @@ grant select, insert on meterr.sign_in_window to meterr_identity;
 grant update (began_ms, attempts, level, blocked_to_ms, passed_ms, touched_ms)
   on meterr.sign_in_window to meterr_identity;
 grant execute on function meterr.prune_people(bigint) to meterr_identity;
+
+
+-- How keys follow each other ---------------------------------------------------------------------
+
+-- Every key of one tenant, or of all, was revoked at once; one row for each tenant.
+create table meterr.key_emergency (
+  tenant_id     uuid        not null references meterr.tenant,
+  emergency_id  uuid        not null,
+  reason        text        not null check (reason <> ''),
+  author        text        not null,
+  keys          integer     not null,
+  started_at    timestamptz not null default now(),
+  primary key (tenant_id, emergency_id)
+);
+
+-- That one key follows another, or will when its one-time code is handed in: until then there is no
+-- such key. A code is kept as its HMAC under a pepper, as keys are.
+create table meterr.key_succession (
+  tenant_id     uuid        not null,
+  successor_id  uuid        not null,
+  key_id        uuid        not null,
+  kind          text        not null check (kind in ('asked', 'policy', 'emergency')),
+  reason        text        not null check (reason <> ''),
+  author        text        not null,
+  created_at    timestamptz not null default now(),
+  code_mac      bytea       unique check (octet_length(code_mac) = 32),
+  pepper_id     text,
+  code_expires_at  timestamptz,
+  grace         interval    not null default '0',
+  followed_at   timestamptz,
+  primary key (tenant_id, successor_id),
+  foreign key (tenant_id, key_id) references meterr.api_key,
+  constraint followed_or_awaited check (followed_at is not null or code_mac is not null),
+  constraint code_is_whole check (num_nulls(code_mac, pepper_id, code_expires_at) in (0, 3))
+);
+
+-- A key waits for one successor at a time.
+create unique index key_succession_awaited
+  on meterr.key_succession (tenant_id, key_id) where followed_at is null;
+
+-- How old keys may get: of one key, or with the nil id of every key of the tenant that has none of
+-- its own.
+create table meterr.key_policy (
+  tenant_id   uuid        not null references meterr.tenant,
+  key_id      uuid        not null default '00000000-0000-0000-0000-000000000000',
+  max_age     interval    not null check (max_age >= '1 hour'),
+  notice      interval    not null check (notice >= '0' and notice < max_age),
+  grace       interval    not null check (grace >= '0'),
+  author      text        not null,
+  changed_at  timestamptz not null default now(),
+  ended_at    timestamptz,
+  primary key (tenant_id, key_id)
+);
+
+-- When a key was used last. A table of its own: a change of api_key makes every process read again.
+create table meterr.key_use (
+  tenant_id     uuid        not null,
+  key_id        uuid        not null,
+  last_used_at  timestamptz not null,
+  primary key (tenant_id, key_id),
+  foreign key (tenant_id, key_id) references meterr.api_key
+) with (fillfactor = 50);
+
+-- Who still calls with a key that has a successor, at most 50 for each key. The unspecified address
+-- stands for those that a process could not keep apart.
+create table meterr.key_caller (
+  tenant_id   uuid        not null,
+  key_id      uuid        not null,
+  address     inet        not null,
+  user_agent  text        not null check (length(user_agent) <= 120),
+  calls       bigint      not null check (calls > 0),
+  first_at    timestamptz not null,
+  last_at     timestamptz not null,
+  primary key (tenant_id, key_id, address, user_agent),
+  foreign key (tenant_id, key_id) references meterr.api_key
+);
+
+alter table meterr.key_emergency enable row level security;
+alter table meterr.key_emergency force row level security;
+alter table meterr.key_succession enable row level security;
+alter table meterr.key_succession force row level security;
+alter table meterr.key_policy enable row level security;
+alter table meterr.key_policy force row level security;
+alter table meterr.key_use enable row level security;
+alter table meterr.key_use force row level security;
+alter table meterr.key_caller enable row level security;
+alter table meterr.key_caller force row level security;
+
+create policy own_rows on meterr.key_emergency to meterr_app
+  using (tenant_id = nullif(current_setting('meterr.tenant_id', true), '')::uuid)
+  with check (tenant_id = nullif(current_setting('meterr.tenant_id', true), '')::uuid);
+create policy own_rows on meterr.key_succession to meterr_app
+  using (tenant_id = nullif(current_setting('meterr.tenant_id', true), '')::uuid)
+  with check (tenant_id = nullif(current_setting('meterr.tenant_id', true), '')::uuid);
+create policy own_rows on meterr.key_policy to meterr_app
+  using (tenant_id = nullif(current_setting('meterr.tenant_id', true), '')::uuid)
+  with check (tenant_id = nullif(current_setting('meterr.tenant_id', true), '')::uuid);
+create policy own_rows on meterr.key_use to meterr_app
+  using (tenant_id = nullif(current_setting('meterr.tenant_id', true), '')::uuid)
+  with check (tenant_id = nullif(current_setting('meterr.tenant_id', true), '')::uuid);
+create policy own_rows on meterr.key_caller to meterr_app
+  using (tenant_id = nullif(current_setting('meterr.tenant_id', true), '')::uuid)
+  with check (tenant_id = nullif(current_setting('meterr.tenant_id', true), '')::uuid);
+
+-- For the functions below, which run as the owner.
+create policy owner_changes on meterr.api_key for update to meterr_owner
+  using (true) with check (true);
+create policy owner_adds on meterr.key_emergency for insert to meterr_owner with check (true);
+create policy owner_reads on meterr.key_emergency for select to meterr_owner using (true);
+create policy owner_reads on meterr.key_succession for select to meterr_owner using (true);
+create policy owner_changes on meterr.key_succession for update to meterr_owner
+  using (true) with check (true);
+create policy owner_keeps on meterr.key_use to meterr_owner using (true) with check (true);
+create policy owner_keeps on meterr.key_caller to meterr_owner using (true) with check (true);
+
+-- One statement revokes every active key of a tenant, or of all when there is none; with a grace they
+-- count for as long. The lock waits for whoever is making or replacing a key, who share it, and holds
+-- back the next, so that none slips through; reading keys goes on. Codes that were handed out before
+-- end, too.
+create function meterr.revoke_every_key(
+  of_tenant uuid, as_emergency uuid, why text, by_whom text, grace interval)
+  returns table (tenant_id uuid, keys integer)
+  language plpgsql security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  one_version bigint;
+begin
+  perform pg_advisory_xact_lock(hashtextextended('meterr.api_key', 0));
+  one_version := nextval('meterr.identity_version');
+  update meterr.key_succession s set code_expires_at = least(s.code_expires_at, now())
+   where s.followed_at is null and (of_tenant is null or s.tenant_id = of_tenant);
+  return query
+    with gone as (
+      update meterr.api_key k
+         set state = case when grace > '0' then k.state else 'revoked' end,
+             revoked_at = case when grace > '0' then k.revoked_at else now() end,
+             grace_until = case when grace > '0'
+                                then least(k.grace_until, k.expires_at, now() + grace)
+                                else k.grace_until end,
+             emergency_id = as_emergency, version = one_version
+       where k.state = 'active' and (of_tenant is null or k.tenant_id = of_tenant)
+      returning k.tenant_id
+    ), told as (
+      insert into meterr.key_emergency as e (tenant_id, emergency_id, reason, author, keys)
+      select g.tenant_id, as_emergency, why, by_whom, count(*) from gone g group by g.tenant_id
+      returning e.tenant_id, e.keys,
+                pg_notify('meterr_identity', json_build_object(
+                  'tenant_id', e.tenant_id, 'version', one_version)::text)
+    )
+    select told.tenant_id, told.keys from told;
+end
+$$;
+
+-- Whose successor a code is for, before anybody knows the tenant. Whether it still counts is decided
+-- by the tenant's own transaction.
+create function meterr.find_succession(code_macs bytea[])
+  returns table (tenant_id uuid, successor_id uuid)
+  language sql stable security definer
+  set search_path = pg_catalog, pg_temp
+  begin atomic
+    select s.tenant_id, s.successor_id from meterr.key_succession s
+     where s.code_mac = any (code_macs);
+  end;
+
+-- How much depends on each pepper: keys that may still be used, and codes that may still be handed in.
+create function meterr.count_by_pepper()
+  returns table (pepper_id text, keys bigint, codes bigint)
+  language sql stable security definer
+  set search_path = pg_catalog, pg_temp
+  begin atomic
+    select u.pepper_id, count(*) filter (where u.is_key), count(*) filter (where not u.is_key)
+      from (select k.pepper_id, true as is_key from meterr.api_key k
+             where k.state = 'active'
+               and least(k.expires_at, k.grace_until) is distinct from '-infinity'
+               and coalesce(least(k.expires_at, k.grace_until) > now(), true)
+            union all
+            select s.pepper_id, false from meterr.key_succession s
+             where s.followed_at is null and s.code_expires_at > now()) u
+     group by u.pepper_id order by u.pepper_id;
+  end;
+
+-- Keys go from one pepper to another. Only from the MAC that their text was found under, so that a late
+-- statement undoes nothing; a revoked key stays where it is. A key that somebody is changing is left
+-- for another time: nobody waits for this, and it waits for nobody.
+create function meterr.move_keys_to_pepper(
+  found_macs bytea[], new_macs bytea[], new_pepper text) returns integer
+  language plpgsql security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  moved integer;
+begin
+  with mine as materialized (
+    select k.tenant_id, k.key_id, m.new_mac
+      from meterr.api_key k
+      join unnest(found_macs, new_macs) as m (found_mac, new_mac) on k.mac = m.found_mac
+     where k.state = 'active'
+       for update of k skip locked
+  )
+  update meterr.api_key k set mac = mine.new_mac, pepper_id = new_pepper
+    from mine
+   where k.tenant_id = mine.tenant_id and k.key_id = mine.key_id;
+  get diagnostics moved = row_count;
+  return moved;
+end
+$$;
+
+-- For any number of keys of any tenant, in the order that locks are taken in. Never goes back.
+create function meterr.record_key_uses(tenants uuid[], keys uuid[], times timestamptz[])
+  returns void
+  language sql security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+  insert into meterr.key_use as u (tenant_id, key_id, last_used_at)
+  select k.tenant_id, k.key_id, max(n.used_at)
+    from unnest(tenants, keys, times) as n (tenant_id, key_id, used_at)
+    join meterr.api_key k using (tenant_id, key_id)
+   group by k.tenant_id, k.key_id order by k.tenant_id, k.key_id
+  on conflict (tenant_id, key_id) do update
+     set last_used_at = greatest(u.last_used_at, excluded.last_used_at);
+$$;
+
+-- Adds to what is known of callers; of a key with more than 50, those that called last stay.
+create function meterr.record_key_callers(
+  tenants uuid[], keys uuid[], addresses inet[], agents text[], counts bigint[],
+  times timestamptz[]) returns void
+  language plpgsql security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  insert into meterr.key_caller as c
+         (tenant_id, key_id, address, user_agent, calls, first_at, last_at)
+  select k.tenant_id, k.key_id, n.address, n.agent, sum(n.calls), max(n.at), max(n.at)
+    from unnest(tenants, keys, addresses, agents, counts, times)
+           as n (tenant_id, key_id, address, agent, calls, at)
+    join meterr.api_key k using (tenant_id, key_id)
+   group by k.tenant_id, k.key_id, n.address, n.agent
+   order by k.tenant_id, k.key_id, n.address, n.agent
+  on conflict (tenant_id, key_id, address, user_agent) do update
+     set calls = c.calls + excluded.calls, last_at = greatest(c.last_at, excluded.last_at);
+  delete from meterr.key_caller c
+   using (select d.tenant_id, d.key_id, d.address, d.user_agent,
+                 row_number() over (partition by d.tenant_id, d.key_id
+                                    order by d.last_at desc, d.address, d.user_agent) as place
+            from meterr.key_caller d
+           where (d.tenant_id, d.key_id) in (select * from unnest(tenants, keys))) old
+   where old.place > 50
+     and (c.tenant_id, c.key_id, c.address, c.user_agent)
+       = (old.tenant_id, old.key_id, old.address, old.user_agent);
+end
+$$;
+
+grant select, insert on meterr.key_succession to meterr_app;
+grant update (code_mac, pepper_id, code_expires_at, reason, author, grace, followed_at)
+  on meterr.key_succession to meterr_app;
+grant select on meterr.key_emergency to meterr_app;
+grant select, insert on meterr.key_policy to meterr_app;
+grant update (max_age, notice, grace, author, changed_at, ended_at)
+  on meterr.key_policy to meterr_app;
+grant select on meterr.key_use to meterr_app;
+grant select on meterr.key_caller to meterr_app;
+grant execute on function meterr.revoke_every_key(uuid, uuid, text, text, interval) to meterr_app;
+grant execute on function meterr.find_succession(bytea[]) to meterr_app;
+grant execute on function meterr.count_by_pepper() to meterr_app;
+grant execute on function meterr.move_keys_to_pepper(bytea[], bytea[], text) to meterr_app;
+grant execute on function meterr.record_key_uses(uuid[], uuid[], timestamptz[]) to meterr_app;
+grant execute on function meterr.record_key_callers(
+  uuid[], uuid[], inet[], text[], bigint[], timestamptz[]) to meterr_app;

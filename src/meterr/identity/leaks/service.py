@@ -1,0 +1,95 @@
+"""What to do about keys that were found where they do not belong."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+
+from meterr.core.db import Database
+from meterr.identity import store
+from meterr.identity.api_key import display, parse
+from meterr.identity.keyring import Keyring
+from meterr.identity.leaks.scan import scan
+from meterr.identity.model import KeyState
+from meterr.identity.service import revoke_key
+
+BATCH_KEYS = 1_000
+
+
+class Fate(StrEnum):
+    """What became of a key that leaked."""
+
+    REVOKED = "revoked"
+    WOULD_BE_REVOKED = "would be revoked"
+    WAS_REVOKED = "was revoked before"
+    UNKNOWN = "unknown"  # made by us or somebody else, and in no table of this database
+
+
+@dataclass(frozen=True, slots=True)
+class Leak:
+    """One leaked key, whatever number of times it was found. Never its text."""
+
+    shown: str
+    fate: Fate
+    occurrences: int
+    tenant_id: str = ""
+    key_id: str = ""
+    name: str = ""
+
+
+async def revoke_leaked(
+    db_auth: Database,
+    db: Database,
+    keyring: Keyring,
+    chunks: Iterable[bytes],
+    *,
+    dry_run: bool = False,
+) -> list[Leak]:
+    """
+    Revoke every active key of ours in a text, and return all keys that are in it.
+
+    Each key is revoked in a transaction of its own. ``db_auth`` acts as Role.AUTH, the one role
+    that may ask whose a key is; ``db`` as Role.APP. With ``dry_run`` nothing is revoked.
+    """
+    times: dict[bytes, int] = {}
+    for key in scan(chunks):
+        times[key.presented] = times.get(key.presented, 0) + 1
+    leaks: list[Leak] = []
+    texts = list(times)
+    for at in range(0, len(texts), BATCH_KEYS):
+        batch = texts[at : at + BATCH_KEYS]
+        leaks += await _judge(db_auth, db, keyring, {text: times[text] for text in batch}, dry_run)
+    return leaks
+
+
+async def _judge(
+    db_auth: Database, db: Database, keyring: Keyring, times: dict[bytes, int], dry_run: bool
+) -> list[Leak]:
+    text_of = {mac: text for text in times for mac in keyring.macs(text)}
+    async with db_auth.transaction() as connection:
+        found = await store.read_keys(connection, list(text_of))
+    leaks = []
+    for key in found:
+        text = text_of[key.mac]
+        tenant_id, key_id = key.principal.tenant_id, key.principal.key_id
+        fate = Fate.WAS_REVOKED
+        if key.key_state is KeyState.ACTIVE:
+            fate = Fate.WOULD_BE_REVOKED if dry_run else Fate.REVOKED
+        if fate is Fate.REVOKED:
+            name = (await revoke_key(db, tenant_id, key_id)).name
+        else:
+            name = await _name_of(db, tenant_id, key_id)
+        leaks.append(Leak(_shown(text), fate, times[text], tenant_id, key_id, name))
+    ours = {text_of[key.mac] for key in found}
+    strangers = [text for text in times if text not in ours]
+    return leaks + [Leak(_shown(text), Fate.UNKNOWN, times[text]) for text in strangers]
+
+
+async def _name_of(db: Database, tenant_id: str, key_id: str) -> str:
+    async with db.tenant_transaction(tenant_id) as connection:
+        record = await store.find_key(connection, tenant_id, key_id)
+    return "" if record is None else record.name
+
+
+def _shown(text: bytes) -> str:
+    key = parse(text)
+    return "" if key is None else display(key.environment, key.last4)
