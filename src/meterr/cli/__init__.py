@@ -18,6 +18,7 @@ _COMMANDS = {
     "db": ("meterr.cli.db", "Migrate, back up and restore the database."),
     "tenant": ("meterr.cli.tenant", "Create, change and list tenants."),
     "user": ("meterr.cli.user", "Invite, list and disable people; set their roles."),
+    "session": ("meterr.cli.session", "End sessions; rotate the keys of access tokens."),
     "key": ("meterr.cli.key", "Create, list and revoke API keys."),
     "budget": ("meterr.cli.budget", "Set, list and end budgets in US dollars."),
     "limit": ("meterr.cli.limit", "Limit requests, tokens and concurrency."),

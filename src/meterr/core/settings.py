@@ -175,6 +175,35 @@ class SignInSettings(Group):
     )
 
 
+class SessionSettings(Group):
+    """How long people stay signed in."""
+
+    access_s: int = Field(
+        300, ge=60, le=900, description="Seconds an access token lasts; then it is renewed unseen."
+    )
+    idle_s: int = Field(
+        3600,
+        ge=300,
+        le=30 * 86400,
+        description="Seconds after which an unused session is over; more than `access_s`.",
+    )
+    absolute_s: int = Field(
+        86400,
+        ge=900,
+        le=90 * 86400,
+        description="Seconds after which any session is over, used or not.",
+    )
+    per_person_max: int = Field(
+        20, ge=1, le=100, description="Sessions of one person; a further one ends the oldest."
+    )
+
+    @model_validator(mode="after")
+    def _lasts_longer_than_a_token(self) -> Self:
+        if not self.access_s < self.idle_s <= self.absolute_s:
+            raise ValueError("access_s, idle_s and absolute_s: each longer than the one before")
+        return self
+
+
 class LogSettings(Group):
     """What is written to standard error."""
 
@@ -319,6 +348,7 @@ class Settings(Group):
         default_factory=SecretsSettings, description="References to secrets."
     )
     sign_in: SignInSettings = Field(default_factory=SignInSettings, description="People.")
+    session: SessionSettings = Field(default_factory=SessionSettings, description="Sessions.")
     log: LogSettings = Field(default_factory=LogSettings, description="Logs.")
     upstreams: Annotated[
         dict[str, UpstreamSettings], Field(description="Provider endpoints by name.")
