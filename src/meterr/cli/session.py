@@ -47,7 +47,7 @@ def keys() -> None:
 @with_settings
 @click.option("--json", "as_json", is_flag=True, help="Write JSON.")
 def list_(config_file: Path | None, data_dir: Path | None, as_json: bool) -> None:
-    """List all keys there ever were, oldest first, without the keys themselves."""
+    """List all keys there ever were in the order of their lives, without the keys themselves."""
     settings = configuration(config_file, data_dir).settings
     write_list("meterr.session_keys/1", run(_list(settings)), _COLUMNS, choose(as_json=as_json))
 

@@ -9,7 +9,7 @@ select kid, state, floor(extract(epoch from created_at) * 1000)::bigint as creat
        floor(extract(epoch from accepted_to) * 1000)::bigint as accepted_to_ms
   from meterr.signing_key
  where tenant_id = %(tenant_id)s
- order by created_at, kid;
+ order by array_position(array['gone', 'previous', 'current', 'next'], state), created_at, kid;
 
 -- name: read_current_key
 select kid, secret

@@ -112,7 +112,7 @@ class SigningKeys:
 
 
 async def list_signing_keys(db: Database) -> list[KeyRecord]:
-    """Return all keys there ever were, oldest first, without the keys. For ``Role.APP``."""
+    """Return all keys there ever were, in the order of their lives. For ``Role.APP``."""
     async with db.tenant_transaction(PLATFORM) as connection:
         return await store.list_signing_keys(connection)
 
