@@ -159,7 +159,7 @@ class TestSessionsOfMembers:
             house.clock,
             by=by,  # type: ignore[arg-type]  # an actor or the operator
             user_id=user_id,
-            **wanted,  # type: ignore[arg-type]  # texts
+            **wanted,  # type: ignore[arg-type]  # they are texts
         )
 
     async def test_are_ended_by_administrators_of_the_tenant(self, house: SessionHouse) -> None:

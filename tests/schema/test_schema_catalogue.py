@@ -90,6 +90,7 @@ def test_no_other_policy_opens_tenant_rows(catalogue) -> None:
         ("data_key", "{meterr_identity}", "SELECT"),
         ("data_key", "{meterr_identity}", "UPDATE"),
         ("membership", "{meterr_owner}", "SELECT"),
+        ("signing_key", "{meterr_owner}", "SELECT"),
     } == set(rows)
 
 
@@ -224,6 +225,7 @@ def test_functions_are_for_our_own_code_and_each_for_one_role(catalogue) -> None
             ("meterr_drain", "roll_up"),
             ("meterr_drain", "thin_marks"),
             ("meterr_identity", "prune_people"),
+            ("meterr_identity", "prune_sessions"),
         ]
     ) == sorted(rows)
 

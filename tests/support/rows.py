@@ -97,6 +97,14 @@ def _sealed_rows(tenant_id: str) -> Mapping[str, dict[str, object]]:
             "secret": SEALED,
             "created_by": "a test",
         },
+        "signing_key": {
+            "tenant_id": tenant_id,
+            "kid": f"s-{uuid.uuid4()}",
+            "state": "gone",
+            "public_key": os.urandom(32),
+            "created_at": AT,
+            "accepted_to": AT,
+        },
     }
 
 
@@ -114,6 +122,7 @@ TENANT_TABLES = (  # parents first
     "data_key",
     "provider_credential",
     "membership",
+    "signing_key",
 )
 TENANT_VIEWS = ("entry_figures",)
 

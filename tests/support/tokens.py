@@ -54,7 +54,7 @@ def b64(raw: bytes) -> str:
 
 
 def raw_sign(signing_input: str, key: SigningKey = KEY) -> bytes:
-    return key.jwk.get_op_key("sign").sign(signing_input.encode())  # type: ignore[union-attr]  # OKP
+    return key.jwk.get_op_key("sign").sign(signing_input.encode())  # type: ignore[union-attr]  # it is an Ed25519 key
 
 
 def assembled(header: str, payload: str, key: SigningKey = KEY) -> str:
@@ -124,7 +124,7 @@ def _own_jwk() -> dict[str, str]:
 
 
 _PUBLIC = KEY.verifying.public
-_PEM = KEY.jwk.get_op_key("verify").public_bytes(  # type: ignore[union-attr]  # OKP
+_PEM = KEY.jwk.get_op_key("verify").public_bytes(  # type: ignore[union-attr]  # it is an Ed25519 key
     Encoding.PEM, PublicFormat.SubjectPublicKeyInfo
 )
 _RSA = rsa.generate_private_key(65537, 2048)

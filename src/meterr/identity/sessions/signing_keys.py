@@ -10,7 +10,7 @@ from meterr.core.crypto import DataKeys, Place, SealedColumn
 from meterr.core.db import Connection, Database
 from meterr.core.policy import PLATFORM
 from meterr.core.tokens import Rules, SigningKey, new_signing_key
-from meterr.identity.sessions import key_store as store
+from meterr.identity.sessions import store
 from meterr.identity.sessions.errors import RotationTooSoon
 from meterr.identity.sessions.key_states import KeyRecord, KeyState, accepted_to_ms, wait_ms
 
