@@ -45,27 +45,27 @@ async def test_the_first_use_makes_a_key_that_signs_and_one_that_is_next(
 
 async def test_a_rotation_moves_every_key_one_step(house: SessionHouse) -> None:
     """S1:169, row 32: overlap, and an end of it."""
-    first = await house.keys.current()
+    first = await house.signer.current()
     house.clock.advance(5)
-    rotation = await house.keys.rotate()
+    rotation = await house.signer.rotate()
     assert first.kid not in (rotation.current, rotation.next)
-    assert (await house.keys.current()).kid == rotation.current
+    assert (await house.signer.current()).kid == rotation.current
     assert ["previous", "current", "next"] == list((await states(house)).values())
     assert [first.kid] == [key.kid for key in rotation.previous]
 
     house.clock.advance(365)  # 5 minutes, the leeway, and the slack
     assert ["gone", "current", "next"] == list((await states(house)).values())
-    await house.keys.rotate()
+    await house.signer.rotate()
     assert ["gone", "previous", "current", "next"] == list((await states(house)).values())
 
 
 async def test_a_token_of_the_key_before_counts_until_it_is_over(house: SessionHouse) -> None:
     """Section 5, rotation: accepted by the key before, refused once that is gone."""
-    await house.keys.current()
+    await house.signer.current()
     house.clock.advance(5)
     old = await house.begin()
     async with house.process() as process:
-        await house.keys.rotate()
+        await house.signer.rotate()
         new = await house.begin()
         for grant in (old, new):
             assert await process.signed_in(grant.access.get_secret_value())
@@ -81,7 +81,7 @@ async def test_a_token_of_the_key_before_counts_until_it_is_over(house: SessionH
 
 async def test_no_request_fails_while_keys_rotate(house: SessionHouse) -> None:
     """Section 5: rotation under load, 0 failed requests; processes hear of it by notice."""
-    await house.keys.current()
+    await house.signer.current()
     async with house.process() as one, house.process() as two:
         grants = [await house.begin() for _ in range(4)]
         served = 0
@@ -101,7 +101,7 @@ async def test_no_request_fails_while_keys_rotate(house: SessionHouse) -> None:
         for _ in range(8):
             before = served
             house.clock.advance(6)
-            await house.keys.rotate()
+            await house.signer.rotate()
             await until(lambda before=before: served > before + 8 or asking[0].done())
         rotating = False
         await asyncio.gather(*asking)
@@ -114,7 +114,7 @@ async def test_a_key_that_somebody_saw_is_refused_at_once_everywhere(house: Sess
     async with house.process() as one, house.process() as two:
         for process in (one, two):
             assert await process.signed_in(grant.access.get_secret_value())
-        await house.keys.rotate(at_once=True)
+        await house.signer.rotate(at_once=True)
         assert ["current", "next"] == [s for s in (await states(house)).values() if s != "gone"]
         for process in (one, two):
             refused = False
@@ -128,9 +128,9 @@ async def test_a_key_that_somebody_saw_is_refused_at_once_everywhere(house: Sess
 
 async def test_a_key_that_hardly_anybody_knows_does_not_sign(house: SessionHouse) -> None:
     """The next key is published 5 s before it signs, also when two rotate at once."""
-    await house.keys.current()
+    await house.signer.current()
     with pytest.raises(RotationTooSoon) as refused:
-        await house.keys.rotate()
+        await house.signer.rotate()
     assert "in 5 s" in refused.value.detail
     house.clock.advance(5)
     found = await outcomes(*(house.signing_keys().rotate() for _ in range(6)))
@@ -165,10 +165,10 @@ async def test_a_private_key_is_sealed_and_gone_when_it_signs_no_more(
     house: SessionHouse, admin_dsn: str
 ) -> None:
     """P6: in no table, not even for its own process once it is previous."""
-    seeds = [(await house.keys.current()).seed()]
+    seeds = [(await house.signer.current()).seed()]
     house.clock.advance(5)
-    await house.keys.rotate()
-    seeds.append((await house.keys.current()).seed())
+    await house.signer.rotate()
+    seeds.append((await house.signer.current()).seed())
     with psycopg.connect(admin_dsn) as connection:
         rows = connection.execute(
             "select state, secret from meterr.signing_key order by created_at, kid"
@@ -183,7 +183,7 @@ async def test_a_private_key_is_sealed_and_gone_when_it_signs_no_more(
 
 async def test_another_installation_cannot_unseal_it(house: SessionHouse) -> None:
     """The key-encryption key is not in the database."""
-    await house.keys.current()
+    await house.signer.current()
     other = DataKeys(KeyEncryptionKeys(mint("k1", lambda size: bytes(range(size)))), SystemClock())
     stranger = SigningKeys(house.app, other, house.clock, RULES)
     with pytest.raises(Unreadable):
@@ -192,9 +192,9 @@ async def test_another_installation_cannot_unseal_it(house: SessionHouse) -> Non
 
 async def test_data_keys_rotate_under_the_signing_keys(house: SessionHouse) -> None:
     """Row 46: what is sealed is sealed anew, and goes on signing."""
-    first = await house.keys.current()
-    data_keys = DataKeys(house.keks, SystemClock())
-    rotated = await rotate_data_keys(house.app, data_keys, (SECRET,), lambda _: None)
+    first = await house.signer.current()
+    data_keys = DataKeys(house.keys, SystemClock())
+    rotated = await rotate_data_keys(house.app, data_keys, {SECRET: house.app}, lambda _: None)
     assert (2, 0) == (rotated.values, rotated.unreadable)
     assert first.seed() == (await house.signing_keys().current()).seed()
 
@@ -205,7 +205,7 @@ async def test_the_database_itself_keeps_retired_keys_and_ended_sessions_so(
     """No way back, whoever writes."""
     grant = await house.begin()
     await house.sessions.sign_out_with(grant.refresh)
-    await house.keys.rotate(at_once=True)
+    await house.signer.rotate(at_once=True)
     with psycopg.connect(admin_dsn, autocommit=True) as connection:
         for statement in (
             "update meterr.user_session set ended_at = null, ended_because = null",

@@ -2,7 +2,6 @@
 
 import asyncio
 import hashlib
-import os
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
@@ -10,7 +9,7 @@ from dataclasses import replace
 from pydantic import SecretStr
 
 from meterr.core.clock import SystemClock
-from meterr.core.crypto import DataKeys, KeyEncryptionKeys, mint
+from meterr.core.crypto import DataKeys
 from meterr.core.db import Database, Role
 from meterr.core.ids import IdFactory
 from meterr.core.policy import Actor
@@ -54,13 +53,12 @@ class SessionHouse(PeopleHouse):
 
     def __init__(self, dsn: str, db: Database, app: Database, hasher: Hasher) -> None:
         super().__init__(dsn, db, app, hasher)
-        self.keks = KeyEncryptionKeys(mint("k1", os.urandom))
-        self.keys = self.signing_keys()
+        self.signer = self.signing_keys()
         self.issuer = Issuer(
             db=db,
             clock=self.clock,
             ids=IdFactory(SystemClock()),
-            keys=self.keys,
+            keys=self.signer,
             rules=RULES,
             macs=macs,
             lifetimes=Lifetimes(),
@@ -71,7 +69,7 @@ class SessionHouse(PeopleHouse):
 
     def signing_keys(self) -> SigningKeys:
         """Return the keys as another process has them."""
-        return SigningKeys(self.app, DataKeys(self.keks, SystemClock()), self.clock, RULES)
+        return SigningKeys(self.app, DataKeys(self.keys, SystemClock()), self.clock, RULES)
 
     def living(self, **seconds: int) -> Sessions:
         """Return the sessions under other lifetimes."""
