@@ -97,6 +97,7 @@ def test_no_other_policy_opens_tenant_rows(catalogue) -> None:
         ("key_succession", "{meterr_owner}", "UPDATE"),
         ("key_use", "{meterr_owner}", "ALL"),
         ("key_caller", "{meterr_owner}", "ALL"),
+        ("signing_key", "{meterr_owner}", "SELECT"),
     } == set(rows)
 
 
@@ -237,6 +238,7 @@ def test_functions_are_for_our_own_code_and_each_for_one_role(catalogue) -> None
             ("meterr_drain", "roll_up"),
             ("meterr_drain", "thin_marks"),
             ("meterr_identity", "prune_people"),
+            ("meterr_identity", "prune_sessions"),
         ]
     ) == sorted(rows)
 

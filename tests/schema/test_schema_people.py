@@ -22,7 +22,10 @@ PEOPLE = {
     "passkey_ceremony",
     "recovery_codes",
     "sign_in_window",
+    "user_session",
+    "sign_in_challenge",
 }
+VIEWS = {"role_for_authentication", "verifying_key"}
 
 
 @pytest.fixture
@@ -49,13 +52,13 @@ def test_only_the_role_of_people_touches_what_people_sign_in_with(admin: Connect
 def test_the_role_of_people_touches_nothing_else(admin: Connection) -> None:
     """No key, no price, no ledger: what signs people in reads only people, and a wrapped key."""
     tables = {table for table, role, _ in grants(admin) if role == "meterr_identity"}
-    assert PEOPLE | {"role_for_authentication", "data_key"} == tables
+    assert PEOPLE | VIEWS | {"data_key"} == tables
     functions = admin.execute(
         """select p.proname from pg_proc p, aclexplode(p.proacl) x
             where p.pronamespace = 'meterr'::regnamespace
-              and x.grantee = 'meterr_identity'::regrole"""
+              and x.grantee = 'meterr_identity'::regrole order by 1"""
     ).fetchall()
-    assert [("prune_people",)] == functions
+    assert [("prune_people",), ("prune_sessions",)] == functions
 
 
 def test_the_role_of_people_uses_the_platforms_data_keys_and_no_others(admin: Connection) -> None:

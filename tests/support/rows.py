@@ -143,6 +143,14 @@ def _sealed_rows(tenant_id: str) -> Mapping[str, dict[str, object]]:
             "secret": SEALED,
             "created_by": "a test",
         },
+        "signing_key": {
+            "tenant_id": tenant_id,
+            "kid": f"s-{uuid.uuid4()}",
+            "state": "gone",
+            "public_key": os.urandom(32),
+            "created_at": AT,
+            "accepted_to": AT,
+        },
     }
 
 
@@ -165,6 +173,7 @@ TENANT_TABLES = (  # parents first
     "key_policy",
     "key_use",
     "key_caller",
+    "signing_key",
 )
 TENANT_VIEWS = ("entry_figures",)
 

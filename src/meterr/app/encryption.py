@@ -21,12 +21,14 @@ from meterr.core.secrets import Scheme
 from meterr.core.settings import Settings
 from meterr.identity import provider_credentials
 from meterr.identity.factors import vault
+from meterr.identity.sessions import signing_keys
 
 KEY_FILE: Final = "key-encryption-keys"
 
 SEALED_COLUMNS: Final[Mapping[SealedColumn, Role]] = {
     provider_credentials.SECRET: Role.APP,
     vault.SECRET: Role.IDENTITY,
+    signing_keys.SECRET: Role.APP,
 }
 """Every column of sealed values, with the role that may write it: what a rotation has to visit."""
 

@@ -19,6 +19,7 @@ _COMMANDS = {
     "tenant": ("meterr.cli.tenant", "Create, change and list tenants."),
     "user": ("meterr.cli.user", "Invite, list and disable people; set their roles."),
     "key": ("meterr.cli.key", "Create, list, rotate and revoke API keys."),
+    "session": ("meterr.cli.session", "End sessions; rotate the keys of access tokens."),
     "budget": ("meterr.cli.budget", "Set, list and end budgets in US dollars."),
     "limit": ("meterr.cli.limit", "Limit requests, tokens and concurrency."),
     "upstream": ("meterr.cli.upstream", "Store credentials of providers, encrypted."),

@@ -16,6 +16,7 @@ from meterr.core.http.outbound.allowlist import AllowList
 from meterr.core.http.settings import ServerSettings
 from meterr.core.secrets.reference import Scheme
 from meterr.core.secrets.setting import SecretSetting
+from meterr.core.session_settings import SessionSettings
 from meterr.core.settings_group import Group, Names
 
 PEPPER_CHARS_MIN = 32
@@ -326,6 +327,7 @@ class Settings(Group):
         default_factory=SecretsSettings, description="References to secrets."
     )
     sign_in: SignInSettings = Field(default_factory=SignInSettings, description="People.")
+    session: SessionSettings = Field(default_factory=SessionSettings, description="Sessions.")
     log: LogSettings = Field(default_factory=LogSettings, description="Logs.")
     upstreams: Annotated[
         dict[str, UpstreamSettings], Field(description="Provider endpoints by name.")

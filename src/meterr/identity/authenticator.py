@@ -13,6 +13,7 @@ from meterr.core.principal import Principal
 from meterr.identity.api_key import flaw_of
 from meterr.identity.client import NOBODY, Client
 from meterr.identity.errors import KeyRefused, KeyUnverifiable
+from meterr.identity.key_memory import KeyMemory
 from meterr.identity.keyring import Keyring
 from meterr.identity.lookup import Found, Lookup
 from meterr.identity.model import Outage, Reason, VerifiedKey
@@ -50,7 +51,8 @@ class Authenticator:
         self._snapshot = Snapshot()
         self._trust = Trust(on_outage)
         self._lookup = Lookup(db_auth, self._snapshot, clock)
-        self._listener = Listener(dsn, self._snapshot, self._trust, clock, self._announce)
+        memory = KeyMemory(self._snapshot, clock)
+        self._listener = Listener(dsn, memory, self._trust, clock, self._announce)
         self._news = asyncio.Event()
 
     @property

@@ -10,12 +10,10 @@ administrator may have ended that one session.
 
 import asyncio
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import aclosing
-from itertools import islice
-from typing import Final
+from typing import Final, Protocol
 
-import msgspec
 import psycopg
 from psycopg import Notify
 
@@ -23,13 +21,11 @@ from meterr.core.clock import Clock
 from meterr.core.db import Connection, DatabaseUnavailable, Role, connect
 from meterr.identity import store
 from meterr.identity.deadline import within
-from meterr.identity.snapshot import Notice, Snapshot
 from meterr.identity.trust import Trust
 
 CHANNEL: Final = "meterr_identity"
 BEAT_S: Final = 0.25
 ANSWER_TIMEOUT_S: Final = 1.0
-REREAD_MACS: Final = 2_000
 # An attempt that broke off may have met a server in the act of dying; the next one knows.
 DOUBTS_MAX: Final = 3
 _PAUSE_S_MIN: Final = 0.02
@@ -40,30 +36,42 @@ class NoticeUnreadable(Exception):
     """A notice that says we know not what; the memory is read again as after a gap."""
 
 
-class _Payload(msgspec.Struct):
-    version: int
-    mac: str | None = None
-    tenant_id: str | None = None
+class Memory(Protocol):
+    """What a listener keeps true: keys, sessions."""
+
+    def hear(self, payload: str) -> None:
+        """Forget what a notice is about. Raises NoticeUnreadable; then all is read again."""
+
+    def start_generation(self) -> None:
+        """Begin anew after a gap in the notices: nothing read before now may be remembered."""
+
+    async def catch_up(self, connection: Connection) -> None:
+        """
+        Read again what is worth it, on the connection that listens.
+
+        Notices of later commits can only arrive behind the rows, so nothing falls between the two.
+        """
 
 
 class Listener:
-    """Keep one connection listening, feed the snapshot, report to the trust. Owned by one loop."""
+    """Keep one connection listening, feed a memory, report to the trust. Owned by one loop."""
 
     def __init__(
         self,
         dsn: str,
-        snapshot: Snapshot,
+        memory: Memory,
         trust: Trust,
         clock: Clock,
         on_news: Callable[[], None],
+        role: Role = Role.AUTH,
     ) -> None:
         self._dsn = dsn
-        self._snapshot = snapshot
+        self._role = role
+        self._memory = memory
         self._trust = trust
         self._clock = clock
         self._on_news = on_news
         self._pulse = f"meterr_pulse_{secrets.token_hex(8)}"
-        self._payloads = msgspec.json.Decoder(_Payload)
         self._pause_s = _PAUSE_S_MIN
         self._doubts = 0
         # What went wrong last, for the log; holds no secret: psycopg quotes no password.
@@ -86,7 +94,7 @@ class Listener:
         """Open a connection or learn why not: the only place that may find the server absent."""
         opening = connect(
             self._dsn,
-            Role.AUTH,
+            self._role,
             # Longer than ours: `within` forgives a stall of our own loop, a plain timeout does not.
             connect_timeout_s=2 * ANSWER_TIMEOUT_S,
             statement_timeout_s=ANSWER_TIMEOUT_S,
@@ -123,7 +131,8 @@ class Listener:
     async def _listen_while_it_lasts(self, connection: Connection) -> None:
         try:
             await within(ANSWER_TIMEOUT_S, self._listen(connection))
-            await self._read_again(connection, self._snapshot.start_generation())
+            self._memory.start_generation()
+            await self._memory.catch_up(connection)
             self._trust.synced()
             await self._attend(connection)
         except TimeoutError:
@@ -147,45 +156,16 @@ class Listener:
             if now >= next_beat:
                 await within(ANSWER_TIMEOUT_S, store.beat(connection, self._pulse, now.hex()))
                 next_beat = now + BEAT_S
-            stale: list[bytes] = []
             wait_s = max(0.0, next_beat - self._clock.monotonic())
             async with aclosing(connection.notifies(timeout=wait_s, stop_after=1)) as notices:
                 async for notify in notices:
-                    stale += self._hear(notify, connection.info.backend_pid)
-            await self._read_again(connection, stale)
+                    self._hear(notify, connection.info.backend_pid)
+            await self._memory.catch_up(connection)
 
-    def _hear(self, notify: Notify, own_pid: int) -> list[bytes]:
+    def _hear(self, notify: Notify, own_pid: int) -> None:
         if notify.channel == CHANNEL:
-            return self._snapshot.notice(self._notice_in(notify.payload))
-        if notify.channel == self._pulse and notify.pid == own_pid:
+            self._memory.hear(notify.payload)
+        elif notify.channel == self._pulse and notify.pid == own_pid:
             self._trust.echoed(float.fromhex(notify.payload))
             self._pause_s = _PAUSE_S_MIN
             self._on_news()
-        return []
-
-    def _notice_in(self, payload: str) -> Notice:
-        try:
-            told = self._payloads.decode(payload)
-            mac = None if told.mac is None else bytes.fromhex(told.mac)
-        except ValueError as error:
-            raise NoticeUnreadable(payload) from error
-        if mac is None and told.tenant_id is None:
-            raise NoticeUnreadable(payload)
-        return Notice(version=told.version, mac=mac, tenant_id=told.tenant_id)
-
-    async def _read_again(self, connection: Connection, macs: Sequence[bytes]) -> None:
-        """
-        Read ``macs`` into the memory, on the connection that listens.
-
-        Notices of later commits can only arrive behind the rows, so nothing falls between the two.
-        """
-        waiting = iter(macs)
-        while batch := list(islice(waiting, REREAD_MACS)):
-            read = self._snapshot.begin_read(self._clock.monotonic())
-            try:
-                keys = await within(ANSWER_TIMEOUT_S, store.read_keys(connection, batch))
-            # Cancelled or failed, the read is over and must not be waited for.
-            except BaseException:
-                self._snapshot.abandon_read(read)
-                raise
-            self._snapshot.finish_read(read, keys, batch)

@@ -35,6 +35,7 @@ class Permission(StrEnum):
     TENANT_MEMBER_INVITE = "tenant:member:invite"
     TENANT_MEMBER_REMOVE = "tenant:member:remove"
     TENANT_ROLE_CHANGE = "tenant:role:change"
+    TENANT_SESSION_END = "tenant:session:end"
     TENANT_CREDENTIAL_READ = "tenant:credential:read"
     TENANT_CREDENTIAL_CHANGE = "tenant:credential:change"
     TENANT_SETTINGS_CHANGE = "tenant:settings:change"

@@ -2023,3 +2023,190 @@ grant execute on function meterr.move_keys_to_pepper(bytea[], bytea[], text) to 
 grant execute on function meterr.record_key_uses(uuid[], uuid[], timestamptz[]) to meterr_app;
 grant execute on function meterr.record_key_callers(
   uuid[], uuid[], inet[], text[], bigint[], timestamptz[]) to meterr_app;
+
+
+-- Sessions: who is signed in, and what access tokens are signed with -----------------------------
+
+-- Keys of access tokens; meterr's own, under the nil id. `secret` is there while the key may sign: a
+-- key that only verifies has none to lose. `public_key` is known to every process before it signs.
+create table meterr.signing_key (
+  tenant_id           uuid        not null,
+  kid                 text        not null check (kid ~ '^[a-z0-9][a-z0-9-]{0,39}$'),
+  state               text        not null check (state in ('next', 'current', 'previous', 'gone')),
+  public_key          bytea       not null check (octet_length(public_key) = 32),
+  secret              bytea       constraint secret_is_sealed
+                                  check (octet_length(secret) >= 33 and get_byte(secret, 0) = 1),
+  secret_key_version  integer     generated always as (
+    (get_byte(secret, 1) << 24) | (get_byte(secret, 2) << 16)
+    | (get_byte(secret, 3) << 8) | get_byte(secret, 4)) stored,
+  created_at          timestamptz not null,
+  accepted_to         timestamptz,
+  version             bigint      not null default 0,
+  primary key (tenant_id, kid),
+  foreign key (tenant_id, secret_key_version) references meterr.data_key (tenant_id, live_version),
+  constraint secret_while_it_may_sign
+    check ((secret is not null) = (state in ('next', 'current'))),
+  constraint ends_after_it_signed
+    check ((accepted_to is not null) = (state in ('previous', 'gone')))
+);
+
+create unique index signing_key_one_of_each
+  on meterr.signing_key (tenant_id, state) where state in ('next', 'current');
+create index signing_key_by_key on meterr.signing_key (tenant_id, secret_key_version);
+
+-- One row is one family of refresh tokens. `refresh_digest` knows the one that is good, and
+-- `previous_digest` the one before it, which a browser may send once more when an answer was lost;
+-- `salt` made the one from the other. Ended, never deleted, until nobody asks any more.
+create table meterr.user_session (
+  session_id       uuid        primary key,
+  user_id          uuid        not null references meterr.user_account,
+  factor_at        timestamptz,
+  address          text        not null,
+  user_agent       text        not null,
+  created_at       timestamptz not null,
+  seen_at          timestamptz not null,
+  ends_at          timestamptz not null,
+  generation       integer     not null default 0 check (generation >= 0),
+  refresh_digest   bytea       not null check (octet_length(refresh_digest) = 32),
+  previous_digest  bytea       check (octet_length(previous_digest) = 32),
+  salt             bytea       check (octet_length(salt) = 32),
+  rotated_at       timestamptz,
+  ended_at         timestamptz,
+  ended_because    text        check (ended_because in (
+    'signed_out', 'ended', 'idle', 'over', 'reused', 'replaced', 'too_many', 'credentials', 'role')),
+  constraint ended_for_a_reason check ((ended_at is null) = (ended_because is null)),
+  constraint rotated_as_a_whole check ((generation = 0) = (previous_digest is null)
+    and (previous_digest is null) = (salt is null) and (salt is null) = (rotated_at is null))
+);
+
+create index user_session_of_user on meterr.user_session (user_id) where ended_at is null;
+create index user_session_by_end on meterr.user_session (ends_at);
+
+-- A password was right and something is still owed. The marks say which password and which factors
+-- that was about: whoever signs in while they change has to begin again.
+create table meterr.sign_in_challenge (
+  digest          bytea       primary key check (octet_length(digest) = 32),
+  user_id         uuid        not null references meterr.user_account,
+  owes            text        not null check (owes in ('give', 'enrol')),
+  credentials_at  timestamptz not null,
+  password_at     timestamptz not null,
+  created_at      timestamptz not null,
+  expires_at      timestamptz not null,
+  used_at         timestamptz
+);
+
+create index sign_in_challenge_by_expiry on meterr.sign_in_challenge (expires_at);
+
+create function meterr.keep_retired() returns trigger
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  raise exception 'what has ended or retired stays so' using errcode = 'check_violation';
+end
+$$;
+
+create function meterr.announce_signing_key() returns trigger
+  language plpgsql security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  perform pg_notify('meterr_identity', json_build_object(
+    'tenant_id', new.tenant_id, 'signing_key', new.kid, 'version', new.version)::text);
+  return null;
+end
+$$;
+
+create function meterr.announce_session() returns trigger
+  language plpgsql security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  perform pg_notify('meterr_identity', json_build_object(
+    'tenant_id', '00000000-0000-0000-0000-000000000000', 'session_id', new.session_id,
+    'version', nextval('meterr.identity_version'))::text);
+  return null;
+end
+$$;
+
+-- In the transaction that changes a password, a factor, a role or the account: nobody can forget it.
+create function meterr.end_sessions() returns trigger
+  language plpgsql security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  update meterr.user_session set ended_at = clock_timestamp(), ended_because = tg_argv[0]
+   where user_id = new.user_id and ended_at is null;
+  return null;
+end
+$$;
+
+create trigger stamp_version before insert or update on meterr.signing_key
+  for each row execute function meterr.stamp_identity_version();
+create trigger keep_retired before update on meterr.signing_key
+  for each row when (array_position(array['next', 'current', 'previous', 'gone'], new.state)
+                     < array_position(array['next', 'current', 'previous', 'gone'], old.state))
+  execute function meterr.keep_retired();
+create trigger announce after insert or update of state on meterr.signing_key
+  for each row execute function meterr.announce_signing_key();
+create trigger keep_ended before update on meterr.user_session
+  for each row when (old.ended_at is not null) execute function meterr.keep_retired();
+create trigger announce after update on meterr.user_session
+  for each row when (old.ended_at is distinct from new.ended_at)
+  execute function meterr.announce_session();
+create trigger end_sessions after update on meterr.user_account
+  for each row when (old.state <> new.state
+                     or old.credentials_changed_at <> new.credentials_changed_at)
+  execute function meterr.end_sessions('credentials');
+create trigger end_sessions after insert or update on meterr.membership
+  for each row execute function meterr.end_sessions('role');
+
+alter table meterr.signing_key enable row level security;
+alter table meterr.signing_key force row level security;
+
+create policy own_rows on meterr.signing_key to meterr_app
+  using (tenant_id = nullif(current_setting('meterr.tenant_id', true), '')::uuid)
+  with check (tenant_id = nullif(current_setting('meterr.tenant_id', true), '')::uuid);
+
+-- For the view below, which runs as the owner.
+create policy owner_reads on meterr.signing_key for select to meterr_owner using (true);
+
+-- What access tokens are verified with.
+create view meterr.verifying_key with (security_barrier) as
+  select k.kid, k.state, k.public_key, k.accepted_to
+    from meterr.signing_key k
+   where k.tenant_id = '00000000-0000-0000-0000-000000000000' and k.state <> 'gone';
+
+-- Challenges a day after their end, sessions 30 days after theirs; at most 1,000 of each at a time.
+create function meterr.prune_sessions(at_ms bigint) returns integer
+  language plpgsql security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  pruned integer;
+  now_ timestamptz := to_timestamp(at_ms / 1000);
+begin
+  with challenges as (
+    delete from meterr.sign_in_challenge where digest in (
+      select digest from meterr.sign_in_challenge where expires_at < now_ - interval '1 day'
+       limit 1000 for update skip locked) returning 1
+  ), sessions as (
+    delete from meterr.user_session where session_id in (
+      select session_id from meterr.user_session where ends_at < now_ - interval '30 days'
+       limit 1000 for update skip locked) returning 1
+  )
+  select (select count(*) from challenges) + (select count(*) from sessions) into pruned;
+  return pruned;
+end
+$$;
+
+grant select, insert on meterr.signing_key to meterr_app;
+grant update (state, secret, accepted_to) on meterr.signing_key to meterr_app;
+grant select on meterr.verifying_key to meterr_identity;
+grant select, insert on meterr.user_session to meterr_identity;
+grant update (address, user_agent, seen_at, generation, refresh_digest, previous_digest, salt,
+              rotated_at, ended_at, ended_because)
+  on meterr.user_session to meterr_identity;
+grant select, insert on meterr.sign_in_challenge to meterr_identity;
+grant update (used_at) on meterr.sign_in_challenge to meterr_identity;
+grant execute on function meterr.prune_sessions(bigint) to meterr_identity;

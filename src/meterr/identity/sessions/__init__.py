@@ -1,0 +1,28 @@
+"""Sessions: signing in, staying signed in, and ending it everywhere at once. See README.md."""
+
+from meterr.identity.sessions.authority import Authority
+from meterr.identity.sessions.cookies import Cookies, CookiesRefused
+from meterr.identity.sessions.errors import ChallengeRefused, SessionRefused, SessionUnverifiable
+from meterr.identity.sessions.issuer import Issuer
+from meterr.identity.sessions.model import Client, Grant, Lifetimes, MustEnrol, NeedsFactor
+from meterr.identity.sessions.service import Sessions
+from meterr.identity.sessions.sign_in import SignIn
+from meterr.identity.sessions.signing_keys import SigningKeys
+
+__all__ = [
+    "Authority",
+    "ChallengeRefused",
+    "Client",
+    "Cookies",
+    "CookiesRefused",
+    "Grant",
+    "Issuer",
+    "Lifetimes",
+    "MustEnrol",
+    "NeedsFactor",
+    "SessionRefused",
+    "SessionUnverifiable",
+    "Sessions",
+    "SignIn",
+    "SigningKeys",
+]
