@@ -62,7 +62,7 @@ class TestAServerThatIsNotRunning:
         warm, cold = await house.key(), await house.key()
         async with house.process() as process:
             await warmed(process, warm)
-            take_away(own_server)
+            await asyncio.to_thread(take_away, own_server)
             # The sessions of a killed postmaster answer for some milliseconds more.
             await until(lambda: process.state is Standing.ABSENT)
             over_at = time.monotonic() + OUTAGE_S
@@ -123,7 +123,7 @@ class TestAServerThatIsNotRunning:
         key = await house.key(expires_at_ms=house.clock.unix_ms() + 3_600_000)
         async with house.process() as process:
             await warmed(process, key)
-            take_away(own_server)
+            await asyncio.to_thread(take_away, own_server)
             await until(lambda: process.state is Standing.ABSENT)
             assert process.warm(key.secret.presented)
             house.clock.ahead_ms = 3_600_000
@@ -139,7 +139,7 @@ class TestAServerThatIsNotRunning:
         key = await house.key()
         async with house.process(on_outage=Outage.REFUSE) as process:
             await warmed(process, key)
-            take_away(own_server)
+            await asyncio.to_thread(take_away, own_server)
             await until(lambda: process.state is Standing.ABSENT)
             assert process.warm(key.secret.presented) is None
             assert is_retry_later(await served(process, key))
