@@ -25,13 +25,16 @@ def options() -> Iterator[tuple[str, str]]:
                     yield name, option
 
 
-def choices() -> Iterator[tuple[str, str, tuple[str, ...]]]:
-    """Yield each command with an option or argument of few valid values, and these."""
+def choices() -> Iterator[tuple[str, tuple[str, ...], tuple[str, ...]]]:
+    """Yield each command with a parameter of few valid values, what comes before it, and these."""
     for name, command in commands():
+        before: tuple[str, ...] = ()
         for parameter in command.params:
+            leading = before if isinstance(parameter, click.Argument) else (parameter.opts[0],)
             if isinstance(parameter.type, click.Choice):
-                option = parameter.opts[0] if isinstance(parameter, click.Option) else ""
-                yield name, option, tuple(map(str, parameter.type.choices))
+                yield name, leading, tuple(map(str, parameter.type.choices))
+            if isinstance(parameter, click.Argument):
+                before = (*before, "x")
 
 
 def subcommands() -> Iterator[tuple[str, str]]:
@@ -68,12 +71,12 @@ def test_a_misspelled_command_is_refused_with_the_right_one(
     assert re.search(rf"did you mean[^\n]*\b{command}\b", result.err, re.IGNORECASE)
 
 
-@pytest.mark.parametrize(("command", "option", "valid"), list(choices()))
+@pytest.mark.parametrize(("command", "leading", "valid"), list(choices()))
 def test_a_value_that_is_no_choice_is_refused_with_all_of_them(
-    meterr: CommandLine, command: str, option: str, valid: tuple[str, ...]
+    meterr: CommandLine, command: str, leading: tuple[str, ...], valid: tuple[str, ...]
 ) -> None:
     """Issue 3, item 9: few values, so all are named."""
-    result = meterr(*words(command), *([option] if option else []), without_a_letter(valid[0]))
+    result = meterr(*words(command), *leading, without_a_letter(valid[0]))
     assert (Exit.USAGE, "") == (result.status, result.out)
     assert all(f"'{value}'" in result.err for value in valid)
 

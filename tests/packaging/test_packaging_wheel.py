@@ -168,8 +168,13 @@ def test_without_its_extra_a_command_names_it_and_every_other_one_runs(installed
     for module in NEED_AN_EXTRA:
         with pytest.raises(AssertionError, match="ModuleNotFoundError"):
             run(installed / "python", "-c", f"import {module}", cwd=installed)
-    for name in cli.list_commands(click.Context(cli)):
-        assert "Usage: meterr" in run(installed / "meterr", name, "--help", cwd=installed)
+    names = cli.list_commands(click.Context(cli))
+    code = (
+        "from meterr.cli import cli\n"
+        f"for name in {names!r}: cli.main([name, '--help'], 'meterr', standalone_mode=False)\n"
+    )
+    said = run(installed / "python", "-W", "error", "-c", code, cwd=installed)
+    assert all(f"Usage: meterr {name} " in said for name in names)
     assert "--to-day" in run(installed / "meterr", "ledger", "export", "--help", cwd=installed)
     for extra, words in (
         ("lake", ["ledger", "export", "--to", "lake"]),
