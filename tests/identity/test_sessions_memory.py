@@ -22,6 +22,7 @@ def session(name: str, user: str = "u", tenants: tuple[str, ...] = ("t",)) -> Li
         ends_at_ms=1,
         lives=True,
         roles=dict.fromkeys(tenants, Role.USER),
+        tenants=frozenset(tenants),
     )
 
 
@@ -71,7 +72,7 @@ def test_a_read_that_a_notice_overtook_is_not_remembered() -> None:
 def test_what_is_over_is_not_remembered_and_a_gap_forgets_everything() -> None:
     """Only what lives and was heard of without a break."""
     memory = remembering(session("a"))
-    over = LiveSession("b", "u", None, 1, lives=False, roles={})
+    over = LiveSession("b", "u", None, 1, lives=False, roles={}, tenants=frozenset())
     memory.remember(over, None, memory.notices)
     assert ["a"] == known(memory, "a", "b")
     began = memory.notices
