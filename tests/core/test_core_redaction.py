@@ -19,6 +19,8 @@ CREDENTIALS = [
     f"x{KEY}y",
     "mk1.k20261122-1f2e.0123456789abcdefghij0123456789abcdefghijABC",
     "meterr_claim_0123456789abcdefghij0123456789abcdefghijABC",
+    "meterr_refresh_0123456789abcdefghij0123456789abcdefghijABC",
+    "meterr_challenge_0123456789abcdefghij0123456789abcdefghijABC",
     KEY[:-8],
     "sk-proj-0123456789abcdefghij",
     "sk-ant-api03-0123456789abcdefghij",

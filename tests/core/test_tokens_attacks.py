@@ -168,7 +168,7 @@ def test_keys_show_nothing() -> None:
 
 @pytest.mark.parametrize("kid", ["", "S1", "-a", "a" * 41, "a/b", "a.b", "a\n", "é", "a b"])
 def test_a_key_has_a_plain_name_and_32_bytes(kid: str) -> None:
-    """Names end up in headers and logs."""
+    """S1:169, row 31: `"a"` was a secret there; here a key has 32 bytes, and names are plain."""
     with pytest.raises(ValueError, match="a key has a name"):
         VerifyingKey(kid, bytes(32))
     with pytest.raises(ValueError, match="32 bytes"):

@@ -204,19 +204,23 @@ async def test_roles_are_those_of_now_in_every_process(house: SessionHouse) -> N
         for process in (one, two):
             found = await process.signed_in(token_of(grant))
             assert {house.tenant_id: Role.USER} == found.actor.roles
-        with psycopg.connect(house.dsn, options="-c role=meterr_app") as connection:
-            connection.execute(
-                "select set_config('meterr.tenant_id', %s, false)", [house.tenant_id]
-            )
-            connection.execute("update meterr.tenant set state = 'disabled'")
-        for process in (one, two):
-            async with asyncio.timeout(PATIENCE_S):
-                while True:
-                    found = await process.signed_in(token_of(grant))
-                    if not found.actor.roles:
-                        break
-                    await asyncio.sleep(0)
-            assert Standing.LIVE is process.state
+        for state, roles in (("disabled", {}), ("active", {house.tenant_id: Role.USER})):
+            set_state(house, state)
+            for process in (one, two):
+                async with asyncio.timeout(PATIENCE_S):
+                    while True:
+                        found = await process.signed_in(token_of(grant))
+                        if found.actor.roles == roles:
+                            break
+                        await asyncio.sleep(0)
+                assert Standing.LIVE is process.state
+
+
+def set_state(house: SessionHouse, state: str) -> None:
+    """Disable the tenant or bring it back, as the services do."""
+    with psycopg.connect(house.dsn, options="-c role=meterr_app") as connection:
+        connection.execute("select set_config('meterr.tenant_id', %s, true)", [house.tenant_id])
+        connection.execute("update meterr.tenant set state = %s", [state])
 
 
 async def test_a_warm_session_costs_no_read(house: SessionHouse) -> None:

@@ -181,7 +181,16 @@ async def test_what_we_did_not_write_reaches_no_table(house: SessionHouse) -> No
         good[:place] + ("A" if good[place] != "A" else "B") + good[place + 1 :]
         for place in range(len(good))
     ]
-    for wrong in (*changed, "", good[:-1], f"{good}A", f"{good}=", f" {good}", "é" * 91, "." * 91):
+    for wrong in (
+        *changed,
+        "",
+        good[:-1],
+        f"{good}A",
+        f"{good}=",
+        f" {good}",
+        "é" * 106,
+        "." * 106,
+    ):
         with pytest.raises(SessionRefused) as refused:
             await sessions.refresh(SecretStr(wrong), LAPTOP)
         assert "no_token_of_ours" == refused.value.reason
@@ -192,6 +201,7 @@ class TestTheTokenItself:
         """Every changed character is another text, and none of ours."""
         text = TOKEN.get_secret_value()
         assert TOKEN_CHARS == len(text)
+        assert text.startswith("meterr_refresh_")
         letters = string.ascii_letters + string.digits + "-_=+/."
         for place in range(len(text)):
             for letter in letters:

@@ -222,7 +222,7 @@ async def test_every_sign_in_has_an_id_of_its_own(house: SessionHouse) -> None:
 async def test_a_password_that_changes_during_the_sign_in_begins_no_session(
     house: SessionHouse, admin_dsn: str
 ) -> None:
-    """P5: fifty sign-ins race with the change; none of them is left when all is done."""
+    """P5: sixteen sign-ins race with the change; none of them is left when all is done."""
     person = await house.person()
     ask = {"user_id": person.user.user_id, "current": PASSWORD, "new": NEW}
     signing_in = [asyncio.create_task(with_password(house)) for _ in range(16)]

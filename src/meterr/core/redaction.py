@@ -20,7 +20,7 @@ _APART: Final = rb"(^|[^A-Za-z0-9])"
 _SHAPES: Final = (
     rb"()sk-meterr_(?:live|test)_[0-9A-Za-z]{8,}",
     rb"()mk1\.[a-z0-9_-]{1,32}\.[A-Za-z0-9_-]{16,}",  # a key-encryption key of ours
-    rb"()meterr_claim_[A-Za-z0-9_-]{16,}",
+    rb"()meterr_(?:claim|refresh|challenge)_[A-Za-z0-9_-]{16,}",
     rb"()meterr-claim_[0-9A-Za-z]{8,}",
     _APART + rb"sk-[A-Za-z0-9_-]{16,}",  # OpenAI, Anthropic, Moonshot and whoever copied them
     _APART + rb"(?:A[KS]IA|A3T[A-Z0-9])[A-Z0-9]{16}",  # AWS

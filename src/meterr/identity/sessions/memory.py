@@ -114,4 +114,4 @@ class SessionMemory:
 
 
 def _subjects(session: LiveSession) -> Iterable[str]:
-    return {session.user_id, *session.roles}
+    return {session.user_id, *session.tenants}

@@ -130,7 +130,11 @@ class SessionInfo:
 
 @dataclass(frozen=True, slots=True)
 class LiveSession:
-    """What a request needs to know about its session, in one snapshot of the database."""
+    """
+    What a request needs to know about its session, in one snapshot of the database.
+
+    ``tenants`` are all that the person is a member of; roles count only in those not disabled.
+    """
 
     session_id: str
     user_id: str
@@ -138,6 +142,7 @@ class LiveSession:
     ends_at_ms: int
     lives: bool
     roles: Mapping[str, Role]
+    tenants: frozenset[str]
 
 
 @dataclass(frozen=True, slots=True)

@@ -49,7 +49,9 @@ select s.session_id::text, s.user_id::text,
        s.ended_at is null and u.state = 'active' as lives,
        (select coalesce(json_object_agg(r.tenant_id, r.role), '{}')
           from meterr.role_for_authentication r
-         where r.user_id = s.user_id and r.tenant_state = 'active') as roles
+         where r.user_id = s.user_id and r.tenant_state = 'active') as roles,
+       array(select r.tenant_id::text from meterr.role_for_authentication r
+              where r.user_id = s.user_id) as tenants
   from meterr.user_session s
   join meterr.user_account u using (user_id)
  where s.session_id = %(session_id)s;

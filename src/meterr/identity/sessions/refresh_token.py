@@ -1,10 +1,11 @@
 """
 Refresh tokens: opaque to everybody else, made and read here. Pure; randomness is an argument.
 
-A token is ``session id, 16 bytes | generation, 4 | secret, 32 | tag, 16`` in base64url. The tag is
-made with the installation's pepper: what we did not write never reaches the database, and what we
-wrote long ago is known as ours without a list of it. The database has a digest of the one that is
-good and of the one before; the tag alone opens nothing.
+A token is ``meterr_refresh_`` (for scanners, and for our own log) and ``session id, 16 bytes |
+generation, 4 | secret, 32 | tag, 16`` in base64url. The tag is made with the installation's
+pepper: what we did not write never reaches the database, and what we wrote long ago is known as
+ours without a list of it. The database has a digest of the one that is good and of the one before;
+the tag alone opens nothing.
 
 The next secret is made from the token before it, a salt of the database's and the pepper. So
 whoever sends one token twice within the grace gets one and the same next token, though nobody
@@ -28,7 +29,8 @@ Macs = Callable[[bytes], tuple[bytes, ...]]
 
 SECRET_BYTES: Final = 32
 SALT_BYTES: Final = 32
-TOKEN_CHARS: Final = 91
+TOKEN_CHARS: Final = 106
+_PREFIX: Final = "meterr_refresh_"
 _TAG_BYTES: Final = 16
 _HEAD: Final = struct.Struct(">16sI")
 _BODY_BYTES: Final = _HEAD.size + SECRET_BYTES
@@ -54,10 +56,10 @@ def mint(session_id: str, generation: int, secret: bytes, macs: Macs) -> SecretS
 def read(token: SecretStr, macs: Macs) -> Presented | None:
     """Return what a token says if it is one of ours, else None. Its one spelling only."""
     text = token.get_secret_value()
-    if len(text) != TOKEN_CHARS or not text.isascii():
+    if len(text) != TOKEN_CHARS or not text.startswith(_PREFIX) or not text.isascii():
         return None
     try:
-        raw = base64.urlsafe_b64decode(text + "=")
+        raw = base64.urlsafe_b64decode(text[len(_PREFIX) :] + "=")
     except NotBase64:
         return None
     body, tag = raw[:_BODY_BYTES], raw[_BODY_BYTES:]
@@ -100,4 +102,4 @@ def _written(body: bytes, macs: Macs, place: int) -> SecretStr:
 
 
 def _encoded(raw: bytes) -> str:
-    return base64.urlsafe_b64encode(raw).decode("ascii").rstrip("=")
+    return _PREFIX + base64.urlsafe_b64encode(raw).decode("ascii").rstrip("=")

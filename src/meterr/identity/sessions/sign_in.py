@@ -31,6 +31,7 @@ from meterr.identity.throttle import Throttle
 CHALLENGE_BYTES: Final = 32
 CHALLENGE_MS: Final = 5 * 60 * 1000
 CHALLENGE_CHARS_MAX: Final = 64
+_PREFIX: Final = "meterr_challenge_"
 _DIGEST: Final = b"meterr sign-in challenge 1\0"
 _ENROL: Final = Demand.ENROL.value
 
@@ -159,7 +160,8 @@ class SignIn:
         now_ms = self.issuer.clock.unix_ms()
         ends_at_ms = now_ms + CHALLENGE_MS
         raw = self.issuer.randomness(CHALLENGE_BYTES)
-        token = SecretStr(base64.urlsafe_b64encode(raw).decode("ascii").rstrip("="))
+        body = base64.urlsafe_b64encode(raw).decode("ascii").rstrip("=")
+        token = SecretStr(_PREFIX + body)
         async with self.issuer.db.transaction() as connection:
             await store.insert_challenge(
                 connection, _digest_of(token), owed.value, marks, now_ms, ends_at_ms

@@ -1,6 +1,6 @@
 """The only SQL of sessions: one function holds one statement and no decision."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -273,8 +273,11 @@ def _known_key(*, kid: str, state: str, public_key: bytes, accepted_to_ms: int |
     return KnownKey(VerifyingKey(kid, bytes(public_key)), KeyState(state), accepted_to_ms)
 
 
-def _live_session(*, roles: Mapping[str, str], **columns: Any) -> LiveSession:
-    return LiveSession(roles={tenant: Role(role) for tenant, role in roles.items()}, **columns)
+def _live_session(
+    *, roles: Mapping[str, str], tenants: Sequence[str], **columns: Any
+) -> LiveSession:
+    found = {tenant: Role(role) for tenant, role in roles.items()}
+    return LiveSession(roles=found, tenants=frozenset(tenants), **columns)
 
 
 def _record(*, state: str, **columns: Any) -> KeyRecord:
