@@ -16,6 +16,7 @@ from support.vault_stub import TOKEN, VaultStub, vault
 
 PROVIDER_KEY = "sk-from-the-vault-canary-5e2d"
 DOCUMENT = "secret/data/meterr"
+ADDRESS = "ada.canary@example.com"
 
 
 @pytest.fixture
@@ -85,17 +86,21 @@ def test_a_provider_gets_the_key_that_is_in_vault(
 def test_a_model_named_like_a_key_does_not_reach_the_log(
     stub: VaultStub, database_url: str, admin_dsn: str, data_root: Path
 ) -> None:
-    """S1:205, P6: the one text of a caller that is logged, and what callers paste into it."""
+    """S1:205, S1:189, P6: the one text of a caller that is logged, and what is pasted into it."""
     with open_house(
         database_url, admin_dsn, data_root, config='[log]\nrequests = "all"\n'
     ) as house:
         talk = Conversation(house)
-        for model in (house.key, f"gpt-{house.key}", "sk-proj-0123456789abcdefghij"):
+        pasted = (house.key, f"gpt-{house.key}", "sk-proj-0123456789abcdefghij", ADDRESS)
+        for model in (*pasted, ADDRESS.upper()):
             assert talk.post(CHAT, {**BODIES[CHAT], "model": model}).status in (402, 404)
-        house.until(lambda: sum('"request_id"' in line for line in house.meterr.lines) >= 3)
+        house.until(lambda: sum('"request_id"' in line for line in house.meterr.lines) >= 5)
         lines = "\n".join(house.meterr.lines)
     assert house.key[-20:] not in lines
     assert "0123456789abcdefghij" not in lines
+    assert ADDRESS not in lines.lower()
+    first, second = re.findall(r"a\*\*\*~[0-9a-f]{12}", lines)
+    assert first == second
 
 
 def test_commands_read_only_the_secrets_that_they_need(

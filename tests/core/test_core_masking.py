@@ -1,4 +1,4 @@
-"""Masks: what people see of an e-mail address, a key or an IP address, however odd the input."""
+"""Masks: what a log shows of an e-mail address or a key, however odd the text."""
 
 import re
 
@@ -6,59 +6,26 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from meterr.core.masking import Masker, secret
+from meterr.core.masking import Masker, api_key
 
 MASKER = Masker(b"0123456789abcdef")
 KEY = "sk-meterr_live_0aB1cD2eF3gH4iJ5kL6mN7oP8qR9sT0x"
 PSEUDONYM = r"~[0-9a-f]{12}"
 
 odd = st.one_of(
-    st.none(),
     st.text(),
     st.text(alphabet=st.characters()),  # lone surrogates included
-    st.binary(),
-    st.integers(),
-    st.floats(),
-    st.lists(st.text()),
-    st.sampled_from(["", " ", "@", "a@", "@b", "a@b@c", "1.2.3.4.5", "fe80::1%eth0", "sk-", "٣"]),
+    st.sampled_from(["", " ", "@", "a@", "@b", "a@b@c", "sk-", "\u0663", KEY + KEY]),
     st.from_regex(re.compile(r"[^@\s]+@[^@\s]+")),
-    st.ip_addresses().map(str),
 )
 
 
-class Hostile:
-    """An object that fails whatever is asked of it."""
-
-    def __str__(self) -> str:
-        raise RuntimeError("no text")
-
-    __repr__ = __str__
-
-    def __eq__(self, other: object) -> bool:
-        raise RuntimeError("no equality")
-
-    __hash__ = None
-
-
 @given(odd)
-def test_every_mask_is_total_and_of_a_known_shape(value: object) -> None:
+def test_every_mask_is_total_and_of_a_known_shape(text: str) -> None:
     """S1:189, S1:195: an empty, short or odd input breaks no log call and shows nothing more."""
-    assert re.fullmatch(rf"-|\*{{8}}|[A-Za-z0-9]?\*\*\*{PSEUDONYM}", MASKER.email(value))
-    assert re.fullmatch(
-        rf"-|\*{{8}}|sk-meterr_(live|test)_….{{4}}|…(.{{4}})?{PSEUDONYM}",
-        MASKER.api_key(value),
-        re.DOTALL,
-    )
-    assert re.fullmatch(rf"-|\*{{8}}|[0-9a-f:.]*\*{PSEUDONYM}", MASKER.address(value))
-    assert re.fullmatch(rf"-|\*{{8}}|user{PSEUDONYM}", MASKER.user(value))
-    assert secret(value) in ("-", "*" * 8)
-
-
-@pytest.mark.parametrize("value", [Hostile(), object(), 7, ["a@b.example"]])
-def test_what_is_no_text_is_hidden_and_not_asked_for_its_text(value: object) -> None:
-    """S1:189: `undefined` threw inside the log call; here nothing is called on a stranger."""
-    masks = [MASKER.email, MASKER.api_key, MASKER.address, MASKER.user, secret]
-    assert {"*" * 8} == {mask(value) for mask in masks}
+    assert re.fullmatch(rf"[A-Za-z0-9]?\*\*\*{PSEUDONYM}", MASKER.email(text))
+    assert re.fullmatch(r"[A-Za-z0-9]?\*\*\*", Masker().email(text))
+    assert re.fullmatch(r"\[redacted\]|sk-meterr_(live|test)_….{4}", api_key(text))
 
 
 @given(st.text(min_size=1, alphabet=st.characters(min_codepoint=33, max_codepoint=126)))
@@ -77,6 +44,7 @@ def test_a_mask_of_an_address_shows_one_character_of_it_at_most(text: str) -> No
         ("not-an-email", "***"),
         ("al@example.com", "***"),
         ("alice@", "***"),
+        ("", "***"),
         ("@example.com", "***"),
         ("a@b@example.com", "***"),
         ("älice@example.com", "***"),
@@ -85,50 +53,24 @@ def test_a_mask_of_an_address_shows_one_character_of_it_at_most(text: str) -> No
     ],
 )
 def test_an_email_shows_its_first_character_only_when_it_is_one(value: str, shown: str) -> None:
-    """S1:189: `not-an-email` became `no***@undefined`."""
+    """S1:189: `not-an-email` became `no***@undefined`, and an empty text `**@undefined`."""
     assert shown == MASKER.email(value).partition("~")[0]
-
-
-@pytest.mark.parametrize("value", [None, "", "  ", b""])
-def test_nothing_is_shown_as_nothing(value: object) -> None:
-    """S1:189: '' became `**@undefined`."""
-    assert "-" == MASKER.email(value)
-    assert "-" == MASKER.address(value)
 
 
 @pytest.mark.parametrize(
     ("value", "shown"),
     [
         (KEY, "sk-meterr_live_…sT0x"),
-        (KEY.encode(), "sk-meterr_live_…sT0x"),
-        (KEY[:-1], "…9sT0"),  # no key of ours: by length alone
-        ("sk-proj-abcdefghijklmnopWXYZ", "…WXYZ"),
-        ("sk-abcdefg", "…"),
-        ("correct horse battery staple", "…"),
-        ("ключ-ключ-ключ-ключ-ключ-ключ", "…"),
+        (KEY[:-1], "[redacted]"),
+        (KEY + "x", "[redacted]"),
+        ("sk-proj-abcdefghijklmnopWXYZ", "[redacted]"),
+        ("sk-abcdefg", "[redacted]"),
+        ("", "[redacted]"),
     ],
 )
-def test_a_key_shows_its_last_four_only_when_that_gives_nothing_away(
-    value: object, shown: str
-) -> None:
+def test_a_key_shows_its_last_four_only_when_it_is_whole_and_ours(value: str, shown: str) -> None:
     """S1:195: a key of ten characters was shown whole, and all real ones began alike."""
-    assert shown == MASKER.api_key(value).partition("~")[0]
-
-
-@pytest.mark.parametrize(
-    ("value", "shown"),
-    [
-        ("203.0.113.77", "203.0.113.*"),
-        ("::ffff:203.0.113.77", "203.0.113.*"),
-        ("2001:db8:7:8::9", "2001:db8:7::*"),
-        ("fe80::1%eth0", "fe80::*"),
-        ("203.0.113", "*"),
-        ("010.0.0.1", "*"),
-    ],
-)
-def test_an_ip_address_shows_its_network(value: str, shown: str) -> None:
-    """S1:185: enough to see where from, not who."""
-    assert shown == MASKER.address(value).partition("~")[0]
+    assert shown == api_key(value)
 
 
 def test_a_pseudonym_correlates_under_one_key_and_not_under_another() -> None:
@@ -137,8 +79,6 @@ def test_a_pseudonym_correlates_under_one_key_and_not_under_another() -> None:
     assert MASKER.email("Alice@Example.com") == MASKER.email("alice@example.com")
     assert MASKER.email("alice@example.com") != MASKER.email("alicf@example.com")
     assert MASKER.email("alice@example.com") != other.email("alice@example.com")
-    assert MASKER.address("203.0.113.77") == MASKER.address("::ffff:203.0.113.77")
-    assert MASKER.user("u-1").partition("~")[2] != MASKER.email("u-1").partition("~")[2]
 
 
 def test_a_short_key_of_pseudonyms_is_refused_and_none_is_shown() -> None:

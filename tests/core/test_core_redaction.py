@@ -9,13 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from meterr.core.clock import SystemClock
+from meterr.core.masking import Masker
 from meterr.core.redaction import Redactor
 from meterr.core.telemetry import Event, EventLine, Level, RequestLine, Telemetry
 
 KEY = "sk-meterr_live_0aB1cD2eF3gH4iJ5kL6mN7oP8qR9sT0x"
 CANARY = 'canary "quoted" \\ sécret'
+MASKER = Masker(b"0123456789abcdef")
 CREDENTIALS = [
-    KEY,
     f"x{KEY}y",
     "mk1.k20261122-1f2e.0123456789abcdefghij0123456789abcdefghijABC",
     "meterr_claim_0123456789abcdefghij0123456789abcdefghijABC",
@@ -39,6 +40,16 @@ CREDENTIALS = [
     "basic dXNlcjpwYXNzd29yZA==",
     "postgresql://user:hunter2hunter2@db/meterr",
 ]
+# As JSON writes them: the last letter of an escape is no letter of a word.
+AHEAD = '\n\t\r\x07"\\'
+ADDRESSES = [
+    ("ada@example.com", "a***"),
+    ("Ada.Lovelace+meterr@mail.example.com", "a***"),
+    ("al@example.com", "***"),
+    ("älice@bücher.example", "***"),
+    ("ada_@xn--bcher-kva.example", "a***"),
+    ("a" * 400 + "@example.com", "***"),
+]
 INNOCENT = [
     "gpt-5.4-mini-2026-03-01",
     "task-runner-with-a-long-name",
@@ -48,6 +59,10 @@ INNOCENT = [
     "0193a1b2-1111-7222-8333-444455556666",
     "https://api.openai.com/v1",
     "claude-sonnet-5@20260101",
+    "publishers/google/models/gemini@v1.2",
+    "root@localhost",
+    "@cf/meta/llama-3",
+    "a@.b",
     "key-revoked",
     "gateway/upstream/pool.py:UpstreamPool.send:118",
     "bearer of news",
@@ -79,7 +94,7 @@ def test_a_credential_in_any_field_of_a_request_line_is_taken_out(
     credential: str, field: str
 ) -> None:
     """S1:205, P6: masking at each call forgets one; the sink forgets none."""
-    for text in (credential, f"before {credential} after"):
+    for text in (credential, f"before {credential} after", *(f"a{c}{credential}" for c in AHEAD)):
         line = written(request_line(**{field: text}))
         shown = json.loads(line)[field]
         assert "[redacted]" in shown
@@ -93,6 +108,29 @@ def test_an_event_line_is_looked_at_as_well(credential: str) -> None:
     line = written(EventLine(event=Event.UNEXPECTED_ERROR, message=credential, where=credential))
     assert credential not in json.loads(line)["message"]
     assert b"[redacted]" in line
+
+
+@pytest.mark.parametrize("text", [KEY, f"before {KEY} after", f"\n{KEY}"])
+def test_a_key_of_ours_keeps_its_last_four_so_that_it_can_be_revoked(text: str) -> None:
+    """S1:195: what lists show of a key, and nothing of any other text."""
+    expected = text.replace(KEY, "sk-meterr_live_…sT0x")
+    assert expected == json.loads(written(request_line(model=text)))["model"]
+
+
+@pytest.mark.parametrize(("address", "shown"), ADDRESSES)
+def test_an_address_in_any_line_is_masked_and_still_correlates(address: str, shown: str) -> None:
+    """S1:189, S1:205: at the sink, whoever wrote the line, and the same one for each spelling."""
+    for text in (f"tenant={address} key_id=1", f"\n{address}", f"<{address}>", f"x {address}, y"):
+        line = Redactor(masker=MASKER).line(msgspec.json.encode({"message": text}))
+        expected = text.replace(address, MASKER.email(address))
+        assert expected == json.loads(line)["message"]
+        assert MASKER.email(address).startswith(f"{shown}~")
+    assert MASKER.email(address) == MASKER.email(address.upper())
+
+
+def test_addresses_are_masked_also_where_nobody_gave_a_key() -> None:
+    """S1:189: a process without a pepper shows less, not more."""
+    assert "a***" == json.loads(written(request_line(model="ada@example.com")))["model"]
 
 
 @pytest.mark.parametrize("text", INNOCENT)
@@ -125,12 +163,12 @@ def test_a_short_secret_is_no_word_to_search_for() -> None:
     assert "latest" == json.loads(written(request_line(model="latest"), "test"))["model"]
 
 
-@given(st.text(), st.sampled_from(CREDENTIALS), st.text())
+@given(st.text(), st.sampled_from([*CREDENTIALS, KEY, "ada@example.com"]), st.text())
 def test_a_line_stays_json_whatever_surrounds_a_credential(
     before: str, credential: str, after: str
 ) -> None:
     """A log line that no tool can read is lost, and a credential beside quotes is still one."""
-    text = before.encode("utf-8", "replace").decode() + " " + credential + " "
+    text = before.encode("utf-8", "replace").decode() + "\n" + credential + " "
     text += after.encode("utf-8", "replace").decode()
     shown = json.loads(Redactor().line(msgspec.json.encode({"model": text})))["model"]
     assert credential not in shown
@@ -139,7 +177,7 @@ def test_a_line_stays_json_whatever_surrounds_a_credential(
 @given(st.binary())
 def test_no_bytes_make_it_fail(line: bytes) -> None:
     """A sink that raises would turn a log line into a failed call."""
-    assert isinstance(Redactor([CANARY]).line(line), bytes)
+    assert isinstance(Redactor([CANARY], MASKER).line(line), bytes)
 
 
 def test_it_renders_no_secret() -> None:

@@ -13,6 +13,15 @@ def request_line(request_id: str) -> RequestLine:
     return RequestLine(request_id, "POST", "openai.chat", 200, 1.5)
 
 
+def test_a_line_has_no_field_for_a_person_or_a_secret() -> None:
+    """S1:200-210: what has no field needs no mask; a new field is argued here first."""
+    about_a_call = "request_id method route status duration_ms tenant_id key_id upstream model"
+    about_its_end = "outcome tokens_in tokens_out cost_usd error_code reason"
+    about_us = "event message error_code error_type where count pid request_id outcome"
+    assert f"{about_a_call} {about_its_end}".split() == list(RequestLine.__struct_fields__)
+    assert f"{about_us} reference version".split() == list(EventLine.__struct_fields__)
+
+
 def test_a_stalled_reader_delays_nobody_and_breaks_no_line() -> None:
     """DESIGN 7: logging never holds up a call; what is lost is lost in whole lines."""
     reading, writing = os.pipe()

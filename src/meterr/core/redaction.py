@@ -3,22 +3,34 @@ The last look at a log line: what has the shape of a credential is taken out, in
 
 The types of ``telemetry`` decide which fields exist. This is for the day when one of them carries
 what it should not: a caller's key as the name of a model, a library's word with an address in it.
+Keys of ours and people's addresses are masked, so that whoever reads the line can find them.
 """
 
-from collections.abc import Iterable
-from typing import Final
+from collections.abc import Callable, Iterable
+from functools import partial
+from typing import Any, Final
 
 import msgspec
 import re2
 
-REDACTED: Final = b"[redacted]"
+from meterr.core.masking import HIDDEN, Masker, api_key
+
+REDACTED: Final = HIDDEN.encode()
 SECRET_CHARS_MIN: Final = 12
 """Shorter secrets are not searched for as such: they are words that occur in honest lines."""
 
-_APART: Final = rb"(^|[^A-Za-z0-9])"
+# The letters of a JSON escape begin no word: ``\nsk-…`` is a line break and a key.
+_ESCAPE: Final = rb"\\[bfnrt]|\\u[0-9A-Fa-f]{4}"
+_APART: Final = rb"(^|[^A-Za-z0-9]|" + _ESCAPE + rb")"
+_OUR_KEY: Final = rb"()(sk-meterr_(?:live|test)_[0-9A-Za-z]{8,})"
+# Wider than what mail allows, but for a domain without a dot: ``model@20260101`` is a model.
+_EMAIL: Final = (
+    rb"((?:" + _ESCAPE + rb")?)"
+    rb"([^\x00-\x20\x7f\"\\@<>()\[\]{},:;=/?&|]+@(?:[A-Za-z0-9\x80-\xff_-]+\.)+"
+    rb"[A-Za-z\x80-\xff][A-Za-z0-9\x80-\xff-]+)"
+)
 # None of these ends a JSON string or breaks an escape in it, so a line stays the JSON that it was.
 _SHAPES: Final = (
-    rb"()sk-meterr_(?:live|test)_[0-9A-Za-z]{8,}",
     rb"()mk1\.[a-z0-9_-]{1,32}\.[A-Za-z0-9_-]{16,}",  # a key-encryption key of ours
     rb"()meterr_(?:claim|refresh|challenge)_[A-Za-z0-9_-]{16,}",
     rb"()meterr-claim_[0-9A-Za-z]{8,}",
@@ -44,38 +56,52 @@ class Redactor:
     Takes credentials out of encoded log lines, in time linear in the line (RE2).
 
     ``secrets`` are exact texts to take out as well, wherever they stand: the credentials of this
-    process, or a canary. It can miss a secret of unknown shape and it can hit an innocent word; it
-    is the second net and not the first.
+    process, or a canary. Keys of ours keep their last four characters, and addresses what
+    ``masker`` shows of them. It can miss a secret of unknown shape and it can hit an innocent word;
+    it is the second net and not the first.
     """
 
-    def __init__(self, secrets: Iterable[str] = ()) -> None:
+    def __init__(self, secrets: Iterable[str] = (), masker: Masker | None = None) -> None:
         options = re2.Options()
         options.encoding = re2.Options.Encoding.LATIN1  # bytes as they come, valid text or not
         self._secrets = frozenset(each for each in secrets if len(each) >= SECRET_CHARS_MIN)
+        self._masker = masker or Masker()
         exact = {_encoded(each) for each in self._secrets}
-        patterns = [b"()" + re2.escape(each) for each in sorted(exact, key=len, reverse=True)]
-        patterns += _SHAPES
-        self._replacements = [re2.compile(pattern, options) for pattern in patterns]
+        replacements: dict[bytes, bytes | Callable[[Any], bytes]] = {
+            b"()" + re2.escape(each): rb"\1" + REDACTED
+            for each in sorted(exact, key=len, reverse=True)
+        }
+        replacements[_OUR_KEY] = partial(_masked, api_key)
+        replacements |= dict.fromkeys(_SHAPES, rb"\1" + REDACTED)
+        replacements[_EMAIL] = partial(_masked, self._masker.email)
+        self._replacements = [(re2.compile(each, options), by) for each, by in replacements.items()]
         options.never_capture = True
         self._shapes = re2.Set.SearchSet(options)
-        for pattern in patterns:
+        for pattern in replacements:
             self._shapes.Add(pattern)
         self._shapes.Compile()
 
     def knowing(self, secret: str) -> "Redactor":
         """Return a redactor that takes out ``secret`` as well."""
-        return self if secret in self._secrets else Redactor({*self._secrets, secret})
+        if secret in self._secrets:
+            return self
+        return Redactor({*self._secrets, secret}, self._masker)
 
     def line(self, encoded: bytes) -> bytes:
         """Return a JSON line with each credential replaced; about 1 us when there is none."""
         if not self._shapes.Match(encoded):
             return encoded
-        for pattern in self._replacements:
-            encoded = pattern.sub(rb"\1" + REDACTED, encoded)
+        for pattern, replacement in self._replacements:
+            encoded = pattern.sub(replacement, encoded)
         return encoded
 
     def __repr__(self) -> str:
         return "<Redactor>"
+
+
+def _masked(mask: Callable[[str], str], found: Any) -> bytes:
+    """Return a found text masked, behind what stood before it."""
+    return bytes(found[1]) + mask(found[2].decode("utf-8", "replace")).encode()
 
 
 def _encoded(secret: str) -> bytes:
