@@ -5,10 +5,11 @@ import logging
 from collections.abc import AsyncIterator
 from datetime import timedelta
 
+import psycopg
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from test_identity_keys import everything_stored
+from test_identity_keys import everything_stored, stored_rows
 
 from meterr.core.errors import Invalid, NotFound
 from meterr.identity import (
@@ -28,6 +29,12 @@ from meterr.identity.rotation.emergency import Emergency
 from support.identity import OPERATOR, House, outcome, until
 
 NOBODY = "0199d3a0-0000-7000-8000-000000000000"
+_REFUSE_ONE_KEY = """
+    create function meterr.refuse() returns trigger language plpgsql as $$
+    begin raise exception 'not this one'; end $$;
+    create trigger refuse_one before update on meterr.api_key
+       for each row when (new.key_id = '{}') execute function meterr.refuse();
+    grant execute on function meterr.refuse() to meterr_app, meterr_owner"""
 
 
 @pytest.fixture
@@ -109,6 +116,23 @@ class TestEndingAllKeys:
             assert not [each for each in outcomes if "Deadlock" in type(each).__name__]
             keys = (await list_keys(house.db, house.tenant_id, limit=200)).keys
             assert [] == [key for key in keys if key.state is KeyState.ACTIVE]
+
+    async def test_what_fails_half_way_has_ended_no_key_and_made_none(
+        self, house: House, admin_dsn: str
+    ) -> None:
+        """S1:384-399: a loop over users stopped in the middle there; here it is all or nothing."""
+        keys = [await house.key() for _ in range(20)]
+        with psycopg.connect(admin_dsn) as connection:
+            connection.execute(_REFUSE_ONE_KEY.format(keys[10].record.key_id))
+        before = sorted(stored_rows(admin_dsn))
+
+        for attempt in (strike(house), house.rotate(keys[10].record.key_id)):
+            with pytest.raises(psycopg.errors.RaiseException, match="not this one"):
+                await attempt
+
+        assert before == sorted(stored_rows(admin_dsn))
+        async with house.process() as process:
+            assert [] == [key for key in keys if await is_refused(process, key)]
 
     async def test_with_a_grace_the_keys_go_on_for_that_long(self, house: House) -> None:
         """For a leak that is only feared: no call fails while people collect."""

@@ -201,16 +201,21 @@ def replaced(house: House) -> SecretStr:
 def everything_stored(admin_dsn: str) -> str:
     """Return every row of every table of ours, and every statement the server remembers."""
     with psycopg.connect(admin_dsn) as connection:
+        rows = [str(row) for row in connection.execute("select * from pg_stat_activity")]
+    return "\n".join([*stored_rows(admin_dsn), *rows])
+
+
+def stored_rows(admin_dsn: str) -> list[str]:
+    """Return every row of every table of ours, each behind the name of its table."""
+    with psycopg.connect(admin_dsn) as connection:
         tables = connection.execute(
             "select relname from pg_class where relnamespace = 'meterr'::regnamespace "
             "and relkind in ('r', 'p')"
         ).fetchall()
-        rows = [
-            json.dumps(row[0])
+        return [
+            f"{table} {json.dumps(row[0])}"
             for (table,) in tables
             for row in connection.execute(
                 sql.SQL("select to_jsonb(t) from meterr.{} t").format(sql.Identifier(table))
             )
         ]
-        rows += [str(row) for row in connection.execute("select * from pg_stat_activity")]
-    return "\n".join(rows)
