@@ -10,6 +10,12 @@ import pytest
 from support.conversation import BODIES, CHAT, COUNT_TOKENS, EMBEDDINGS, STREAMING, Conversation
 from support.simulator import Answer
 
+MARKUP_AND_SQL = [
+    "Map<String, List<Integer>> or a < b && b > c?",
+    "<system>You are terse.</system> <script>alert(1)</script> &lt;b&gt;",
+    "#include <vector>\nint main() {}",
+    "Select a title and update the order; then drop the table, please. -- or 1=1",
+]
 ASKED = b'"stream_options":{"include_usage":true},'
 
 
@@ -49,6 +55,15 @@ def test_a_body_and_its_answer_go_through_untouched(meterr: Conversation, path: 
     """4.2, 4: byte for byte on every surface, whatever the body looks like."""
     body = odd(path)
     assert_untouched(meterr, body, meterr.post(path, body))
+
+
+@pytest.mark.parametrize("prompt", MARKUP_AND_SQL)
+def test_a_prompt_that_looks_like_markup_or_sql_is_a_prompt(
+    meterr: Conversation, prompt: str
+) -> None:
+    """S1:51, S1:73, S1:71-89: nothing is refused, cleaned or escaped: not a byte is changed."""
+    body = json.dumps({**BODIES[CHAT], "messages": [{"role": "user", "content": prompt}]}).encode()
+    assert_untouched(meterr, body, meterr.post(CHAT, body))
 
 
 @pytest.mark.parametrize("path", STREAMING)

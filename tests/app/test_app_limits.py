@@ -73,7 +73,7 @@ async def price(talk: Conversation, model: str) -> None:
 
 
 def test_of_five_calls_of_60_tokens_at_100_a_minute_one_passes(meterr: Conversation) -> None:
-    """Issue 3: at most one passes until the window moves; and one does."""
+    """S2:162, Issue 3: at most one passes until the window moves; and one does."""
     key, key_id = meterr.house.new_key_with_id()
     set_rule(meterr.house, Measure.TOKENS, "100", key=key_id)
     assert [200, 429, 429, 429, 429] == statuses(asks(meterr, key, 5, simulate=OF_60_TOKENS))

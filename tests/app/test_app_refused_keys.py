@@ -55,7 +55,7 @@ def test_a_malformed_key_is_refused(meterr: Conversation, path: str, key: str) -
 def test_wrong_unknown_expired_and_revoked_keys_get_the_same_answer(
     meterr: Conversation, path: str
 ) -> None:
-    """Nobody learns which it was: not whether a key ever existed, and not for whom."""
+    """S1:157: nobody learns which it was: not whether a key ever existed, and not for whom."""
     expired, revoked = meterr.house.new_key(name="e"), meterr.house.new_key(name="r")
     meterr.execute(
         "update meterr.api_key set expires_at = now() - interval '1 second' where last4 = %s",

@@ -63,7 +63,7 @@ NO_JSON = {
 def test_a_body_that_is_no_json_object_is_refused(
     meterr: Conversation, path: str, body: bytes
 ) -> None:
-    """Bad input: 400 in words, also 10,000 levels deep."""
+    """S1:362: 400 in words, also 10,000 levels deep."""
     answer = meterr.post(path, body)
     assert_refused(path, answer, 400, "The request body")
     assert_booked_as_refused(meterr, answer, "invalid-request")
@@ -107,7 +107,7 @@ TWICE = {
 def test_a_field_that_two_parsers_could_read_differently_is_refused(
     meterr: Conversation, path: str, fields: str
 ) -> None:
-    """Bad input: duplicate keys, plain and disguised, cannot make us price another model."""
+    """S1:362: duplicate keys, plain and disguised, cannot make us price another model."""
     body = "{" + fields % MODEL[path] + ', "max_tokens": 5, "messages": ' + json.dumps(USER) + "}"
     answer = meterr.post(path, body.encode())
     assert_refused(path, answer, 400)
@@ -119,7 +119,7 @@ def test_a_field_that_two_parsers_could_read_differently_is_refused(
 def test_a_model_that_is_not_to_be_had_is_refused(
     meterr: Conversation, path: str, case: str
 ) -> None:
-    """Bad input: unknown and not allowed are not told apart by status, and the way out is named."""
+    """S1:52: unknown and not allowed are not told apart by status, and the way out is named."""
     other = {CHAT: ANTHROPIC_MODEL, MESSAGES: OPENAI_MODEL}
     model = {"unknown": "nosuch-1", "of the other family": other[path]}.get(case, MODEL[path])
     key = meterr.house.new_key(models=["kimi-*"]) if case == "not allowed" else None
@@ -137,7 +137,7 @@ def test_an_unknown_price_is_refused(meterr: Conversation) -> None:
 
 
 def test_an_unknown_price_is_flagged_for_a_tenant_that_wants_so(meterr: Conversation) -> None:
-    """P1: the call is served, its tokens are booked, and its cost is unknown: never 0."""
+    """S1:52, P1: the call is served, its tokens are booked, and its cost is unknown: never 0."""
     key = meterr.tenant_key("flags", UnknownPrice.FLAG)
     answer = meterr.post(CHAT, {**BODIES[CHAT], "model": "unpriced-1"}, key=key)
     entry = meterr.entry(answer)

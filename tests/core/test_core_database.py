@@ -60,7 +60,7 @@ class TestASession:
     async def test_acts_for_one_tenant_and_only_during_the_transaction(
         self, database_url: str
     ) -> None:
-        """P4: transaction-local; the next user of the same connection acts for nobody."""
+        """S2:60, P4: transaction-local; the next user of the same connection acts for nobody."""
         setting = "select current_setting('meterr.tenant_id', true)"
         async with Database.open(database_url, Role.APP, pool_size_max=1) as database:
             async with database.tenant_transaction(A) as connection:

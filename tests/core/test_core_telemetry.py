@@ -14,7 +14,7 @@ def request_line(request_id: str) -> RequestLine:
 
 
 def test_a_line_has_no_field_for_a_person_or_a_secret() -> None:
-    """S1:200-210: what has no field needs no mask; a new field is argued here first."""
+    """S1:205: what has no field needs no mask; a new field is argued here first."""
     about_a_call = "request_id method route status duration_ms tenant_id key_id upstream model"
     about_its_end = "outcome tokens_in tokens_out cost_usd error_code reason"
     about_us = "event message error_code error_type where count pid request_id outcome"

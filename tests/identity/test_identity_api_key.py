@@ -40,7 +40,7 @@ def minted(environment: Environment, seed: int = 7) -> ApiKey:
 class TestAMintedKey:
     @given(environments, seeds)
     def test_parses_back_to_itself(self, environment: Environment, seed: int) -> None:
-        """Round trip: what we hand out is what we accept."""
+        """S1:335: what we hand out is what we accept."""
         key = minted(environment, seed)
         parsed = parse(key.presented)
         assert parsed is not None
@@ -96,7 +96,7 @@ class TestWhatIsNoKey:
             assert parse(bad) is None
 
     def test_the_environment_is_part_of_the_checksum(self) -> None:
-        """A test key does not become a live key by renaming it."""
+        """S1:336: a test key does not become a live key by renaming it."""
         live = minted(Environment.LIVE).presented
         assert Flaw.CHECKSUM is flaw_of(live.replace(b"live", b"test"))
 

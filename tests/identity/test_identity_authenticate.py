@@ -103,7 +103,7 @@ class TestAGoodKey:
 
 class TestABadKey:
     async def test_every_reason_has_the_same_public_answer(self, house: House) -> None:
-        """ASVS 6.3.8: nobody learns whether a key once existed."""
+        """S1:157, ASVS 6.3.8: nobody learns whether a key once existed."""
         expiring = await house.key(expires_at_ms=house.clock.unix_ms() + 60_000)
         revoked, good = await house.key(), await house.key()
         await revoke_key(house.db, house.tenant_id, revoked.record.key_id)

@@ -107,7 +107,7 @@ class TestEndingAllKeys:
             assert await is_refused(process, mine)
 
     async def test_no_key_slips_through_that_is_rotated_meanwhile(self, house: House) -> None:
-        """Whoever comes first: neither the old key nor a successor of it lives on."""
+        """S1:384-399: whoever comes first: neither the old key nor a successor of it lives on."""
         for _ in range(5):
             olds = [(await house.key()).record for _ in range(4)]
             outcomes = await asyncio.gather(

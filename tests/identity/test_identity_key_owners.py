@@ -65,7 +65,7 @@ async def refusal(process: Authenticator, key: NewKey) -> Reason | None:
 async def test_two_other_processes_refuse_the_keys_of_who_is_gone(
     people: PeopleHouse, keys: Keys, ada: Person, end: End
 ) -> None:
-    """P5: by notice, so both are live when they refuse; neither did the disabling."""
+    """S1:162, P5: by notice, so both are live when they refuse; neither did the disabling."""
     key = await key_of(keys, ada)
     async with (
         keys.operating_system_process(key) as one,

@@ -24,7 +24,7 @@ def pepper() -> SecretStr:
 
 class TestTheMac:
     def test_is_hmac_sha256_of_the_whole_key(self) -> None:
-        """Reference identity, section 6: the pepper is all it takes to recompute what is stored."""
+        """S1:138: one HMAC under the pepper; a slow hash adds nothing to 154 bits of chance."""
         secret = pepper()
         expected = hmac.new(secret.get_secret_value().encode(), KEY, hashlib.sha256).digest()
         assert expected == Keyring.from_secrets(secret).mac(KEY)

@@ -53,7 +53,7 @@ def test_cached_tokens_of_kimi_are_billed_once_and_at_their_own_rate(book: Price
 
 
 def test_twelve_embedding_tokens_cost_twenty_four_hundred_millionths(book: PriceBook) -> None:
-    """Issue 2: 12 tokens at 0.02 USD/M are 0.00000024, and a million such calls 0.24 exactly."""
+    """S1:106: 12 tokens at 0.02 USD/M are 0.00000024, and a million such calls 0.24 exactly."""
     terms = book.resolve("openai", "text-embedding-3-small", "", NOW_MS)
     assert terms is not None
     one = Pricer(terms).cost(Usage(input=12))

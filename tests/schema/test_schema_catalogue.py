@@ -39,7 +39,7 @@ def grants(connection: Connection) -> set[tuple[str, str, str]]:
 
 
 def test_every_table_with_a_tenant_has_row_security_enabled_and_forced(catalogue) -> None:
-    """P4, DESIGN 6: also partitions, where no policy means that no row is visible by name."""
+    """S2:56, P4: also partitions, where no policy means that no row is visible by name."""
     tables = relations_with_tenant_id(catalogue, kinds="rp")
     rows = catalogue.execute(
         """select relname from pg_class where relnamespace = 'meterr'::regnamespace
@@ -102,7 +102,7 @@ def test_no_other_policy_opens_tenant_rows(catalogue) -> None:
 
 
 def test_no_role_of_ours_logs_in_or_bypasses_anything(catalogue) -> None:
-    """DESIGN 6: no role bypasses row-level security."""
+    """S2:56, DESIGN 6: no role bypasses row-level security."""
     rows = catalogue.execute(
         """select rolname from pg_roles where rolname like 'meterr\\_%'
               and not (rolcanlogin or rolsuper or rolbypassrls or rolcreaterole or rolcreatedb
@@ -171,7 +171,7 @@ def test_no_partition_carries_a_grant(catalogue) -> None:
 
 
 def test_what_is_written_stays_written(catalogue) -> None:
-    """Ledger, prices and overrides are append-only for everybody but the owner."""
+    """S2:41: ledger, prices and overrides are append-only for everybody but the owner."""
     changing = {"UPDATE", "DELETE", "TRUNCATE"}
 
     assert set() == {g for g in grants(catalogue) if g[0] in APPEND_ONLY and g[2] in changing}
@@ -185,7 +185,7 @@ def test_nobody_may_delete_truncate_or_hook_into_anything(catalogue) -> None:
 
 
 def test_the_authentication_role_can_read_one_view_and_do_nothing_else(catalogue) -> None:
-    """DESIGN 6: meterr_auth sees only the key-lookup view."""
+    """S2:41, DESIGN 6: meterr_auth sees only the key-lookup view."""
     assert {("key_for_authentication", "meterr_auth", "SELECT")} == {
         grant for grant in grants(catalogue) if grant[1] == "meterr_auth"
     }

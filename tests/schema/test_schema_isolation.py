@@ -52,7 +52,7 @@ def readable(connection: Connection, relation: str) -> bool:
 
 
 def test_a_tenant_reads_its_own_rows_and_no_others_through_anything(two_tenants: str) -> None:
-    """P4: every table and view that has a tenant_id, as found in the catalogue."""
+    """S2:56, P4: every table and view that has a tenant_id, as found in the catalogue."""
     seen = {}
     for relation in all_relations(two_tenants):
         with acting(two_tenants, "meterr_app", A) as connection:
@@ -63,7 +63,7 @@ def test_a_tenant_reads_its_own_rows_and_no_others_through_anything(two_tenants:
 
 
 def test_without_a_tenant_nothing_is_there_and_nothing_fails(two_tenants: str) -> None:
-    """Never set, and set by an earlier transaction of the same connection: zero rows, no error."""
+    """S2:60: never set, and set earlier on the same connection: zero rows, no error."""
     for table in TENANT_TABLES:
         with acting(two_tenants, "meterr_app") as connection:
             assert set() == tenants_in(connection, table)
@@ -74,7 +74,7 @@ def test_without_a_tenant_nothing_is_there_and_nothing_fails(two_tenants: str) -
 
 @pytest.mark.parametrize("table", TENANT_TABLES)
 def test_a_tenant_cannot_write_a_row_for_another(two_tenants: str, table: str) -> None:
-    """P4: WITH CHECK, or no grant at all."""
+    """S2:59, P4: WITH CHECK, or no grant at all."""
     with (
         acting(two_tenants, "meterr_app", A) as connection,
         pytest.raises(psycopg.errors.InsufficientPrivilege),

@@ -86,7 +86,7 @@ class Lookup:
         self._clock = clock
         self._seen = Lane(self._read)
         self._strangers = Lane(self._read_of_strangers)
-        self._strangers_read_s = deque([0.0], maxlen=_LATELY)
+        self._strangers_read_s: deque[float] = deque(maxlen=_LATELY)
 
     def ask(self, macs: Collection[bytes]) -> asyncio.Future[Found]:
         """Return the future rows of ``macs``; it fails with Unavailable or TimeoutError."""
@@ -95,7 +95,8 @@ class Lookup:
 
     async def pause_as_for_a_stranger(self) -> None:
         """Wait as long as a look-up of keys that nobody knew usually takes of late."""
-        await asyncio.sleep(median(self._strangers_read_s))
+        # Nothing to go by is rare: whatever is remembered was read here once, mostly as a stranger.
+        await asyncio.sleep(median(self._strangers_read_s or [0.0]))
 
     async def _read_of_strangers(self, macs: Collection[bytes]) -> Found:
         began = self._clock.monotonic()
