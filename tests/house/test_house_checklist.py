@@ -1,0 +1,148 @@
+"""The page of the checklists' faults: each row has its test, and each test its row."""
+
+import ast
+import re
+import tomllib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from house_sources import ROOT, collected_files, functions, tree
+
+PAGE = ROOT / "docs" / "explanation" / "checklist-intent.md"
+_OPEN = "## Not built yet"
+_LINE = re.compile(r"\bS([12]):(\d+)(?:-(\d+))?")
+_LINK = re.compile(r"\[`(test_\w+)`\]\(([^)]+\.py)\)")
+
+
+@dataclass(frozen=True)
+class Lines:
+    """Some lines of one of the two checklists."""
+
+    list_: int
+    first: int
+    last: int
+
+    def meets(self, other: "Lines") -> bool:
+        is_same_list = self.list_ == other.list_
+        return is_same_list and self.first <= other.last and other.first <= self.last
+
+
+@dataclass(frozen=True)
+class Row:
+    """A fault: its lines, and the tests that the page names for it, as (file, function)."""
+
+    text: str
+    lines: tuple[Lines, ...]
+    tests: tuple[tuple[Path, str], ...]
+
+
+def lines_in(text: str) -> tuple[Lines, ...]:
+    return tuple(
+        Lines(int(number), int(first), int(last or first))
+        for number, first, last in _LINE.findall(text)
+    )
+
+
+def rows_in(markdown: str, folder: Path) -> Iterator[Row]:
+    for line in markdown.splitlines():
+        lines = lines_in(line.split("|")[1]) if line.startswith("| S") else ()
+        if lines:
+            tests = tuple(((folder / to).resolve(), name) for name, to in _LINK.findall(line))
+            yield Row(line, lines, tests)
+
+
+def cited_by_tests() -> dict[tuple[Path, str], tuple[Lines, ...]]:
+    """Return the lines that the docstring of each test names."""
+    found: dict[tuple[Path, str], tuple[Lines, ...]] = {}
+    for path in collected_files():
+        for function in functions(tree(path)):
+            if function.name.startswith("test_"):
+                cited = lines_in(ast.get_docstring(function) or "")
+                found[path, function.name] = found.get((path, function.name), ()) + cited
+    return found
+
+
+def faults_of(row: Row, cited: dict[tuple[Path, str], tuple[Lines, ...]]) -> Iterator[str]:
+    """Yield what is wrong with a row: no test, one that is not there, one that does not say so."""
+    if not row.tests:
+        yield "no test"
+    for test in row.tests:
+        if test not in cited:
+            yield f"no such test: {test[1]}"
+        elif not any(line.meets(own) for line in cited[test] for own in row.lines):
+            yield f"{test[1]} does not name a line of the row"
+    for own in row.lines:
+        if not any(line.meets(own) for test in row.tests for line in cited.get(test, ())):
+            yield f"no test of the row names line {own.first}"
+
+
+def parts() -> tuple[list[Row], list[Row]]:
+    """Return the rows that are built and those that are not."""
+    built, opening, to_come = PAGE.read_text().partition(_OPEN)
+    assert opening
+    return list(rows_in(built, PAGE.parent)), list(rows_in(to_come, PAGE.parent))
+
+
+def test_every_row_has_tests_that_name_its_lines() -> None:
+    """Issue 4, item 12: each row is linked to the test that proves it, and the test says so."""
+    cited = cited_by_tests()
+    built, _ = parts()
+    assert built
+    assert [] == [f"{fault}: {row.text[:60]}" for row in built for fault in faults_of(row, cited)]
+
+
+def test_every_line_that_a_test_names_has_its_row() -> None:
+    """Issue 4: what a test proves of the checklists can be read on the page."""
+    shown = [own for row in parts()[0] for own in row.lines]
+    assert [] == [
+        f"{path.name}::{name} {line}"
+        for (path, name), lines in cited_by_tests().items()
+        for line in lines
+        if not any(line.meets(own) for own in shown)
+    ]
+
+
+def test_what_is_not_built_has_no_test_and_the_page_counts_right() -> None:
+    """A row that was built moves up and gets its test; the numbers of the page are its rows."""
+    built, to_come = parts()
+    assert [] == [row.text for row in to_come if row.tests]
+    told = re.search(r"\*\*(\d+) of the (\d+) are kept and tested; (\d+) are", PAGE.read_text())
+    assert told
+    counted = [len(built), len(built) + len(to_come), len(to_come)]
+    assert counted == [int(number) for number in told.groups()]
+
+
+@pytest.mark.parametrize(
+    ("row", "fault"),
+    [
+        ("| S1:9 | a | b | c | none |", "no test"),
+        ("| S1:9 | a | [`test_gone`](a.py) |", "no such test: test_gone"),
+        ("| S1:8 | a | [`test_a`](a.py) |", "test_a does not name a line of the row"),
+        ("| S1:9-12, S2:4 | a | [`test_a`](a.py) |", "no test of the row names line 4"),
+    ],
+)
+def test_the_check_sees_rows_that_prove_nothing(row: str, fault: str) -> None:
+    """The check itself can fail."""
+    cited = {((ROOT / "a.py").resolve(), "test_a"): lines_in("S1:10-11, P6: a word.")}
+    (read,) = rows_in(row.replace("S1:9 ", "S1:10 "), ROOT)
+    assert fault in list(faults_of(read, cited))
+
+
+def test_the_check_lets_a_good_row_pass() -> None:
+    """The check does not cry wolf: a test may name more lines, or a part of the row's."""
+    cited = {((ROOT / "a.py").resolve(), "test_a"): lines_in("S1:10 vs S2:4, row 3: a word.")}
+    (read,) = rows_in("| S1:9-12, S2:4 | a | [`test_a`](a.py) |", ROOT)
+    assert [] == list(faults_of(read, cited))
+
+
+def test_types_are_checked_strictly() -> None:
+    """S1:65: the snippets do not compile; ours is checked whole, each exception by its name."""
+    mypy = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["mypy"]
+    assert mypy["strict"]
+    assert ["meterr"] == mypy["packages"]
+    assert "ignore-without-code" in mypy["enable_error_code"]
+    assert {"module", "ignore_missing_imports"} == {
+        key for override in mypy["overrides"] for key in override
+    }
