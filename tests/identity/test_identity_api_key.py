@@ -58,7 +58,7 @@ class TestAMintedKey:
         assert 10_000 == len({mint(Environment.LIVE, os.urandom).reveal() for _ in range(10_000)})
 
     def test_favours_no_character(self) -> None:
-        """Reducing a byte modulo 62 would make the first eight characters a quarter more likely."""
+        """S1:333: a byte modulo 62 would make the first eight characters a quarter more likely."""
         draw = random.Random(1).randbytes
         seen = Counter("".join(mint(Environment.LIVE, draw).reveal()[15:41] for _ in range(10_000)))
         expected = 260_000 / 62

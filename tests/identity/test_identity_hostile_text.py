@@ -41,7 +41,7 @@ def relations(admin_dsn: str) -> set[str]:
 async def test_is_kept_as_it_was_given_and_changes_nothing_else(
     house: House, admin_dsn: str, text: str
 ) -> None:
-    """S2:157-159: no error is waited for: the text is data, and all other rows are as before."""
+    """S2:157-159, S1:51: no error is waited for: text is data, and other rows are as before."""
     canary = await house.key(name="canary")
     before, tables = set(stored_rows(admin_dsn)), relations(admin_dsn)
 

@@ -80,7 +80,7 @@ async def _hold(hasher: Hasher, gate: threading.Event, count: int) -> list[async
 
 
 async def test_so_many_hash_so_many_wait_and_the_next_is_told_to_come_back() -> None:
-    """64 MiB each are a lever for denial of service: 503 with Retry-After, at once."""
+    """S1:344: 64 MiB each are a lever for denial of service: 503 with Retry-After, at once."""
     gate = threading.Event()
     with Hasher.open(randomness=os.urandom, cost=CHEAP, running_max=2, waiting_max=3) as hasher:
         tasks = await _hold(hasher, gate, 5)

@@ -51,7 +51,7 @@ def test_every_table_with_a_tenant_has_row_security_enabled_and_forced(catalogue
 
 
 def test_every_table_with_a_tenant_holds_the_app_to_it_reading_and_writing(catalogue) -> None:
-    """P4: USING and WITH CHECK, both on the transaction's tenant, for all commands."""
+    """S2:59, P4: USING and WITH CHECK, both on the transaction's tenant, for all commands."""
     expected = (
         "(tenant_id = (NULLIF(current_setting('meterr.tenant_id'::text, true), ''::text))::uuid)"
     )
