@@ -67,6 +67,7 @@ class RequestLine(msgspec.Struct, omit_defaults=True):
     duration_ms: float
     tenant_id: str = ""
     key_id: str = ""
+    user_id: str = ""
     upstream: str = ""
     model: str = ""
     outcome: str = ""

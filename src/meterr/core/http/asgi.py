@@ -13,6 +13,9 @@ Headers = list[tuple[bytes, bytes]]
 ON_CLIENT_GONE = "meterr.on_client_gone"
 """Scope key: a callable that the server protocol calls once if the client leaves before the end."""
 
+ERROR_HEADERS = "meterr.error_headers"
+"""Scope key: headers that an error answer has too, e.g. those that take cookies away."""
+
 WHOLE_BODY = "meterr.whole_body"
 """Scope key: the request body, once all of it is here and nobody has begun to receive it."""
 

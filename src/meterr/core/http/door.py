@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from meterr.core.errors import MeterrError, NotFound
 from meterr.core.http import problem
 from meterr.core.http.answer_head import Audience
-from meterr.core.http.asgi import Receive, Scope, Send, answer
+from meterr.core.http.asgi import ERROR_HEADERS, Receive, Scope, Send, answer
 from meterr.core.http.body import ClientGone
 from meterr.core.http.entrance import Entrance
 from meterr.core.http.route import Handler, MethodNotAllowed, Renderer, Route
@@ -126,6 +126,7 @@ class Door:
         headers, body = render(scope, error, line.request_id)
         if isinstance(error, MethodNotAllowed):
             headers.append((b"allow", error.allow.encode()))
+        headers += scope.get(ERROR_HEADERS, ())
         await answer(send, error.status, headers, body)
 
     def _report(self, error: Exception, request_id: str) -> None:

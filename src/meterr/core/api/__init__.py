@@ -1,0 +1,25 @@
+"""How routes of our own API are declared, guarded and served. See README.md."""
+
+from meterr.core.api.api import Api, Gate
+from meterr.core.api.caller import Caller, CallerHere, caller_of
+from meterr.core.api.documents import Asked, Instant, Shown, instant, wire_usd
+from meterr.core.api.errors import NotConfigured
+from meterr.core.api.operation import Operation
+from meterr.core.api.paging import After, Limit
+
+__all__ = [
+    "After",
+    "Api",
+    "Asked",
+    "Caller",
+    "CallerHere",
+    "Gate",
+    "Instant",
+    "Limit",
+    "NotConfigured",
+    "Operation",
+    "Shown",
+    "caller_of",
+    "instant",
+    "wire_usd",
+]

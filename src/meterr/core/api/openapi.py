@@ -1,0 +1,83 @@
+"""The OpenAPI document: each route, what it needs, and every error that it may answer with."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from fastapi.openapi.utils import get_openapi
+
+from meterr.core.api.api import Api
+from meterr.core.api.errors import UnsupportedMediaType
+from meterr.core.api.operation import Operation
+from meterr.core.errors import Invalid, MeterrError, NotFound, Unavailable
+from meterr.core.http.body import BodyTooLarge, BodyTooSlow
+from meterr.core.http.cross_origin import CrossOrigin
+from meterr.core.policy import Forbidden, Open, ProofNeeded
+
+_PROBLEM: Final = {
+    "type": "object",
+    "description": "A problem document (RFC 9457).",
+    "required": ["type", "title", "status", "detail", "instance", "code"],
+    "properties": {
+        "type": {"type": "string", "description": "`urn:meterr:error:` and the code."},
+        "title": {"type": "string"},
+        "status": {"type": "integer"},
+        "detail": {"type": "string", "description": "What is wrong, and the way out."},
+        "instance": {"type": "string", "description": "The request's id, as `urn:uuid:`."},
+        "code": {"type": "string", "description": "Never changes; see the list of errors."},
+        "param": {"type": "string", "description": "The field at fault, where there is one."},
+    },
+}
+_ALWAYS: Final = (Invalid, Unavailable)
+_WITH_BODY: Final = (BodyTooLarge, BodyTooSlow, UnsupportedMediaType)
+_SIGNED_IN: Final = (Forbidden, ProofNeeded, NotFound)
+_UNSAFE: Final = frozenset({"POST", "PUT", "PATCH", "DELETE"})
+
+
+def document(api: Api, signed_in_errors: Sequence[type[MeterrError]] = ()) -> dict[str, Any]:
+    """Return the document; ``signed_in_errors`` are those of whoever judges sessions."""
+    made = get_openapi(
+        title="meterr",
+        version="1",
+        summary="The management API of meterr.",
+        routes=api.described,
+    )
+    schemas = made.setdefault("components", {}).setdefault("schemas", {})
+    schemas.pop("HTTPValidationError", None)
+    schemas.pop("ValidationError", None)
+    schemas["Problem"] = _PROBLEM
+    made["components"]["securitySchemes"] = {
+        "session": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}
+    }
+    for operation in api.operations:
+        told = made["paths"][operation.route.path][operation.route.method.lower()]
+        _complete(told, operation, tuple(signed_in_errors))
+    return made
+
+
+def _complete(
+    told: dict[str, Any], operation: Operation, signed_in: tuple[type[MeterrError], ...]
+) -> None:
+    errors: list[type[MeterrError]] = [*_ALWAYS, *operation.errors]
+    if operation.route.method in _UNSAFE:
+        errors += [*_WITH_BODY, CrossOrigin]
+    if operation.needs_session:
+        errors += [*_SIGNED_IN, *signed_in]
+        told["security"] = [{"session": []}]
+        told["x-permission"] = str(operation.access)
+    elif isinstance(operation.access, Open):
+        told["security"] = []
+        told["x-open"] = operation.access.why
+    answers: dict[str, Any] = told["responses"]
+    answers.pop("422", None)
+    by_status: dict[int, set[str]] = {}
+    for error in errors:
+        by_status.setdefault(error.status, set()).add(error.code)
+    for status, codes in sorted(by_status.items()):
+        answers[str(status)] = _problem(codes)
+    answers["default"] = _problem(())
+
+
+def _problem(codes: Sequence[str] | set[str] | tuple[()]) -> Mapping[str, Any]:
+    told = ", ".join(f"`{code}`" for code in sorted(codes)) or "Any other problem"
+    schema = {"$ref": "#/components/schemas/Problem"}
+    return {"description": told, "content": {"application/problem+json": {"schema": schema}}}

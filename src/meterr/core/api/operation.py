@@ -1,0 +1,41 @@
+"""A route of our API, as its room declares it."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+
+from meterr.core.errors import MeterrError
+from meterr.core.policy import Open, Permission, Route
+
+Endpoint = Callable[..., Awaitable[Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """
+    One route.
+
+    Args:
+        route: Method and path template, e.g. ``/api/v1/tenants/{tenant_id}/keys``.
+        access: Who may call it. A permission of the tenant plane needs ``{tenant_id}`` in the path.
+        endpoint: A coroutine function whose parameters FastAPI fills in.
+        name: What logs and the OpenAPI document call it, e.g. ``keys.create``.
+        status: Of a success; 204 has no body.
+        cookie: Whether a session's cookie opens it, beside a bearer token.
+        errors: What its service refuses with, beside what every route may answer.
+        raw: Its body is no JSON document of ours: the endpoint reads it.
+    """
+
+    route: Route
+    access: Permission | Open
+    endpoint: Endpoint
+    name: str
+    status: int = 200
+    cookie: bool = True
+    errors: tuple[type[MeterrError], ...] = ()
+    raw: bool = False
+
+    @property
+    def needs_session(self) -> bool:
+        """Whether only somebody who is signed in may call it."""
+        return not isinstance(self.access, Open)

@@ -1,0 +1,125 @@
+"""The gate of our API: whose session a request belongs to, and whether that person may."""
+
+import re
+from dataclasses import dataclass
+from typing import Final
+
+from meterr.core.api import Caller, Operation
+from meterr.core.clock import Clock
+from meterr.core.errors import Invalid, NotFound
+from meterr.core.http.asgi import Scope
+from meterr.core.http.client_address import client_address
+from meterr.core.policy import PLATFORM, Actor, Permission, allowed
+from meterr.core.policy.permission import Plane
+from meterr.core.telemetry import RequestLine
+from meterr.identity.sessions import Authority, Cookies, SessionRefused
+from meterr.identity.terms import is_uuid
+
+REASON_HEADER: Final = b"x-meterr-reason"
+_BEARER: Final = re.compile(r"[Bb]earer +([\x21-\x7e]+) *")
+
+
+@dataclass(frozen=True, slots=True)
+class SessionGate:
+    """
+    Lets a request in by its session, and by nothing else.
+
+    A bearer token counts before a cookie, and a request that has one is never looked at for
+    cookies. An API key is no session, whichever header it comes in.
+    """
+
+    authority: Authority
+    cookies: Cookies | None
+    clock: Clock
+    step_up_ms: int
+
+    async def admit(
+        self, scope: Scope, operation: Operation, tenant_id: str | None, line: RequestLine
+    ) -> Caller:
+        """
+        Return the caller of ``operation``.
+
+        Raises:
+            SessionRefused, SessionUnverifiable: nobody is signed in, or who it is cannot be known.
+            NotFound: the tenant is none, or not the caller's.
+            Forbidden, ProofNeeded: the policy says no, or wants a factor or a reason first.
+        """
+        address = str(client_address(scope) or "")
+        agent = _header(scope, b"user-agent")
+        access = operation.access
+        if not isinstance(access, Permission):
+            return Caller(address=address, user_agent=agent)
+        token, by_cookie = self._token(scope, operation)
+        signed_in = await self.authority.signed_in(token)
+        line.user_id = signed_in.actor.user_id
+        reason = _reason(scope)
+        self._judge(signed_in.actor, access, tenant_id, reason)
+        line.tenant_id = tenant_id or ""
+        return Caller(
+            address=address,
+            user_agent=agent,
+            actor=signed_in.actor,
+            session_id=signed_in.session_id,
+            by_cookie=by_cookie,
+            reason=reason,
+        )
+
+    def _judge(
+        self, actor: Actor, permission: Permission, tenant_id: str | None, reason: str
+    ) -> None:
+        if permission.plane is Plane.TENANT and not _can_be_tenant(tenant_id):
+            raise NotFound("There is no such tenant.")
+        allowed(
+            actor,
+            permission,
+            tenant_id,
+            now_ms=self.clock.unix_ms(),
+            reason=reason,
+            step_up_ms=self.step_up_ms,
+        ).require()
+
+    def _token(self, scope: Scope, operation: Operation) -> tuple[str, bool]:
+        """Return the access token, and whether it came as a cookie."""
+        written = [value for name, value in scope["headers"] if name == b"authorization"]
+        if written:
+            if len(written) > 1:
+                raise Invalid("The request has more than one Authorization header.")
+            bearer = _BEARER.fullmatch(written[0].decode("latin-1"))
+            if bearer is None:
+                raise SessionRefused("no_bearer_token")
+            return bearer[1], False
+        if operation.cookie and self.cookies is not None:
+            access = self.cookies.read(cookie_headers(scope)).access
+            if access is not None:
+                return access.get_secret_value(), True
+        raise SessionRefused("nothing_presented")
+
+
+def cookie_headers(scope: Scope) -> list[str]:
+    """Return the values of all Cookie headers of a request."""
+    return [value.decode("latin-1") for name, value in scope["headers"] if name == b"cookie"]
+
+
+def _can_be_tenant(tenant_id: str | None) -> bool:
+    if tenant_id is None or tenant_id == PLATFORM:
+        return False
+    return is_uuid(tenant_id) and tenant_id == tenant_id.lower()
+
+
+def _reason(scope: Scope) -> str:
+    """Return why a super_admin does this; UTF-8, printable, once."""
+    written = [value for name, value in scope["headers"] if name == REASON_HEADER]
+    if not written:
+        return ""
+    try:
+        reason = written[0].decode("utf-8").strip()
+    except UnicodeDecodeError:
+        reason = "\0"
+    if len(written) > 1 or not reason.isprintable():
+        raise Invalid("X-Meterr-Reason is one line of printable text.", param="X-Meterr-Reason")
+    return reason
+
+
+def _header(scope: Scope, wanted: bytes) -> str:
+    found = next((value for name, value in scope["headers"] if name == wanted), b"")
+    return found.decode("latin-1")

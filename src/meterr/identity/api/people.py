@@ -1,0 +1,253 @@
+"""``/api/v1/tenants/{tenant_id}/members`` and what belongs to it: people of a tenant."""
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Final, Literal
+
+from pydantic import Field
+
+from meterr.core.api import After, Asked, CallerHere, Limit, Operation, Shown, instant
+from meterr.core.policy import Open, Permission, Role, Route
+from meterr.identity.api.services import IdentityServices
+from meterr.identity.api.sign_in import Secret
+from meterr.identity.passwords import HashersBusy, SignInRefused, take_up
+from meterr.identity.people import (
+    Member,
+    NewClaim,
+    invite_user,
+    list_members,
+    remove_member,
+    set_role,
+)
+from meterr.identity.people.errors import AlreadyMember, ClaimRefused, LastAdmin, OwnRole
+from meterr.identity.sessions.administration import end_of_member
+from meterr.identity.throttle import TooManyAttempts
+
+_TENANT: Final = "/api/v1/tenants/{tenant_id}"
+_INVITING: Final = (AlreadyMember, OwnRole)
+
+
+class Invitation(Asked):
+    """Whom to invite. The role is the route's: nothing here can raise it."""
+
+    email: str = Field(max_length=320)
+
+
+class RoleAsked(Asked):
+    """A role, alone: it is never a field of anything else."""
+
+    role: Literal["user", "admin"]
+
+
+class Invited(Shown):
+    """A one-time token for the person that was invited. Shown once."""
+
+    token: str
+    email: str
+    expires_at: datetime | None
+
+
+class MemberShown(Shown):
+    """Somebody in a tenant."""
+
+    user_id: str
+    email: str
+    role: Role
+    state: str
+    joined: bool
+    since: datetime | None
+
+
+class MemberList(Shown):
+    """One page of members, newest accounts first."""
+
+    items: list[MemberShown]
+    after: str | None
+
+
+class RoleNow(Shown):
+    """What happened to a membership; null stands for no membership."""
+
+    user_id: str
+    before: Role | None
+    after: Role | None
+
+
+class SessionsEnded(Shown):
+    """How many sessions ended."""
+
+    ended: int
+
+
+class TakeUp(Asked):
+    """The token of an invitation or a reset, and the password: the one to have, or the one one has."""
+
+    token: Secret
+    password: Secret
+
+
+class Taken(Shown):
+    """Whose account it is, and which tenant was joined, if any. Sign in next."""
+
+    user_id: str
+    tenant_id: str | None
+    first_password: bool
+
+
+class PeopleRoutes:
+    """Members of a tenant, and how people become some."""
+
+    def __init__(self, services: IdentityServices) -> None:
+        self._at = services
+
+    async def list(
+        self, tenant_id: str, caller: CallerHere, after: After = None, limit: Limit = 50
+    ) -> MemberList:
+        """List the members of a tenant."""
+        page = await list_members(
+            self._at.people_db,
+            self._at.clock,
+            by=caller.who,
+            tenant_id=tenant_id,
+            reason=caller.reason,
+            after=after,
+            limit=limit,
+        )
+        return MemberList(items=[shown_member(each) for each in page.members], after=page.after)
+
+    async def invite(self, tenant_id: str, asked: Invitation, caller: CallerHere) -> Invited:
+        """Invite somebody as a user. The answer is the same whether the address has an account."""
+        return await self._invite(tenant_id, asked, caller, Role.USER)
+
+    async def invite_admin(self, tenant_id: str, asked: Invitation, caller: CallerHere) -> Invited:
+        """Invite somebody as an administrator."""
+        return await self._invite(tenant_id, asked, caller, Role.ADMIN)
+
+    async def set_role(
+        self, tenant_id: str, user_id: str, asked: RoleAsked, caller: CallerHere
+    ) -> RoleNow:
+        """Give a member another role. Ends the member's sessions."""
+        change = await set_role(
+            self._at.people_db,
+            self._at.clock,
+            by=caller.who,
+            tenant_id=tenant_id,
+            user_id=user_id,
+            role=Role(asked.role),
+            reason=caller.reason,
+        )
+        return RoleNow(user_id=change.user_id, before=change.before, after=change.after)
+
+    async def remove(self, tenant_id: str, user_id: str, caller: CallerHere) -> None:
+        """End a membership. The account stays."""
+        await remove_member(
+            self._at.people_db,
+            self._at.clock,
+            by=caller.who,
+            tenant_id=tenant_id,
+            user_id=user_id,
+            reason=caller.reason,
+        )
+
+    async def end_sessions(
+        self, tenant_id: str, user_id: str, caller: CallerHere
+    ) -> SessionsEnded:
+        """End all sessions of a member."""
+        ended = await end_of_member(
+            self._at.people_db,
+            self._at.clock,
+            by=caller.who,
+            tenant_id=tenant_id,
+            user_id=user_id,
+            reason=caller.reason,
+        )
+        return SessionsEnded(ended=ended)
+
+    async def take_up(self, asked: TakeUp, caller: CallerHere) -> Taken:
+        """Take up an invitation or a reset."""
+        taken = await take_up(
+            self._at.people_db,
+            self._at.hasher,
+            self._at.throttle,
+            self._at.clock,
+            token=asked.token,
+            password=asked.password,
+            address=caller.address,
+        )
+        return Taken(
+            user_id=taken.user_id, tenant_id=taken.tenant_id, first_password=taken.first
+        )
+
+    def operations(self) -> Iterator[Operation]:
+        """Yield the routes."""
+        role, member = Permission.TENANT_ROLE_CHANGE, f"{_TENANT}/members/{{user_id}}"
+        for method, path, access, endpoint, errors, status in (
+            ("GET", f"{_TENANT}/members", Permission.TENANT_MEMBER_READ, self.list, (), 200),
+            (
+                "POST",
+                f"{_TENANT}/invitations",
+                Permission.TENANT_MEMBER_INVITE,
+                self.invite,
+                _INVITING,
+                201,
+            ),
+            ("POST", f"{_TENANT}/admin-invitations", role, self.invite_admin, _INVITING, 201),
+            ("PUT", f"{member}/role", role, self.set_role, (OwnRole, LastAdmin), 200),
+            ("DELETE", member, Permission.TENANT_MEMBER_REMOVE, self.remove, (LastAdmin,), 204),
+            (
+                "DELETE",
+                f"{member}/sessions",
+                Permission.TENANT_SESSION_END,
+                self.end_sessions,
+                (),
+                200,
+            ),
+        ):
+            name = f"members.{endpoint.__name__}"
+            yield Operation(
+                Route(method, path), access, endpoint, name, status=status, errors=errors
+            )
+        yield Operation(
+            Route("POST", "/api/v1/invitations/take-up"),
+            Open("The one-time token is the proof; attempts are throttled."),
+            self.take_up,
+            "invitations.take_up",
+            cookie=False,
+            errors=(ClaimRefused, SignInRefused, TooManyAttempts, HashersBusy),
+        )
+
+    async def _invite(
+        self, tenant_id: str, asked: Invitation, caller: CallerHere, role: Role
+    ) -> Invited:
+        claim = await invite_user(
+            self._at.people_db,
+            self._at.ids,
+            self._at.clock,
+            by=caller.who,
+            email=asked.email,
+            tenant_id=tenant_id,
+            role=role,
+            reason=caller.reason,
+        )
+        return shown_claim(claim)
+
+
+def shown_claim(claim: NewClaim) -> Invited:
+    """Return a claim as whoever made it sees it, once."""
+    return Invited(
+        token=claim.token.get_secret_value(),
+        email=claim.email,
+        expires_at=instant(claim.expires_at_ms),
+    )
+
+
+def shown_member(member: Member) -> MemberShown:
+    """Return a member as administrators see it."""
+    return MemberShown(
+        user_id=member.user.user_id,
+        email=member.user.shown_email,
+        role=member.role,
+        state=member.user.state.value,
+        joined=member.user.joined,
+        since=instant(member.since_ms),
+    )

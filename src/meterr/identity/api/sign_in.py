@@ -1,0 +1,246 @@
+"""``/api/v1/sign-in``: from a password or a passkey to a session, step by step."""
+
+import json
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Annotated, Any, Final, Literal
+
+from fastapi import Response
+from pydantic import Field, SecretStr
+
+from meterr.core.api import Asked, CallerHere, NotConfigured, Operation, Shown, instant
+from meterr.core.errors import Invalid
+from meterr.core.policy import Open, Route
+from meterr.identity.api.handing_out import Deliver, Granted, client_of, handed_out, needed
+from meterr.identity.api.services import IdentityServices
+from meterr.identity.factors import (
+    FactorRefused,
+    PasskeyRefused,
+    Passkeys,
+    begin_totp,
+    check_totp,
+    confirm_totp,
+    use_recovery_code,
+)
+from meterr.identity.passwords import HashersBusy, SignInRefused
+from meterr.identity.people import Person
+from meterr.identity.sessions import ChallengeRefused, Grant, MustEnrol, NeedsFactor
+from meterr.identity.sessions.model import Outcome
+from meterr.identity.throttle import TooManyAttempts
+
+_PATH: Final = "/api/v1/sign-in"
+_WHY: Final = "It is how a session begins; attempts are throttled."
+_REFUSED: Final = (SignInRefused, TooManyAttempts, HashersBusy, NotConfigured)
+_FACTOR: Final = (ChallengeRefused, FactorRefused, TooManyAttempts, NotConfigured)
+_PASSKEY: Final = (ChallengeRefused, PasskeyRefused, TooManyAttempts, NotConfigured)
+
+Secret = Annotated[SecretStr, Field(max_length=1024)]
+Challenge = Annotated[SecretStr, Field(max_length=64)]
+Code = Annotated[SecretStr, Field(max_length=64)]
+
+
+class PasswordSignIn(Asked):
+    """An address and a password. ``deliver`` says how the tokens come."""
+
+    email: str = Field(max_length=320)
+    password: Secret
+    deliver: Deliver = "body"
+
+
+class CodeSignIn(Asked):
+    """A code for a sign-in that has begun with the password."""
+
+    challenge: Challenge
+    code: Code
+    deliver: Deliver = "body"
+
+
+class Begun(Asked):
+    """A sign-in that has begun with the password."""
+
+    challenge: Challenge
+
+
+class PasskeyBegin(Asked):
+    """Which sign-in a passkey is for; without a challenge it is the whole sign-in."""
+
+    challenge: Challenge | None = None
+
+
+class PasskeySignIn(Asked):
+    """What the browser's ``navigator.credentials.get`` answered."""
+
+    credential: dict[str, Any]
+    challenge: Challenge | None = None
+    deliver: Deliver = "body"
+
+
+class Owed(Shown):
+    """The password was right, and a second factor is needed: given, or made first."""
+
+    state: Literal["needs_factor", "must_enrol"]
+    challenge: str
+    ends_at: datetime | None
+    ways: list[str] = Field(description="`totp`, `passkey`, `recovery_code`; empty for must_enrol.")
+
+
+class TotpSecret(Shown):
+    """A secret for an authenticator app, shown once."""
+
+    secret: str
+    uri: str
+
+
+class PasskeyOptions(Shown):
+    """What the browser's ``navigator.credentials`` takes."""
+
+    options: dict[str, Any]
+
+
+class SignInRoutes:
+    """The steps of signing in. All of them are open, and none tells whether an account exists."""
+
+    def __init__(self, services: IdentityServices) -> None:
+        self._at = services
+
+    async def password(
+        self, asked: PasswordSignIn, caller: CallerHere, response: Response
+    ) -> Granted | Owed:
+        """Sign in with address and password; the answer says what is owed, if anything."""
+        self._check(asked.deliver)
+        outcome = await self._at.sign_in.with_password(
+            asked.email, asked.password, client_of(caller)
+        )
+        return self._told(outcome, asked.deliver, response)
+
+    async def totp(self, asked: CodeSignIn, caller: CallerHere, response: Response) -> Granted:
+        """Finish a sign-in with the code of an authenticator app."""
+        self._check(asked.deliver)
+        pending = await self._at.sign_in.pending(asked.challenge)
+        proof = await check_totp(
+            self._at.people_db,
+            self._at.vault,
+            self._at.throttle,
+            self._at.clock,
+            user_id=pending.person.user.user_id,
+            code=asked.code.get_secret_value(),
+            address=caller.address,
+        )
+        grant = await self._at.sign_in.finish(asked.challenge, proof, client_of(caller))
+        return self._handed(grant, asked.deliver, response)
+
+    async def recovery_code(
+        self, asked: CodeSignIn, caller: CallerHere, response: Response
+    ) -> Granted:
+        """Finish a sign-in with a recovery code; each counts once."""
+        self._check(asked.deliver)
+        pending = await self._at.sign_in.pending(asked.challenge)
+        proof = await use_recovery_code(
+            self._at.people_db,
+            self._at.throttle,
+            self._at.clock,
+            user_id=pending.person.user.user_id,
+            code=asked.code,
+            address=caller.address,
+        )
+        grant = await self._at.sign_in.finish(asked.challenge, proof, client_of(caller))
+        return self._handed(grant, asked.deliver, response)
+
+    async def begin_passkey(self, asked: PasskeyBegin, caller: CallerHere) -> PasskeyOptions:
+        """Begin with a passkey: alone, or as the second factor of a sign-in."""
+        user_id = None
+        if asked.challenge is not None:
+            pending = await self._at.sign_in.pending(asked.challenge)
+            user_id = pending.person.user.user_id
+        options = await self._passkeys().begin_sign_in(caller.address, user_id)
+        return PasskeyOptions(options=json.loads(options))
+
+    async def passkey(
+        self, asked: PasskeySignIn, caller: CallerHere, response: Response
+    ) -> Granted:
+        """Finish with a passkey."""
+        self._check(asked.deliver)
+        answer = json.dumps(asked.credential)
+        client = client_of(caller)
+        if asked.challenge is None:
+            proof = await self._passkeys().finish_sign_in(caller.address, answer)
+            grant = await self._at.sign_in.with_passkey(proof, client)
+        else:
+            pending = await self._at.sign_in.pending(asked.challenge)
+            user_id = pending.person.user.user_id
+            proof = await self._passkeys().finish_sign_in(caller.address, answer, user_id)
+            grant = await self._at.sign_in.finish(asked.challenge, proof, client)
+        return self._handed(grant, asked.deliver, response)
+
+    async def begin_enrolment(self, asked: Begun) -> TotpSecret:
+        """Make the first authenticator app of an account that must have a second factor."""
+        person = await self._enrolling(asked.challenge)
+        made = await begin_totp(self._at.people_db, self._at.ids, self._at.vault, person)
+        return TotpSecret(secret=made.secret.get_secret_value(), uri=made.uri.get_secret_value())
+
+    async def enrol(self, asked: CodeSignIn, caller: CallerHere, response: Response) -> Granted:
+        """Confirm the first authenticator app with a code of it, and finish the sign-in."""
+        self._check(asked.deliver)
+        person = await self._enrolling(asked.challenge)
+        proof = await confirm_totp(
+            self._at.people_db,
+            self._at.vault,
+            self._at.throttle,
+            self._at.clock,
+            user_id=person.user.user_id,
+            code=asked.code.get_secret_value(),
+            address=caller.address,
+        )
+        grant = await self._at.sign_in.finish(asked.challenge, proof, client_of(caller))
+        return self._handed(grant, asked.deliver, response)
+
+    def operations(self) -> Iterator[Operation]:
+        """Yield the routes."""
+        steps = (
+            ("password", self.password, _REFUSED),
+            ("totp", self.totp, _FACTOR),
+            ("recovery-code", self.recovery_code, _FACTOR),
+            ("passkey/begin", self.begin_passkey, _PASSKEY),
+            ("passkey", self.passkey, _PASSKEY),
+            ("enrolment/totp/begin", self.begin_enrolment, _FACTOR),
+            ("enrolment/totp", self.enrol, _FACTOR),
+        )
+        for step, endpoint, errors in steps:
+            yield Operation(
+                Route("POST", f"{_PATH}/{step}"),
+                Open(_WHY),
+                endpoint,
+                f"sign_in.{endpoint.__name__}",
+                cookie=False,
+                errors=errors,
+            )
+
+    async def _enrolling(self, challenge: SecretStr) -> Person:
+        pending = await self._at.sign_in.pending(challenge)
+        if not pending.must_enrol:
+            raise Invalid("This sign-in needs the factor that the account has.", param="challenge")
+        return pending.person
+
+    def _passkeys(self) -> Passkeys:
+        if self._at.passkeys is None:
+            raise NotConfigured("A passkey", "sign_in.origin")
+        return self._at.passkeys
+
+    def _check(self, deliver: Deliver) -> None:
+        """Refuse before anything is proved what could not be handed out afterwards."""
+        if deliver == "cookies":
+            needed(self._at.cookies)
+
+    def _handed(self, grant: Grant, deliver: Deliver, response: Response) -> Granted:
+        return handed_out(grant, deliver, response, self._at.cookies, self._at.clock)
+
+    def _told(self, outcome: Outcome, deliver: Deliver, response: Response) -> Granted | Owed:
+        if isinstance(outcome, NeedsFactor | MustEnrol):
+            needs = isinstance(outcome, NeedsFactor)
+            return Owed(
+                state="needs_factor" if needs else "must_enrol",
+                challenge=outcome.challenge.get_secret_value(),
+                ends_at=instant(outcome.ends_at_ms),
+                ways=list(outcome.ways) if isinstance(outcome, NeedsFactor) else [],
+            )
+        return self._handed(outcome, deliver, response)
