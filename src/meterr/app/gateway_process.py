@@ -5,13 +5,13 @@ import gc
 import logging
 import os
 import resource
-from collections.abc import AsyncIterator, Collection, Coroutine
+from collections.abc import AsyncIterator, Collection, Coroutine, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from functools import partial
 from pathlib import Path
 
 from meterr import gateway, identity, ledger
-from meterr.app import encryption
+from meterr.app import api_routes, encryption
 from meterr.app.child import Instructions
 from meterr.app.health import Health
 from meterr.app.http_server import serve
@@ -24,6 +24,7 @@ from meterr.core.clock import Clock, SystemClock
 from meterr.core.crypto import DataKeys
 from meterr.core.db import Database, Role
 from meterr.core.http.door import Door
+from meterr.core.http.route import Route
 from meterr.core.http.web import Web
 from meterr.core.ids import IdFactory
 from meterr.core.masking import Masker
@@ -93,8 +94,19 @@ def _seat(told: Instructions) -> Seat | None:
 
 
 @asynccontextmanager
-async def open_door(settings: Settings, dsn: str, telemetry: Telemetry) -> AsyncIterator[Door]:
-    """Yield the gateway as one ASGI application; everything it holds closes with the block."""
+async def open_door(
+    settings: Settings,
+    dsn: str,
+    telemetry: Telemetry,
+    *,
+    further: Mapping[str, Route] | None = None,
+) -> AsyncIterator[Door]:
+    """
+    Yield the gateway as one ASGI application; everything it holds closes with the block.
+
+    ``further`` routes are served, too. Raises RouteUndeclared, before anything is served, when any
+    route is not in the policy registry.
+    """
     clock = SystemClock()
     ids = IdFactory(clock)
     async with AsyncExitStack() as stack:
@@ -143,9 +155,15 @@ async def open_door(settings: Settings, dsn: str, telemetry: Telemetry) -> Async
         }
         models = gateway.Models(authenticator, routes, prices)
         health = Health(authenticator, keeper, journal, limiter)
+        api = await stack.enter_async_context(
+            api_routes.open_api(settings, dsn, peppers, clock, ids)
+        )
+        exact = {**gateway.exact_routes(surfaces, models), **health.routes(), **(further or {})}
+        below = {**gateway.routes_below(models), **api_routes.below(settings, api)}
+        api_routes.check_policy(exact, below, api)
         yield Door(
-            exact={**gateway.exact_routes(surfaces, models), **health.routes()},
-            below=gateway.routes_below(models),
+            exact=exact,
+            below=below,
             web=Web(settings.server),
             dialect=gateway.render,
             ids=ids,

@@ -2,7 +2,7 @@
 
 from meterr.core.api.api import Api, Gate
 from meterr.core.api.caller import Caller, CallerHere, caller_of
-from meterr.core.api.documents import Asked, Instant, Shown, instant, wire_usd
+from meterr.core.api.documents import Asked, Instant, Shown, instant
 from meterr.core.api.errors import NotConfigured
 from meterr.core.api.operation import Operation
 from meterr.core.api.paging import After, Limit
@@ -21,5 +21,4 @@ __all__ = [
     "Shown",
     "caller_of",
     "instant",
-    "wire_usd",
 ]

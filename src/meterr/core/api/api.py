@@ -69,6 +69,10 @@ class Api:
             for method in sorted(each.route.methods or ())
         ]
 
+    def declared(self) -> list[tuple[Route, Permission | Open]]:
+        """Return what each operation asks for."""
+        return [(each.operation.route, each.operation.access) for each in self._served]
+
     @property
     def operations(self) -> Sequence[Operation]:
         """What is served, as it was declared."""

@@ -50,6 +50,11 @@ def instant(unix_ms: int | None) -> datetime | None:
     return None if unix_ms is None else as_datetime(unix_ms)
 
 
-def wire_usd(amount: Decimal | None) -> str | None:
-    """Return US dollars, or whatever else is exact, as an answer shows it."""
+def exact(amount: Decimal) -> str:
+    """Return an amount as an answer shows it: a plain decimal, unrounded."""
+    return wire(amount)
+
+
+def exact_or_none(amount: Decimal | None) -> str | None:
+    """Return an amount as an answer shows it; null where it is not known."""
     return None if amount is None else wire(amount)

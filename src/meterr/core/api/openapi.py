@@ -1,8 +1,11 @@
 """The OpenAPI document: each route, what it needs, and every error that it may answer with."""
 
-from collections.abc import Mapping, Sequence
+import asyncio
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
+import msgspec
+from fastapi import Response
 from fastapi.openapi.utils import get_openapi
 
 from meterr.core.api.api import Api
@@ -11,7 +14,7 @@ from meterr.core.api.operation import Operation
 from meterr.core.errors import Invalid, MeterrError, NotFound, Unavailable
 from meterr.core.http.body import BodyTooLarge, BodyTooSlow
 from meterr.core.http.cross_origin import CrossOrigin
-from meterr.core.policy import Forbidden, Open, ProofNeeded
+from meterr.core.policy import Forbidden, Open, ProofNeeded, Route
 
 _PROBLEM: Final = {
     "type": "object",
@@ -31,6 +34,31 @@ _ALWAYS: Final = (Invalid, Unavailable)
 _WITH_BODY: Final = (BodyTooLarge, BodyTooSlow, UnsupportedMediaType)
 _SIGNED_IN: Final = (Forbidden, ProofNeeded, NotFound)
 _UNSAFE: Final = frozenset({"POST", "PUT", "PATCH", "DELETE"})
+
+
+class OpenApi:
+    """The route that shows the document. It is made when somebody first asks for it."""
+
+    def __init__(self, signed_in_errors: Sequence[type[MeterrError]] = ()) -> None:
+        self._signed_in_errors = signed_in_errors
+        self._document = b""
+
+    def describe(self, api: Api) -> None:
+        """Say what the document is about: an API that has this route, too."""
+        self._api = api
+
+    async def show(self) -> Response:
+        """Show this document."""
+        if not self._document:
+            made = await asyncio.to_thread(document, self._api, self._signed_in_errors)
+            self._document = msgspec.json.encode(made)
+        return Response(self._document, media_type="application/json")
+
+    def operations(self) -> Iterator[Operation]:
+        """Yield the route."""
+        why = "It says what the published reference says, and nothing of this installation."
+        path = Route("GET", "/api/v1/openapi.json")
+        yield Operation(path, Open(why), self.show, "openapi.show", cookie=False)
 
 
 def document(api: Api, signed_in_errors: Sequence[type[MeterrError]] = ()) -> dict[str, Any]:

@@ -48,6 +48,8 @@ class Permission(StrEnum):
     PLATFORM_ROLE_CHANGE = "platform:role:change"
     PLATFORM_KEY_ROTATE_ALL = "platform:key:rotate_all"
     PLATFORM_KEYRING_ROTATE = "platform:keyring:rotate"
+    PLATFORM_CREDENTIAL_READ = "platform:credential:read"
+    PLATFORM_CREDENTIAL_CHANGE = "platform:credential:change"
     PLATFORM_PRICE_CHANGE = "platform:price:change"
     PLATFORM_AUDIT_READ = "platform:audit:read"
 

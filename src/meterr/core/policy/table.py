@@ -61,6 +61,8 @@ _BREAK_GLASS: Final = (
     "platform:role:change",
     "platform:key:rotate_all",
     "platform:keyring:rotate",
+    "platform:credential:read",
+    "platform:credential:change",
     "platform:price:change",
     "platform:audit:read",
 )
@@ -84,6 +86,7 @@ _STEP_UP: Final = (
     "platform:role:change",
     "platform:key:rotate_all",
     "platform:keyring:rotate",
+    "platform:credential:change",
 )
 
 

@@ -51,9 +51,7 @@ class CredentialRoutes:
         found = await list_credentials(self._at.db)
         return CredentialList(items=[_shown(each) for each in found])
 
-    async def set(
-        self, upstream: str, asked: NewCredential, caller: CallerHere
-    ) -> CredentialShown:
+    async def set(self, upstream: str, asked: NewCredential, caller: CallerHere) -> CredentialShown:
         """Store the credential of an upstream; it takes the place of the one before."""
         stored = await set_credential(
             self._at.db,
@@ -74,9 +72,7 @@ class CredentialRoutes:
         one = f"{_PATH}/{{upstream}}"
         yield Operation(Route("GET", _PATH), read, self.list, "credentials.list")
         yield Operation(Route("PUT", one), change, self.set, "credentials.set")
-        yield Operation(
-            Route("DELETE", one), change, self.remove, "credentials.remove", status=204
-        )
+        yield Operation(Route("DELETE", one), change, self.remove, "credentials.remove", status=204)
 
 
 def _shown(stored: ProviderCredential) -> CredentialShown:

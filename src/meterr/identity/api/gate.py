@@ -121,5 +121,7 @@ def _reason(scope: Scope) -> str:
 
 
 def _header(scope: Scope, wanted: bytes) -> str:
-    found = next((value for name, value in scope["headers"] if name == wanted), b"")
-    return found.decode("latin-1")
+    for name, value in scope["headers"]:
+        if name == wanted:
+            return str(value, "latin-1")
+    return ""

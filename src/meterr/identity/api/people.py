@@ -80,7 +80,7 @@ class SessionsEnded(Shown):
 
 
 class TakeUp(Asked):
-    """The token of an invitation or a reset, and the password: the one to have, or the one one has."""
+    """The token of an invitation or a reset, and the password to have; who has one gives that."""
 
     token: Secret
     password: Secret
@@ -149,9 +149,7 @@ class PeopleRoutes:
             reason=caller.reason,
         )
 
-    async def end_sessions(
-        self, tenant_id: str, user_id: str, caller: CallerHere
-    ) -> SessionsEnded:
+    async def end_sessions(self, tenant_id: str, user_id: str, caller: CallerHere) -> SessionsEnded:
         """End all sessions of a member."""
         ended = await end_of_member(
             self._at.people_db,
@@ -174,9 +172,7 @@ class PeopleRoutes:
             password=asked.password,
             address=caller.address,
         )
-        return Taken(
-            user_id=taken.user_id, tenant_id=taken.tenant_id, first_password=taken.first
-        )
+        return Taken(user_id=taken.user_id, tenant_id=taken.tenant_id, first_password=taken.first)
 
     def operations(self) -> Iterator[Operation]:
         """Yield the routes."""

@@ -1,0 +1,81 @@
+"""The management API, composed: services, routes, the gate before them. Loaded only where served."""
+
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+
+from meterr import identity
+from meterr.app.people import open_people
+from meterr.app.sessions import open_sessions
+from meterr.core.api import Api, Operation
+from meterr.core.api.openapi import OpenApi
+from meterr.core.clock import Clock
+from meterr.core.crypto import DataKeys, KeyEncryptionKeys
+from meterr.core.db import Database, Role
+from meterr.core.ids import IdFactory
+from meterr.core.settings import Settings
+from meterr.identity.api import IdentityServices, SessionGate
+from meterr.identity.api import operations as identity_operations
+from meterr.identity.factors import Vault
+from meterr.identity.sessions import SessionRefused, SessionUnverifiable
+from meterr.ledger.api import operations as ledger_operations
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What this process has already, for the API to share."""
+
+    settings: Settings
+    dsn: str
+    keyring: identity.Keyring
+    keys: KeyEncryptionKeys
+    clock: Clock
+    ids: IdFactory
+
+
+@asynccontextmanager
+async def open_management(parts: Parts) -> AsyncIterator[Api]:
+    """
+    Yield the API for the block.
+
+    Raises OriginRefused, RelyingPartyRefused for a ``sign_in.origin`` that cannot be used, and
+    RouteUndeclared for a route that does not say who may call it.
+    """
+    settings, dsn, clock = parts.settings, parts.dsn, parts.clock
+    async with AsyncExitStack() as stack:
+        db = await stack.enter_async_context(Database.open(dsn, Role.APP))
+        people = await stack.enter_async_context(open_people(settings, dsn, parts.keyring, clock))
+        sessions = await stack.enter_async_context(
+            open_sessions(settings, dsn, parts.keyring, parts.keys, clock, people)
+        )
+        data_keys = DataKeys(parts.keys, clock)
+        services = IdentityServices(
+            db=db,
+            people_db=people.db,
+            clock=clock,
+            ids=parts.ids,
+            keyring=parts.keyring,
+            data_keys=data_keys,
+            hasher=people.hasher,
+            throttle=people.throttle,
+            vault=people.vault or Vault(data_keys, db),
+            passkeys=people.passkeys,
+            sign_in=sessions.sign_in,
+            sessions=sessions.sessions,
+            authority=sessions.authority,
+            cookies=sessions.cookies,
+            step_up_ms=people.step_up_ms,
+        )
+        gate = SessionGate(services.authority, services.cookies, clock, services.step_up_ms)
+        described = OpenApi((SessionRefused, SessionUnverifiable))
+        api = Api(
+            _operations(services, described), gate, body_timeout_s=settings.server.body_timeout_s
+        )
+        described.describe(api)
+        yield api
+
+
+def _operations(services: IdentityServices, described: OpenApi) -> Iterator[Operation]:
+    yield from described.operations()
+    yield from identity_operations(services)
+    yield from ledger_operations(services.db, services.clock)

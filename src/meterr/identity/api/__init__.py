@@ -1,0 +1,32 @@
+"""The HTTP side of this room: who is let in, and what each route takes and shows."""
+
+from collections.abc import Iterator
+
+from meterr.core.api import Operation
+from meterr.identity.api.credentials import CredentialRoutes
+from meterr.identity.api.gate import SessionGate
+from meterr.identity.api.keys import KeyRoutes
+from meterr.identity.api.me import MeRoutes
+from meterr.identity.api.people import PeopleRoutes
+from meterr.identity.api.platform import PlatformRoutes
+from meterr.identity.api.rotation import RotationRoutes
+from meterr.identity.api.services import IdentityServices
+from meterr.identity.api.sessions import SessionRoutes
+from meterr.identity.api.sign_in import SignInRoutes
+
+__all__ = ["IdentityServices", "SessionGate", "operations"]
+
+
+def operations(services: IdentityServices) -> Iterator[Operation]:
+    """Yield every route of this room."""
+    for routes in (
+        SignInRoutes(services),
+        SessionRoutes(services),
+        MeRoutes(services),
+        PeopleRoutes(services),
+        RotationRoutes(services),
+        KeyRoutes(services),
+        PlatformRoutes(services),
+        CredentialRoutes(services),
+    ):
+        yield from routes.operations()

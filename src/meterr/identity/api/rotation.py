@@ -1,0 +1,228 @@
+"""Keys that follow each other: one by one, all at once, and those that wait to be collected."""
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from typing import Annotated, Final
+
+from pydantic import Field, SecretStr
+
+from meterr.core.api import Asked, Caller, CallerHere, Operation, Shown, instant
+from meterr.core.policy import Open, Permission, Route
+from meterr.identity.api.keys import PATH, KeyMade, KeyShown, made_key, shown_key
+from meterr.identity.api.services import IdentityServices
+from meterr.identity.grants import GrantExceeded
+from meterr.identity.rotation import (
+    AlreadyRotated,
+    Asker,
+    CodeRefused,
+    Handover,
+    KeyEnded,
+    Rotated,
+    collect,
+    issue_codes,
+    rotate_all,
+    rotate_key,
+)
+from meterr.identity.rotation.model import Emergency
+
+_GRACE_S_MAX: Final = 90 * 86400
+_Reason = Annotated[str, Field(max_length=500)]
+_Grace = Annotated[int, Field(ge=0, le=_GRACE_S_MAX, description="Seconds.")]
+
+
+class RotateAsked(Asked):
+    """Why a key is rotated, and how long the old one goes on."""
+
+    reason: _Reason
+    grace_s: _Grace = 86400
+
+
+class RotateAllAsked(Asked):
+    """Why every key ends. With ``dry_run`` nothing changes and the answer says how many would."""
+
+    reason: _Reason
+    grace_s: _Grace = 0
+    dry_run: bool = False
+
+
+class ClaimsAsked(Asked):
+    """For which keys to make codes: those that an emergency ended, or that are due by policy."""
+
+    reason: _Reason
+    emergency_id: str | None = Field(None, max_length=36)
+    valid_s: int = Field(7 * 86400, ge=300, le=30 * 86400)
+
+
+class CollectAsked(Asked):
+    """The code somebody was given."""
+
+    code: Annotated[SecretStr, Field(max_length=128)]
+
+
+class RotatedShown(Shown):
+    """The key that follows, with its secret, and what became of the old one."""
+
+    old: KeyShown
+    new: KeyMade
+
+
+class StruckShown(Shown):
+    """How many keys of a tenant end."""
+
+    tenant_id: str
+    keys: int
+
+
+class EmergencyShown(Shown):
+    """What an emergency did or, dry, would do; ``emergency_id`` is then null."""
+
+    emergency_id: str | None
+    dry_run: bool
+    keys: int
+    tenants: list[StruckShown]
+
+
+class HandoverShown(Shown):
+    """A successor that waits: whoever hands in ``code`` first gets its secret, once."""
+
+    key_id: str
+    successor_id: str
+    name: str
+    owner: str
+    last4: str
+    expires_at: datetime | None
+    code: str
+
+
+class HandoverList(Shown):
+    """A code for each key that awaits a successor. Codes of before have ended."""
+
+    items: list[HandoverShown]
+
+
+class RotationRoutes:
+    """Rotation, by hand and in an emergency."""
+
+    def __init__(self, services: IdentityServices) -> None:
+        self._at = services
+
+    async def rotate(
+        self, tenant_id: str, key_id: str, asked: RotateAsked, caller: CallerHere
+    ) -> RotatedShown:
+        """Give a key a successor with the same terms; both count for the grace."""
+        rotated = await rotate_key(
+            self._at.db,
+            self._at.keyring,
+            self._at.ids,
+            self._at.clock,
+            tenant_id,
+            key_id,
+            grace=timedelta(seconds=asked.grace_s),
+            asker=_asker(caller, asked.reason),
+        )
+        return _rotated(rotated)
+
+    async def rotate_all(
+        self, tenant_id: str, asked: RotateAllAsked, caller: CallerHere
+    ) -> EmergencyShown:
+        """End every key of a tenant at once. Make codes for the successors afterwards."""
+        return await self._struck(tenant_id, asked, caller)
+
+    async def rotate_everything(self, asked: RotateAllAsked, caller: CallerHere) -> EmergencyShown:
+        """End every key of every tenant at once."""
+        return await self._struck(None, asked, caller)
+
+    async def issue_claims(
+        self, tenant_id: str, asked: ClaimsAsked, caller: CallerHere
+    ) -> HandoverList:
+        """Make a one-time code for each key that awaits a successor, to be sent to its owner."""
+        pages = issue_codes(
+            self._at.db,
+            self._at.keyring,
+            self._at.ids,
+            self._at.clock,
+            tenant_id,
+            emergency_id=asked.emergency_id,
+            valid=timedelta(seconds=asked.valid_s),
+            asker=_asker(caller, asked.reason),
+        )
+        return HandoverList(items=[_handover(each) async for page in pages for each in page])
+
+    async def collect(self, asked: CollectAsked, caller: CallerHere) -> RotatedShown:
+        """Collect a successor with a code: its secret, once, to who comes first."""
+        code = asked.code.get_secret_value()
+        return _rotated(await collect(self._at.db, self._at.keyring, self._at.clock, code))
+
+    def operations(self) -> Iterator[Operation]:
+        """Yield the routes."""
+        everything = Permission.TENANT_KEY_ROTATE_ALL
+        yield Operation(
+            Route("POST", f"{PATH}/rotate-all"), everything, self.rotate_all, "keys.rotate_all"
+        )
+        yield Operation(
+            Route("POST", f"{PATH}/claims"), everything, self.issue_claims, "keys.issue_claims"
+        )
+        yield Operation(
+            Route("POST", f"{PATH}/{{key_id}}/rotate"),
+            Permission.TENANT_KEY_ROTATE,
+            self.rotate,
+            "keys.rotate",
+            status=201,
+            errors=(AlreadyRotated, KeyEnded, GrantExceeded),
+        )
+        yield Operation(
+            Route("POST", "/api/v1/platform/keys/rotate-all"),
+            Permission.PLATFORM_KEY_ROTATE_ALL,
+            self.rotate_everything,
+            "platform.rotate_everything",
+        )
+        yield Operation(
+            Route("POST", "/api/v1/key-claims/collect"),
+            Open("The one-time code, as strong as a key, is the proof."),
+            self.collect,
+            "keys.collect",
+            cookie=False,
+            errors=(CodeRefused,),
+        )
+
+    async def _struck(
+        self, tenant_id: str | None, asked: RotateAllAsked, caller: Caller
+    ) -> EmergencyShown:
+        found = await rotate_all(
+            self._at.db,
+            self._at.ids,
+            tenant_id=tenant_id,
+            asker=_asker(caller, asked.reason),
+            grace=timedelta(seconds=asked.grace_s),
+            dry_run=asked.dry_run,
+        )
+        return _emergency(found)
+
+
+def _asker(caller: Caller, reason: str) -> Asker:
+    return Asker(author=f"user {caller.who.user_id}", reason=reason)
+
+
+def _rotated(rotated: Rotated) -> RotatedShown:
+    return RotatedShown(old=shown_key(rotated.old), new=made_key(rotated.new))
+
+
+def _emergency(found: Emergency) -> EmergencyShown:
+    return EmergencyShown(
+        emergency_id=found.emergency_id or None,
+        dry_run=found.dry_run,
+        keys=found.keys,
+        tenants=[StruckShown(tenant_id=each.tenant_id, keys=each.keys) for each in found.struck],
+    )
+
+
+def _handover(handover: Handover) -> HandoverShown:
+    return HandoverShown(
+        key_id=handover.key_id,
+        successor_id=handover.successor_id,
+        name=handover.name,
+        owner=handover.owner,
+        last4=handover.last4,
+        expires_at=instant(handover.expires_at_ms),
+        code=handover.code.reveal(),
+    )
