@@ -210,12 +210,14 @@ def open_house(
     upstream_url: str | None = None,
     openai_settings: str = "",
     unknown_price: UnknownPrice = UnknownPrice.REFUSE,
+    further: Mapping[str, str] | None = None,
 ) -> Iterator[House]:
     """
     Start simulator and ``meterr serve`` on a migrated database.
 
     ``config`` is further TOML for meterr.toml, before the upstreams. ``upstream_url`` replaces the
     simulator as the provider of every model. ``openai_settings`` is TOML for that upstream.
+    ``further`` are environment variables.
     """
     environment = {
         "PATH": os.environ["PATH"],
@@ -227,6 +229,7 @@ def open_house(
         "METERR_SERVER__ALLOWED_HOSTS": "m,meterr",
         "METERR_CONFIG": str(data_dir / "meterr.toml"),
         "TEST_PROVIDER_KEY": PROVIDER_SECRET,
+        **(further or {}),
     }
     tenant_id = asyncio.run(_new_tenant(database_url, unknown_price))
     key, key_id = asyncio.run(_new_key(database_url, tenant_id))

@@ -109,6 +109,38 @@ async def open_door(
     """
     clock = SystemClock()
     ids = IdFactory(clock)
+    peppers = keyring(settings)
+    async with AsyncExitStack() as stack:
+        exact, below = await stack.enter_async_context(
+            _model_routes(settings, dsn, telemetry, peppers, clock, ids)
+        )
+        api = await stack.enter_async_context(
+            api_routes.open_api(settings, dsn, peppers, clock, ids)
+        )
+        exact = {**exact, **(further or {})}
+        below = {**below, **api_routes.below(settings, api)}
+        api_routes.check_policy(exact, below, api)
+        yield Door(
+            exact=exact,
+            below=below,
+            web=Web(settings.server),
+            dialect=gateway.render,
+            ids=ids,
+            telemetry=telemetry,
+            log_from_status=_LOG_FROM_STATUS[settings.log.requests],
+        )
+
+
+@asynccontextmanager
+async def _model_routes(
+    settings: Settings,
+    dsn: str,
+    telemetry: Telemetry,
+    peppers: identity.Keyring,
+    clock: SystemClock,
+    ids: IdFactory,
+) -> AsyncIterator[tuple[Mapping[str, Route], Mapping[str, Route]]]:
+    """Yield the routes for callers with a key and for probes: by full path, and by prefix."""
     async with AsyncExitStack() as stack:
         db_auth = await stack.enter_async_context(Database.open(dsn, Role.AUTH))
         db_app = await stack.enter_async_context(Database.open(dsn, Role.APP, pool_size_max=2))
@@ -116,7 +148,7 @@ async def open_door(
         stack.callback(journal.close)
         prices = ledger.PriceBook.bundled()
         keeper = PriceKeeper(db_app, prices, meanings(settings.upstreams), telemetry)
-        peppers, diary = keyring(settings), Diary()
+        diary = Diary()
         outage = identity.Outage(settings.keys_without_database)
         authenticator = identity.Authenticator(
             db_auth, dsn, peppers, clock, on_outage=outage, diary=diary
@@ -139,7 +171,6 @@ async def open_door(
         admission = gateway.Admission(
             routes, prices, prices_loaded=keeper.loaded.is_set, withheld=withheld
         )
-        books = gateway.Books(journal, prices, monotonic=clock.monotonic)
         holding = gateway.Holding(limiter, prices, upstream_limits=upstream_limits.limits)
         surfaces = {
             surface: gateway.MeteredSurface(
@@ -147,7 +178,7 @@ async def open_door(
                 authenticator=authenticator,
                 admission=admission,
                 endpoints=endpoints,
-                books=books,
+                books=gateway.Books(journal, prices, monotonic=clock.monotonic),
                 holding=holding,
                 limits=gateway.Limits(settings.server, settings.gateway),
             )
@@ -155,21 +186,8 @@ async def open_door(
         }
         models = gateway.Models(authenticator, routes, prices)
         health = Health(authenticator, keeper, journal, limiter)
-        api = await stack.enter_async_context(
-            api_routes.open_api(settings, dsn, peppers, clock, ids)
-        )
-        exact = {**gateway.exact_routes(surfaces, models), **health.routes(), **(further or {})}
-        below = {**gateway.routes_below(models), **api_routes.below(settings, api)}
-        api_routes.check_policy(exact, below, api)
-        yield Door(
-            exact=exact,
-            below=below,
-            web=Web(settings.server),
-            dialect=gateway.render,
-            ids=ids,
-            telemetry=telemetry,
-            log_from_status=_LOG_FROM_STATUS[settings.log.requests],
-        )
+        exact = {**gateway.exact_routes(surfaces, models), **health.routes()}
+        yield exact, gateway.routes_below(models)
 
 
 @asynccontextmanager

@@ -1,4 +1,4 @@
-"""The management API, composed: services, routes, the gate before them. Loaded only where served."""
+"""The management API, composed: services, routes and the gate. Loaded only where it is served."""
 
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager

@@ -1,4 +1,4 @@
-"""What the gateway's routes ask of their callers: the part of the policy registry that is theirs."""
+"""What the gateway's routes ask of their callers: their part of the policy registry."""
 
 from collections.abc import Iterator
 

@@ -89,8 +89,8 @@ class Api:
         operation = served.operation
         line.route = operation.name
         tenant_id = params.get(TENANT_ID)
-        _check_query(scope["query_string"], served.queries)
         scope[CALLER] = await self._gate.admit(scope, operation, tenant_id, line)
+        _check_query(scope["query_string"], served.queries)
         body = await self._body(scope, receive, operation)
         try:
             await _called(served.route, scope, _whole(body, receive), partial(_told, send, line))

@@ -7,7 +7,7 @@ from typing import Final
 from meterr.core.api import Caller, Operation
 from meterr.core.clock import Clock
 from meterr.core.errors import Invalid, NotFound
-from meterr.core.http.asgi import Scope
+from meterr.core.http.asgi import Headers, Scope
 from meterr.core.http.client_address import client_address
 from meterr.core.policy import PLATFORM, Actor, Permission, allowed
 from meterr.core.policy.permission import Plane
@@ -108,7 +108,7 @@ def _can_be_tenant(tenant_id: str | None) -> bool:
 
 def _reason(scope: Scope) -> str:
     """Return why a super_admin does this; UTF-8, printable, once."""
-    written = [value for name, value in scope["headers"] if name == REASON_HEADER]
+    written: list[bytes] = [value for name, value in scope["headers"] if name == REASON_HEADER]
     if not written:
         return ""
     try:
@@ -121,7 +121,6 @@ def _reason(scope: Scope) -> str:
 
 
 def _header(scope: Scope, wanted: bytes) -> str:
-    for name, value in scope["headers"]:
-        if name == wanted:
-            return str(value, "latin-1")
-    return ""
+    headers: Headers = scope["headers"]
+    found = next((value for name, value in headers if name == wanted), b"")
+    return found.decode("latin-1")
