@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import socket
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import AsyncExitStack, contextmanager
@@ -107,6 +108,16 @@ class ApiHouse:
             if reason:
                 sent["x-meterr-reason"] = REASON
         return self.wire.send(method, path, body, {**sent, **(headers or {})})
+
+    def wire_lines(self, method: str, path: str, body: Any, headers: Mapping[str, str]) -> str:
+        """Return a whole answer as text: headers that come more than once are all there."""
+        data = b"" if body is None else json.dumps(body).encode()
+        head = {"host": "localhost", **JSON, **headers, "content-length": str(len(data))}
+        lines = "".join(f"{name}: {value}\r\n" for name, value in head.items())
+        with socket.create_connection(("127.0.0.1", self.wire.port), timeout=30) as line:
+            line.sendall(f"{method} {path} HTTP/1.1\r\n{lines}connection: close\r\n\r\n".encode())
+            line.sendall(data)
+            return b"".join(iter(lambda: line.recv(65536), b"")).decode()
 
     def cookie(self, name: str) -> dict[str, str]:
         return {"cookie": f"meterr-dev={self.token(name)}"}
@@ -214,9 +225,7 @@ def shared_api_house(postgres: EmbeddedPostgres, config: str = "") -> Iterator[A
         server.drop_database(postgres.admin_dsn, name)
 
 
-def _opened(
-    postgres: EmbeddedPostgres, name: str, root: Path, config: str
-) -> Iterator[ApiHouse]:
+def _opened(postgres: EmbeddedPostgres, name: str, root: Path, config: str) -> Iterator[ApiHouse]:
     kek = mint("k1", os.urandom)
     further = {"METERR_KEY_ENCRYPTION_KEY": kek.text(), "METERR_SIGN_IN__ORIGIN": ORIGIN}
     dsn = make_conninfo(postgres.dsn, dbname=name)
@@ -231,4 +240,3 @@ def _opened(
 def told(answer: Answer) -> Any:
     """Return the JSON of an answer."""
     return json.loads(answer.body)
-

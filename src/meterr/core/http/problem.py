@@ -25,7 +25,12 @@ def problem(error: MeterrError, request_id: str) -> dict[str, object]:
 
 
 def render(scope: Scope, error: MeterrError, request_id: str) -> tuple[Headers, bytes]:
-    """Render ``error`` for a program; 429 and 503 always say when to come back, in seconds."""
+    """
+    Render ``error`` for a program; 429 and 503 always say when to come back, in seconds.
+
+    429 also has ``RateLimit`` (IETF draft, structured fields): nothing is left of the limit that
+    the code names, until then.
+    """
     headers = [
         (b"content-type", MEDIA_TYPE),
         (b"x-meterr-request-id", request_id.encode()),
@@ -35,4 +40,7 @@ def render(scope: Scope, error: MeterrError, request_id: str) -> tuple[Headers, 
         wait_s = 1
     if wait_s is not None:
         headers.append((b"retry-after", b"%d" % wait_s))
+        if error.status == 429:
+            left = b'"%b";r=0;t=%d' % (error.code.encode(), wait_s)
+            headers.append((b"ratelimit", left))
     return headers, msgspec.json.encode(problem(error, request_id))

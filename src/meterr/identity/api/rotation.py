@@ -155,16 +155,17 @@ class RotationRoutes:
 
     def operations(self) -> Iterator[Operation]:
         """Yield the routes."""
-        everything = Permission.TENANT_KEY_ROTATE_ALL
+        every, rotate = Permission.TENANT_KEY_ROTATE_ALL, Permission.TENANT_KEY_ROTATE
         yield Operation(
-            Route("POST", f"{PATH}/rotate-all"), everything, self.rotate_all, "keys.rotate_all"
+            Route("POST", f"{PATH}/rotate-all"), every, self.rotate_all, "keys.rotate_all"
         )
+        # Who has the codes gets the keys, so this is not for whoever may only end them.
         yield Operation(
-            Route("POST", f"{PATH}/claims"), everything, self.issue_claims, "keys.issue_claims"
+            Route("POST", f"{PATH}/claims"), rotate, self.issue_claims, "keys.issue_claims"
         )
         yield Operation(
             Route("POST", f"{PATH}/{{key_id}}/rotate"),
-            Permission.TENANT_KEY_ROTATE,
+            rotate,
             self.rotate,
             "keys.rotate",
             status=201,

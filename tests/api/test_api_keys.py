@@ -1,0 +1,121 @@
+"""API keys over HTTP: made, used on the model surfaces, rotated, revoked, all ended at once."""
+
+import json
+
+from support.api_house import REASON, ApiHouse, told
+
+_CHAT = {"model": "gpt-4o-mini", "messages": [{"role": "user", "content": "x"}]}
+
+
+def works(api: ApiHouse, secret: str) -> int:
+    headers = {"authorization": f"Bearer {secret}"}
+    return api.send("POST", "/v1/chat/completions", _CHAT, headers).status
+
+
+def keys(api: ApiHouse, tail: str = "") -> str:
+    return f"/api/v1/tenants/{api.tenants['own']}/keys{tail}"
+
+
+def made(api: ApiHouse, **terms: object) -> tuple[str, str]:
+    answer = api.send("POST", keys(api), {"name": "x", "scopes": ["chat"], **terms}, who="admin")
+    assert 201 == answer.status, answer.body
+    return told(answer)["secret"], told(answer)["key"]["key_id"]
+
+
+class TestKeys:
+    def test_a_key_is_shown_once_and_works_until_it_is_revoked(self, api: ApiHouse) -> None:
+        """Issue 4.2: the secret is in one answer and in no other."""
+        secret, key_id = made(api)
+        assert 200 == works(api, secret)
+        for path in (keys(api), keys(api, f"/{key_id}"), keys(api, f"/{key_id}/callers")):
+            assert secret.encode() not in api.send("GET", path, who="admin").body
+        revoked = api.send("POST", keys(api, f"/{key_id}/revoke"), who="admin")
+        assert "revoked" == told(revoked)["state"]
+        api.house.until(lambda: works(api, secret) == 401)
+
+    def test_a_rotated_key_goes_on_for_its_grace_and_the_next_one_works(
+        self, api: ApiHouse
+    ) -> None:
+        """Issue 4.3: old and new both work; a second rotation says what there is."""
+        old, key_id = made(api)
+        asked = {"reason": REASON, "grace_s": 3600}
+        rotated = api.send("POST", keys(api, f"/{key_id}/rotate"), asked, who="admin")
+        assert 201 == rotated.status
+        new = told(rotated)["new"]["secret"]
+        assert [200, 200] == [works(api, old), works(api, new)]
+        again = api.send("POST", keys(api, f"/{key_id}/rotate"), asked, who="admin")
+        assert (409, "already-rotated") == (again.status, told(again)["code"])
+
+    def test_pages_are_whole_and_without_doubles(self, api: ApiHouse) -> None:
+        """Issue 4: keyset pagination; walking it sees every key once."""
+        for _ in range(5):
+            made(api)
+        seen: list[str] = []
+        after = ""
+        while True:
+            page = told(api.send("GET", keys(api, f"?limit=2{after}"), who="user"))
+            seen += [each["key_id"] for each in page["items"]]
+            if page["after"] is None:
+                break
+            after = f"&after={page['after']}"
+        whole = told(api.send("GET", keys(api, "?limit=200"), who="user"))["items"]
+        assert seen == [each["key_id"] for each in whole]
+        assert len(seen) == len(set(seen)) >= 5
+
+
+class TestEmergencies:
+    def test_every_key_of_a_tenant_ends_and_its_successor_is_collected_once(
+        self, api: ApiHouse
+    ) -> None:
+        """Issue 4.3: dry first; one call ends all; codes are collected once each."""
+        other = f"/api/v1/tenants/{api.tenants['other']}/keys"
+        admin = "admin-elsewhere"
+        terms = {"name": "x", "scopes": ["chat"]}
+        secret = told(api.send("POST", other, terms, who=admin))["secret"]
+        dry = told(
+            api.send("POST", f"{other}/rotate-all", {"reason": REASON, "dry_run": True}, who=admin)
+        )
+        assert (None, 1) == (dry["emergency_id"], dry["keys"])
+        assert 200 == works(api, secret)
+        struck = told(api.send("POST", f"{other}/rotate-all", {"reason": REASON}, who=admin))
+        assert 1 == struck["keys"]
+        api.house.until(lambda: works(api, secret) == 401)
+        asked = {"reason": REASON, "emergency_id": struck["emergency_id"]}
+        (claim,) = told(api.send("POST", f"{other}/claims", asked, who=admin))["items"]
+        code = {"code": claim["code"]}
+        collected = api.send("POST", "/api/v1/key-claims/collect", code)
+        assert 200 == collected.status
+        assert 200 == works(api, told(collected)["new"]["secret"])
+        again = api.send("POST", "/api/v1/key-claims/collect", code)
+        assert (404, "code-refused") == (again.status, told(again)["code"])
+
+
+class TestMoney:
+    def test_amounts_are_texts_and_exact(self, api: ApiHouse) -> None:
+        """House: decimals end to end, strings on every wire."""
+        limits = f"/api/v1/tenants/{api.tenants['own']}/limits"
+        asked = {"measure": "usd", "holder": "tenant", "span": "month"}
+        odd = "1234567.123456789012345678"
+        stored = api.send("POST", limits, {**asked, "amount": odd}, who="admin")
+        assert odd == told(stored)["amount"]
+        for wrong in ("1e3", "-1", "NaN", "", "0x10", "1,5"):
+            answer = api.send("POST", limits, {**asked, "amount": wrong}, who="admin")
+            assert (400, "amount") == (answer.status, told(answer).get("param")), wrong
+        limit_id = told(stored)["limit_id"]
+        assert 204 == api.send("DELETE", f"{limits}/{limit_id}", who="admin").status
+        assert 404 == api.send("DELETE", f"{limits}/{limit_id}", who="admin").status
+
+    def test_what_calls_cost_is_summed_and_listed(self, api: ApiHouse) -> None:
+        """House: the API's sums are the ledger's, to the last digit."""
+        secret, key_id = made(api)
+        before = len(api.house.entries())
+        assert 200 == works(api, secret)
+        entries = api.house.drained(before + 1)
+        cost = next(each["cost_usd"] for each in entries if each["key_id"] == key_id)
+        tenant = f"/api/v1/tenants/{api.tenants['own']}"
+        listed = told(api.send("GET", f"{tenant}/calls?key_id={key_id}", who="admin"))["items"]
+        assert [format(cost.normalize(), "f")] == [each["cost_usd"] for each in listed]
+        rows = told(api.send("GET", f"{tenant}/usage?by=key", who="user"))["items"]
+        (row,) = [each for each in rows if each["group"]["key"] == key_id]
+        assert format(cost.normalize(), "f") == row["cost_usd"]
+        assert isinstance(json.dumps(row["cost_usd"]), str)
