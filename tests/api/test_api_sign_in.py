@@ -35,7 +35,7 @@ def finished(api: ApiHouse, challenge: str, **more: str) -> tuple[int, dict[str,
 
 class TestSigningIn:
     def test_a_user_without_a_factor_gets_tokens_for_the_password(self, api: ApiHouse) -> None:
-        """Issue 4.5: two tokens; the access token opens the API, the refresh token the next pair."""
+        """Issue 4.5: the access token opens the API, the refresh token gets the next pair."""
         status, granted = begin(api, "user")
         assert (200, "signed_in") == (status, granted["state"])
         assert 200 == me(api, granted["access_token"])

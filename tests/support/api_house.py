@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 from urllib.parse import urlsplit
 
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
@@ -155,7 +155,7 @@ class Services:
         self.clock = SystemClock()
         self.ids = IdFactory(self.clock)
 
-    async def __aenter__(self) -> "Services":
+    async def __aenter__(self) -> Self:
         self._stack = AsyncExitStack()
         self.db = await self._stack.enter_async_context(Database.open(self._dsn, Role.IDENTITY))
         self.app = await self._stack.enter_async_context(Database.open(self._dsn, Role.APP))
