@@ -1,10 +1,20 @@
 """How long and from which seed the attacks run, and where they say what they measured."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 
+from meterr.core.postgres import EmbeddedPostgres
+from support.api_house import ApiHouse, shared_api_house
+
 _MEASURED = pytest.StashKey[list[str]]()
+
+
+@pytest.fixture(scope="session")
+def attacked(postgres: EmbeddedPostgres) -> Iterator[ApiHouse]:
+    """A running meterr of two processes, with people of every role, for published attacks."""
+    with shared_api_house(postgres, "[server]\nworkers = 2\n") as house:
+        yield house
 
 
 @pytest.fixture
