@@ -30,6 +30,7 @@ MAY: Final[Mapping[str, frozenset[str]]] = {
     f"POST {_I}/enrolment/totp": ANYBODY,
     "POST /api/v1/invitations/take-up": ANYBODY,
     "POST /api/v1/key-claims/collect": ANYBODY,
+    "POST /v1/leaks": ANYBODY,
     f"POST {_S}/refresh": ANYBODY,
     f"POST {_S}/sign-out": ANYBODY,
     f"GET {_S}": SIGNED_IN,

@@ -65,6 +65,7 @@ def test_no_request_that_the_document_describes_makes_the_server_fail(api: ApiHo
             "host": "localhost",
             "authorization": f"Bearer {api.token(who)}",
             "x-meterr-reason": REASON,
+            "x-forwarded-for": "198.51.100.20",
         }
         answer = case.call(base_url=api.house.base_url, headers=headers)
         statuses[answer.status_code] += 1

@@ -90,6 +90,7 @@ class TestRoutesAndNames:
             "/api/v1/openapi.json",
             "/api/v1/invitations/take-up",
             "/api/v1/key-claims/collect",
+            "/v1/leaks",
             "/api/v1/sessions/refresh",
             "/api/v1/sessions/sign-out",
             *(f"/api/v1/sign-in/{step}" for step in ("password", "totp", "recovery-code")),

@@ -1,4 +1,4 @@
-"""What the replays of published attacks share: requests as they are, and what is looked at after."""
+"""What the replays of published attacks share: raw requests, and what is looked at afterwards."""
 
 import ast
 import socket

@@ -20,6 +20,7 @@ from meterr.core.telemetry import RequestLine
 from meterr.gateway.declared import declared
 
 PREFIX: Final = "/api/v1/"
+LEAKS: Final = "/v1/leaks"
 _METHODS: Final = ("GET", "POST", "PUT", "PATCH", "DELETE")
 _REST: Final = "{rest}"
 
@@ -76,8 +77,15 @@ def below(settings: Settings, api: Served | None) -> Mapping[str, Route]:
     return {PREFIX: Route("api", handlers, accepts_cookie=True)}
 
 
+def exact(api: Served | None) -> Mapping[str, Route]:
+    """Return the one route of the API beside its prefix; shared with no origin, like the rest."""
+    if api is None:
+        return {}
+    return {LEAKS: Route("leaks", {"POST": api.handle}, accepts_cookie=True)}
+
+
 def check_policy(
-    exact: Mapping[str, Route], prefixes: Mapping[str, Route], api: Served | None
+    paths: Mapping[str, Route], prefixes: Mapping[str, Route], api: Served | None
 ) -> Registry:
     """
     Compare everything that is served with everything that is declared; before listening.
@@ -85,14 +93,14 @@ def check_policy(
     Raises RouteUndeclared for any difference.
     """
     registry = Registry([*declared(), *_health(), *(api.declared() if api is not None else ())])
-    registry.check(_served(exact, prefixes, api))
+    registry.check(_served(paths, prefixes, api))
     return registry
 
 
 def _served(
-    exact: Mapping[str, Route], prefixes: Mapping[str, Route], api: Served | None
+    paths: Mapping[str, Route], prefixes: Mapping[str, Route], api: Served | None
 ) -> Iterable[PolicyRoute]:
-    for path, route in exact.items():
+    for path, route in paths.items():
         yield from (PolicyRoute(method, path) for method in route.handlers)
     for prefix, route in prefixes.items():
         if prefix != PREFIX:

@@ -121,7 +121,7 @@ async def open_door(
         below = {**below, **api_routes.below(settings, api)}
         api_routes.check_policy(exact, below, api)
         yield Door(
-            exact=exact,
+            exact={**exact, **api_routes.exact(api)},
             below=below,
             web=Web(settings.server),
             dialect=gateway.render,

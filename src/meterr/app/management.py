@@ -5,6 +5,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
 from meterr import identity
+from meterr.app.leak_reports import published_keys
 from meterr.app.people import open_people
 from meterr.app.sessions import open_sessions
 from meterr.core.api import Api, Operation
@@ -16,7 +17,9 @@ from meterr.core.ids import IdFactory
 from meterr.core.settings import Settings
 from meterr.identity.api import IdentityServices, SessionGate
 from meterr.identity.api import operations as identity_operations
+from meterr.identity.api.leaks import LeakRoutes
 from meterr.identity.factors import Vault
+from meterr.identity.leaks.signatures import Signatures
 from meterr.identity.sessions import SessionRefused, SessionUnverifiable
 from meterr.ledger.api import operations as ledger_operations
 
@@ -68,8 +71,14 @@ async def open_management(parts: Parts) -> AsyncIterator[Api]:
         )
         gate = SessionGate(services.authority, services.cookies, clock, services.step_up_ms)
         described = OpenApi((SessionRefused, SessionUnverifiable))
+        db_auth = await stack.enter_async_context(Database.open(dsn, Role.AUTH, pool_size_max=1))
+        keys = published_keys(settings)
+        signatures = None if keys is None else Signatures(keys, clock.monotonic)
+        leaks = LeakRoutes(db_auth, db, parts.keyring, signatures)
         api = Api(
-            _operations(services, described), gate, body_timeout_s=settings.server.body_timeout_s
+            [*_operations(services, described), *leaks.operations()],
+            gate,
+            body_timeout_s=settings.server.body_timeout_s,
         )
         described.describe(api)
         yield api

@@ -14,6 +14,7 @@ from pydantic import Field, field_validator, model_validator
 
 from meterr.core.http.outbound.allowlist import AllowList
 from meterr.core.http.settings import ServerSettings
+from meterr.core.leak_settings import LeakSettings
 from meterr.core.secrets.reference import Scheme
 from meterr.core.secrets.setting import SecretSetting
 from meterr.core.session_settings import SessionSettings
@@ -328,6 +329,7 @@ class Settings(Group):
     )
     sign_in: SignInSettings = Field(default_factory=SignInSettings, description="People.")
     session: SessionSettings = Field(default_factory=SessionSettings, description="Sessions.")
+    leaks: LeakSettings = Field(default_factory=LeakSettings, description="Leaked keys.")
     log: LogSettings = Field(default_factory=LogSettings, description="Logs.")
     upstreams: Annotated[
         dict[str, UpstreamSettings], Field(description="Provider endpoints by name.")

@@ -1,0 +1,118 @@
+"""Who signed a report: ECDSA on P-256 over the raw body, by a key that the reporter publishes."""
+
+import base64
+import binascii
+import hashlib
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from typing import Final, Protocol
+
+import msgspec
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import load_pem_public_key
+
+from meterr.core.errors import MeterrError
+
+CACHED_S: Final = 30 * 60
+AGAIN_S: Final = 60
+"""A name of a key that we do not know costs at most one look per minute, whoever makes them up."""
+
+SEEN_MAX: Final = 10_000
+_NAME_CHARS_MAX: Final = 200
+_SIGNATURE_BYTES_MAX: Final = 80
+
+
+class ReportRefused(MeterrError):
+    """The report was not signed by whom the settings name, or came before; one text for all."""
+
+    code, status, title = "report-refused", 401, "Report refused"
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(
+            "The report is not signed by a key that is trusted here, or was taken before.",
+            reason=reason,
+        )
+
+
+class Fetch(Protocol):
+    """Returns the document at the configured address. Raises MeterrError when there is none."""
+
+    async def __call__(self) -> bytes: ...
+
+
+class _PublicKey(msgspec.Struct):
+    key_identifier: str
+    key: str
+
+
+class _Published(msgspec.Struct):
+    public_keys: list[_PublicKey]
+
+
+class Signatures:
+    """Checks reports; remembers keys for half an hour, and reports so that none counts twice."""
+
+    def __init__(self, fetch: Fetch, monotonic: Callable[[], float]) -> None:
+        self._fetch = fetch
+        self._monotonic = monotonic
+        self._keys: Mapping[str, ec.EllipticCurvePublicKey] = {}
+        self._read_at = float("-inf")
+        self._seen: OrderedDict[bytes, None] = OrderedDict()
+
+    async def check(self, body: bytes, name: str, signature: str) -> None:
+        """
+        Raise ReportRefused unless ``body`` was signed by the key ``name`` and is new here.
+
+        Each process remembers the last 10,000 reports by itself. Raises what ``fetch`` does.
+        """
+        if not 0 < len(name) <= _NAME_CHARS_MAX:
+            raise ReportRefused("no_key_named")
+        key = await self._key(name)
+        if key is None:
+            raise ReportRefused("unknown_key")
+        try:
+            raw = base64.b64decode(signature, validate=True)
+        except (binascii.Error, ValueError):
+            raise ReportRefused("no_signature") from None
+        if not 0 < len(raw) <= _SIGNATURE_BYTES_MAX:
+            raise ReportRefused("no_signature")
+        try:
+            key.verify(raw, body, ec.ECDSA(SHA256()))
+        except InvalidSignature:
+            raise ReportRefused("wrong_signature") from None
+        self._refuse_replayed(body)
+
+    def _refuse_replayed(self, body: bytes) -> None:
+        # By the body: a signature of the same words can be made anew, with other bytes.
+        digest = hashlib.sha256(body).digest()
+        if digest in self._seen:
+            raise ReportRefused("replayed")
+        self._seen[digest] = None
+        if len(self._seen) > SEEN_MAX:
+            self._seen.popitem(last=False)
+
+    async def _key(self, name: str) -> ec.EllipticCurvePublicKey | None:
+        age_s = self._monotonic() - self._read_at
+        if age_s >= CACHED_S or (name not in self._keys and age_s >= AGAIN_S):
+            self._keys = read_keys(await self._fetch())
+            self._read_at = self._monotonic()
+        return self._keys.get(name)
+
+
+def read_keys(document: bytes) -> Mapping[str, ec.EllipticCurvePublicKey]:
+    """Return the keys on P-256 in a document of public keys, by name; others are left out."""
+    try:
+        published = msgspec.json.decode(document, type=_Published)
+    except msgspec.DecodeError:
+        raise ReportRefused("keys_unreadable") from None
+    found = {}
+    for each in published.public_keys:
+        try:
+            key = load_pem_public_key(each.key.encode())
+        except ValueError:
+            continue
+        if isinstance(key, ec.EllipticCurvePublicKey) and key.curve.name == "secp256r1":
+            found[each.key_identifier] = key
+    return found
