@@ -12,6 +12,7 @@ import pkgutil
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import click
 from pydantic import BaseModel
@@ -19,10 +20,16 @@ from pydantic.fields import FieldInfo
 
 import meterr
 from meterr.cli import cli
+from meterr.core.api import Operation
+from meterr.core.api.openapi import OpenApi
 from meterr.core.configuration import PREFIX
 from meterr.core.errors import MeterrError
+from meterr.core.policy import Open
 from meterr.core.settings import PRESETS, Group, Settings, UpstreamSettings
 from meterr.gateway import SURFACES, Family, dialect, headers
+from meterr.identity import api as identity_api
+from meterr.identity.api.leaks import LeakRoutes
+from meterr.ledger import api as ledger_api
 from meterr.ledger.model import INPUT_CLASSES, OUTPUT_CLASSES, PRICED_CLASSES, REQUEST_CLASSES
 from meterr.ledger.price_context import CONTEXTS
 from meterr.ledger.rates import _PARENT
@@ -216,6 +223,27 @@ def _surfaces() -> str:
     )
 
 
+def operations() -> list[Operation]:
+    """Return every operation of the management API, by path; its services are not needed."""
+    nothing: Any = None
+    found = [
+        *OpenApi().operations(),
+        *identity_api.operations(nothing),
+        *ledger_api.operations(nothing, nothing),
+        *LeakRoutes(nothing, nothing, nothing, None).operations(),
+    ]
+    return sorted(found, key=lambda each: (each.route.path, each.route.method))
+
+
+def _management() -> str:
+    rows = []
+    for each in operations():
+        access = f"none: {each.access.why}" if isinstance(each.access, Open) else code(each.access)
+        does = (inspect.getdoc(each.endpoint) or "").partition("\n")[0]
+        rows.append([code(f"{each.route.method} {each.route.path}"), access, does])
+    return table(["path", "permission", "does"], rows)
+
+
 def _yes(value: bool) -> str:
     return "yes" if value else "no"
 
@@ -268,6 +296,7 @@ PARTS: Mapping[str, Callable[[], str]] = {
     "presets": _presets,
     "errors": _errors,
     "surfaces": _surfaces,
+    "management": _management,
     "withheld_headers": _withheld_headers,
     "returned_headers": _returned_headers,
     "price_classes": _price_classes,

@@ -8,7 +8,7 @@ from typing import Final, Protocol
 from meterr import identity
 from meterr.app import encryption
 from meterr.core.clock import Clock
-from meterr.core.errors import MeterrError
+from meterr.core.errors import NotConfigured
 from meterr.core.http.asgi import Receive, Scope, Send
 from meterr.core.http.route import Route
 from meterr.core.ids import IdFactory
@@ -23,18 +23,6 @@ PREFIX: Final = "/api/v1/"
 LEAKS: Final = "/v1/leaks"
 _METHODS: Final = ("GET", "POST", "PUT", "PATCH", "DELETE")
 _REST: Final = "{rest}"
-
-
-class KeyNeeded(MeterrError):
-    """There is no key-encryption key, so nobody can sign in here."""
-
-    code, status, title = "not-configured", 501, "Not configured"
-
-    def __init__(self) -> None:
-        super().__init__(
-            "The management API needs the setting key_encryption_key. Ask the operator of this "
-            "server."
-        )
 
 
 class Served(Protocol):
@@ -115,4 +103,4 @@ def _health() -> Iterable[tuple[PolicyRoute, Access]]:
 
 
 async def _without_keys(scope: Scope, receive: Receive, send: Send, line: RequestLine) -> None:
-    raise KeyNeeded
+    raise NotConfigured("The management API", "key_encryption_key")

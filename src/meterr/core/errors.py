@@ -57,3 +57,18 @@ class Unavailable(MeterrError):
     """meterr itself cannot serve right now; the caller may retry after ``retry_after_s``."""
 
     code, status, title = "unavailable", 503, "Temporarily unavailable"
+
+
+class NotConfigured(MeterrError):
+    """The operator has not set up what this needs; asking again changes nothing."""
+
+    code, status, title = "not-configured", 501, "Not configured"
+
+    def __init__(self, what: str, setting: str) -> None:
+        super().__init__(f"{what} needs the setting {setting}. Ask the operator of this server.")
+
+
+class UnsupportedMediaType(MeterrError):
+    """The body is not JSON by its own headers."""
+
+    code, status, title = "unsupported-media-type", 415, "Unsupported media type"

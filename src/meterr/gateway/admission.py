@@ -5,13 +5,13 @@ from functools import partial
 from typing import NamedTuple
 
 from meterr import identity, ledger
-from meterr.core.errors import Unavailable
+from meterr.core.errors import Unavailable, UnsupportedMediaType
 from meterr.core.http.asgi import Scope
 from meterr.core.http.client_address import client_address
 from meterr.core.principal import Principal, UnknownPrice
 from meterr.core.principal import Scope as KeyScope
 from meterr.core.telemetry import RequestLine
-from meterr.gateway.errors import PriceUnknown, ScopeMissing, UnsupportedMediaType
+from meterr.gateway.errors import PriceUnknown, ScopeMissing
 from meterr.gateway.headers import Known
 from meterr.gateway.metering import RequestFacts
 from meterr.gateway.metering.bounds import told_bound

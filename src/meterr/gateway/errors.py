@@ -5,14 +5,6 @@ from typing import ClassVar
 from meterr.core.errors import MeterrError
 
 
-class UnsupportedMediaType(MeterrError):
-    """The body is not JSON by its own headers."""
-
-    code: ClassVar[str] = "unsupported-media-type"
-    status: ClassVar[int] = 415
-    title: ClassVar[str] = "Unsupported media type"
-
-
 class ScopeMissing(MeterrError):
     """The key is valid but may not use this surface."""
 

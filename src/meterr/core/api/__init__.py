@@ -3,9 +3,9 @@
 from meterr.core.api.api import Api, Gate
 from meterr.core.api.caller import Caller, CallerHere, caller_of
 from meterr.core.api.documents import Asked, Instant, Shown, instant
-from meterr.core.api.errors import NotConfigured
 from meterr.core.api.operation import Operation
 from meterr.core.api.paging import After, Limit
+from meterr.core.errors import NotConfigured
 
 __all__ = [
     "After",

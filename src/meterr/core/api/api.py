@@ -14,10 +14,9 @@ from starlette.routing import Match
 
 from meterr.core.api.body import refuse_ambiguous
 from meterr.core.api.caller import CALLER, Caller
-from meterr.core.api.errors import UnsupportedMediaType
 from meterr.core.api.faults import invalid
 from meterr.core.api.operation import Operation
-from meterr.core.errors import Invalid, NotFound
+from meterr.core.errors import Invalid, NotFound, UnsupportedMediaType
 from meterr.core.http.asgi import Message, Receive, Scope, Send
 from meterr.core.http.json_body import read_json_body
 from meterr.core.http.route import MethodNotAllowed
@@ -120,7 +119,7 @@ class Api:
             return body
         content_type = scope[KNOWN].get(b"content-type", b"")
         if content_type.partition(b";")[0].strip().lower() != b"application/json":
-            raise UnsupportedMediaType
+            raise UnsupportedMediaType("Send the body as application/json.")
         refuse_ambiguous(body)
         return body
 

@@ -9,9 +9,14 @@ from fastapi import Response
 from fastapi.openapi.utils import get_openapi
 
 from meterr.core.api.api import Api
-from meterr.core.api.errors import UnsupportedMediaType
 from meterr.core.api.operation import Operation
-from meterr.core.errors import Invalid, MeterrError, NotFound, Unavailable
+from meterr.core.errors import (
+    Invalid,
+    MeterrError,
+    NotFound,
+    Unavailable,
+    UnsupportedMediaType,
+)
 from meterr.core.http.body import BodyTooLarge, BodyTooSlow
 from meterr.core.http.cross_origin import CrossOrigin
 from meterr.core.policy import Forbidden, Open, ProofNeeded, Route
