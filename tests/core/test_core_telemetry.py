@@ -15,8 +15,9 @@ def request_line(request_id: str) -> RequestLine:
 
 def test_a_line_has_no_field_for_a_person_or_a_secret() -> None:
     """S1:205: what has no field needs no mask; a new field is argued here first."""
-    about_a_call = "request_id method route status duration_ms tenant_id key_id upstream model"
-    about_its_end = "outcome tokens_in tokens_out cost_usd error_code reason"
+    # An account's id is no name and no address: who changed something must be found afterwards.
+    about_a_call = "request_id method route status duration_ms tenant_id key_id user_id"
+    about_its_end = "upstream model outcome tokens_in tokens_out cost_usd error_code reason"
     about_us = "event message error_code error_type where count pid request_id outcome"
     assert f"{about_a_call} {about_its_end}".split() == list(RequestLine.__struct_fields__)
     assert f"{about_us} reference version".split() == list(EventLine.__struct_fields__)
