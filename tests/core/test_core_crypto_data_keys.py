@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 import psycopg
 import pytest
 
-from meterr.app.encryption import SEALED_COLUMNS
+from meterr.app.sealed_columns import SEALED_COLUMNS
 from meterr.core.clock import SystemClock
 from meterr.core.crypto import (
     DataKeys,

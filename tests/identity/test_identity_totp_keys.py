@@ -5,7 +5,7 @@ import asyncio
 import psycopg
 import pytest
 
-from meterr.app.encryption import sealed_columns
+from meterr.app.sealed_columns import open_sealed_columns
 from meterr.core.crypto import (
     KeyMissing,
     Progress,
@@ -54,7 +54,7 @@ async def test_a_new_data_key_takes_the_secrets_with_it(house: PeopleHouse) -> N
         asyncio.create_task(give(house, house.vault, person, secret))
         for person, secret in zip(people, secrets, strict=True)
     ]
-    async with sealed_columns(house.dsn) as columns:
+    async with open_sealed_columns(house.dsn) as columns:
         done = await rotate_data_keys(house.app, house.data_keys, columns, quiet)
         await asyncio.gather(*giving)
         uses = await key_uses(house.app, house.keys, columns)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import psycopg
 from pydantic import SecretStr
 
-from meterr.app.encryption import sealed_columns
+from meterr.app.sealed_columns import open_sealed_columns
 from meterr.core.clock import SystemClock
 from meterr.core.crypto import (
     DataKeys,
@@ -77,12 +77,12 @@ class Vault:
 
     async def rotate(self) -> Rotated:
         """Give every tenant a new data key, in every column there is."""
-        async with sealed_columns(self.dsn) as columns:
+        async with open_sealed_columns(self.dsn) as columns:
             return await rotate_data_keys(self.db, self.data_keys, columns, _quiet)
 
     async def counts(self) -> dict[tuple[str, str], tuple[str, int]]:
         """Return (tenant or "", key id) to (state, uses) for every key."""
-        async with sealed_columns(self.dsn) as columns:
+        async with open_sealed_columns(self.dsn) as columns:
             uses = await key_uses(self.db, self.keys, columns)
         return {(use.tenant_id, use.key_id): (use.state, use.uses) for use in uses}
 

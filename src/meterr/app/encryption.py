@@ -1,13 +1,13 @@
-"""The key-encryption keys of this installation, and everything that is sealed under them."""
+"""The key-encryption keys of this installation: where they come from, and their rotation."""
 
 import os
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import AbstractContextManager, AsyncExitStack, asynccontextmanager, nullcontext
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Final
 
 from meterr.core.clock import Clock, as_datetime
-from meterr.core.crypto import KeyEncryptionKeys, KeyMissing, SealedColumn, mint
+from meterr.core.crypto import KeyEncryptionKeys, KeyMissing, mint
 from meterr.core.crypto.key_file import (
     create_file,
     only_one,
@@ -16,32 +16,10 @@ from meterr.core.crypto.key_file import (
     replace_file,
 )
 from meterr.core.crypto.key_text import KeyEncryptionKey
-from meterr.core.db import Database, Role
 from meterr.core.secrets import Scheme
 from meterr.core.settings import Settings
-from meterr.identity import provider_credentials
-from meterr.identity.factors import vault
-from meterr.identity.sessions import signing_keys
 
 KEY_FILE: Final = "key-encryption-keys"
-
-SEALED_COLUMNS: Final[Mapping[SealedColumn, Role]] = {
-    provider_credentials.SECRET: Role.APP,
-    vault.SECRET: Role.IDENTITY,
-    signing_keys.SECRET: Role.APP,
-}
-"""Every column of sealed values, with the role that may write it: what a rotation has to visit."""
-
-
-@asynccontextmanager
-async def sealed_columns(dsn: str) -> AsyncIterator[Mapping[SealedColumn, Database]]:
-    """Yield every sealed column, each with the database seen as the role that may write it."""
-    async with AsyncExitStack() as stack:
-        seen = {
-            role: await stack.enter_async_context(Database.open(dsn, role, pool_size_max=1))
-            for role in dict.fromkeys(SEALED_COLUMNS.values())
-        }
-        yield {column: seen[role] for column, role in SEALED_COLUMNS.items()}
 
 
 def key_file(settings: Settings) -> Path:

@@ -7,6 +7,7 @@ import click
 
 from meterr import identity
 from meterr.app import encryption
+from meterr.app.sealed_columns import open_sealed_columns
 from meterr.cli.context import configuration, database_url, open_database, run, with_settings
 from meterr.cli.exits import Exit
 from meterr.cli.output import choose, note, write_list
@@ -84,7 +85,7 @@ async def _status(settings: Settings) -> list[dict[str, object]]:
     keys = encryption.configured(settings)
     async with (
         open_database(settings) as db,
-        encryption.sealed_columns(database_url(settings)) as columns,
+        open_sealed_columns(database_url(settings)) as columns,
     ):
         uses = await key_uses(db, keys, columns)
         names = {each.tenant_id: each.name for each in await identity.list_tenants(db)}
@@ -97,7 +98,7 @@ async def _rotate(settings: Settings, keys: KeyEncryptionKeys, *, with_data_keys
     left = False
     async with (
         open_database(settings) as db,
-        encryption.sealed_columns(database_url(settings)) as columns,
+        open_sealed_columns(database_url(settings)) as columns,
     ):
         moved = await rewrap_data_keys(db, data_keys)
         note(f"Data keys wrapped anew under {keys.current.kid}: {moved}.")
