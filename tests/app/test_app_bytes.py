@@ -61,7 +61,7 @@ def test_a_body_and_its_answer_go_through_untouched(meterr: Conversation, path: 
 def test_a_prompt_that_looks_like_markup_or_sql_is_a_prompt(
     meterr: Conversation, prompt: str
 ) -> None:
-    """S1:51, S1:73, S1:71-89: nothing is refused, cleaned or escaped: not a byte is changed."""
+    """S1:45, S1:51, S1:71-89: nothing is refused, cleaned or escaped: not a byte is changed."""
     body = json.dumps({**BODIES[CHAT], "messages": [{"role": "user", "content": prompt}]}).encode()
     assert_untouched(meterr, body, meterr.post(CHAT, body))
 

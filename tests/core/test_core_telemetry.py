@@ -13,8 +13,8 @@ def request_line(request_id: str) -> RequestLine:
     return RequestLine(request_id, "POST", "openai.chat", 200, 1.5)
 
 
-def test_a_line_has_no_field_for_a_person_or_a_secret() -> None:
-    """S1:205: what has no field needs no mask; a new field is argued here first."""
+def test_a_line_has_no_field_for_a_name_an_address_or_a_secret() -> None:
+    """S1:205: what has no field needs no mask, and a person is an id; new fields go here first."""
     # An account's id is no name and no address: who changed something must be found afterwards.
     about_a_call = "request_id method route status duration_ms tenant_id key_id user_id"
     about_its_end = "upstream model outcome tokens_in tokens_out cost_usd error_code reason"
