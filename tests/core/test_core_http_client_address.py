@@ -75,7 +75,11 @@ def test_the_walk_goes_from_the_right_while_the_hop_is_trusted(
         ("for=unknown", None),
         ("for=_hidden", None),
         ("proto=https", None),
-        (f'for="x, for={CLIENT}', CLIENT),
+        (f'for="x, for={CLIENT}', None),
+        (f'for="{CLIENT}', None),
+        (f'for={CLIENT};host="x,for=192.0.2.1;y"', CLIENT),
+        (f'host="\\",for=192.0.2.1;";for={CLIENT}', CLIENT),
+        (f"for={CLIENT};for=192.0.2.1", None),
         (f"notfor={CLIENT}", None),
     ],
 )

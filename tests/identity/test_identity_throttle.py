@@ -1,6 +1,7 @@
 """Attempts to sign in: counted where all processes see them, paused, never locked for ever."""
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -15,6 +16,7 @@ from meterr.identity.throttle.window import (
     HOUR_MS,
     MINUTE_MS,
     Window,
+    begun,
     cleared,
     count,
     pause_left_ms,
@@ -93,17 +95,31 @@ def test_pauses_double_while_attempts_go_on(kind: Kind, rounds: int) -> None:
 @given(kinds, st.integers(0, 30))
 def test_taking_back_undoes_counting(kind: Kind, failures: int) -> None:
     """Conservation: a right proof leaves shared windows as if it had not been there."""
-    rule, window = RULES[kind], Window()
+    rule, window, now_ms = RULES[kind], Window(), NOW_MS
     for _ in range(failures):
-        if not pause_left_ms(window, NOW_MS, rule):
-            window = count(window, NOW_MS, rule)
-    if pause_left_ms(window, NOW_MS, rule):
-        return
-    tried = count(window, NOW_MS, rule)
-    back = take_back(tried, rule, paused=tried.level > window.level)
-    assert (window.attempts, window.level) == (back.attempts, back.level)
-    assert 0 == pause_left_ms(back, NOW_MS, rule)
-    assert Window(began_ms=tried.began_ms, passed_ms=NOW_MS) == cleared(tried, NOW_MS)
+        now_ms += pause_left_ms(window, now_ms, rule)
+        window = count(window, now_ms, rule)
+    now_ms += pause_left_ms(window, now_ms, rule)
+    tried = count(window, now_ms, rule)
+    back = take_back(tried, rule, begun(window, tried))
+    same_window = tried.began_ms == window.began_ms
+    assert (window.attempts if same_window else 0) == back.attempts
+    assert (window.level, window.blocked_to_ms) == (back.level, back.blocked_to_ms)
+    assert 0 == pause_left_ms(back, now_ms, rule)
+    assert Window(began_ms=tried.began_ms, passed_ms=now_ms) == cleared(tried, now_ms)
+
+
+@given(kinds, st.integers(1, 20))
+def test_a_right_proof_during_a_pause_does_not_end_it(kind: Kind, pauses: int) -> None:
+    """Attack: whoever has an account of their own would lift the pause that a crowd is in."""
+    rule, window, now_ms = RULES[kind], Window(), NOW_MS
+    while window.level < pauses:
+        now_ms += pause_left_ms(window, now_ms, rule)
+        window = count(window, now_ms, rule)
+    tried = count(window, now_ms, rule)  # let in where it is familiar
+    assert window == take_back(tried, rule, begun(window, tried))
+    later = replace(tried, level=tried.level + 1, blocked_to_ms=tried.blocked_to_ms + 1)
+    assert later.blocked_to_ms == take_back(later, rule, begun(window, tried)).blocked_to_ms
 
 
 @given(kinds, st.integers(-(10**12), 10**12))
@@ -310,3 +326,36 @@ async def _rows(house: PeopleHouse) -> int:
         ).fetchone()
     assert row is not None
     return int(str(row[0]))
+
+
+async def test_an_account_of_ones_own_buys_no_more_guesses(house: PeopleHouse) -> None:
+    """Attack: a right password now and then would have forgotten the pauses before it."""
+    await house.person("mallory@example.com")
+
+    async def sprayed(own_every: int | None) -> int:
+        guesses = tried = 0
+        for _ in range(60 * 6):
+            while True:
+                email, password = f"u{tried}-{own_every}@example.com", WRONG
+                if own_every and tried % own_every == own_every - 1:
+                    email, password = "mallory@example.com", PASSWORD
+                try:
+                    await check_password(
+                        house.db,
+                        house.hasher,
+                        house.throttle,
+                        email=email,
+                        password=password,
+                        address=HERE,
+                    )
+                except TooManyAttempts:
+                    break
+                except SignInRefused:
+                    guesses += 1
+                tried += 1
+            house.clock.advance(10)
+        return guesses
+
+    honest = await sprayed(None)
+    house.clock.advance(2 * 3600)
+    assert honest >= await sprayed(10)

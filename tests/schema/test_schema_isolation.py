@@ -92,12 +92,11 @@ def test_without_a_tenant_nothing_can_be_written(two_tenants: str, table: str) -
         insert(connection, table, row_of(table, A))
 
 
-@pytest.mark.parametrize("table", ["tenant", "api_key"])
-def test_an_update_of_everything_touches_only_ones_own(two_tenants: str, table: str) -> None:
+@pytest.mark.parametrize("change", ["tenant set name = 'taken'", "api_key set due_at = now()"])
+def test_an_update_of_everything_touches_only_ones_own(two_tenants: str, change: str) -> None:
     """P4: an UPDATE without WHERE is confined by the policy."""
     with acting(two_tenants, "meterr_app", A) as connection:
-        statement = sql.SQL("update meterr.{} set name = 'taken'").format(sql.Identifier(table))
-        assert 1 == connection.execute(statement).rowcount
+        assert 1 == connection.execute(f"update meterr.{change}").rowcount
 
 
 @pytest.mark.parametrize(
@@ -106,6 +105,10 @@ def test_an_update_of_everything_touches_only_ones_own(two_tenants: str, table: 
         "update meterr.api_key set tenant_id = %(b)s",
         "update meterr.tenant set tenant_id = %(b)s",
         "update meterr.api_key set mac = decode(repeat('00', 32), 'hex')",
+        "update meterr.api_key set scopes = '{chat,embeddings,models}'",
+        "update meterr.api_key set models = null",
+        "update meterr.api_key set expires_at = null",
+        "update meterr.api_key set owner = 'somebody'",
         "update meterr.ledger_entry set cost_usd = 0",
         "delete from meterr.ledger_entry",
         "delete from meterr.api_key",

@@ -1,7 +1,7 @@
 """Whose address a request comes from: the peer's, or what proxies that we trust say it is."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from typing import Final
 
@@ -15,7 +15,9 @@ TRUSTED_PROXIES: Final = "meterr.trusted_proxies"
 
 _FOUND: Final = "meterr.client_address"
 _HOPS_MAX: Final = 32
-_FOR: Final = re.compile(r'(?:^|;)\s*for=("?)(?P<node>[^";,]*)\1\s*(?=;|$)', re.IGNORECASE)
+_PAIR: Final = re.compile(
+    r'\s*(?:(?P<name>[^\s"=,;]+)=(?P<value>"(?:[^"\\]|\\.)*"|[^\s",;]*))?\s*(?P<end>[;,]|\Z)'
+)
 _WITH_PORT: Final = re.compile(r"\[([^\]]*)\](?::[0-9]{1,5})?|([0-9.]+):[0-9]{1,5}")
 
 
@@ -73,17 +75,32 @@ def hops(headers: Headers, name: bytes) -> list[str]:
     lines = [value.decode("latin-1") for header, value in headers if header == name]
     if not lines:
         return []
-    entries = [entry.strip() for entry in ",".join(lines).split(",")]
+    text = ",".join(lines)
     if name == b"forwarded":
-        entries = list(_forwarded(entries))
-    return entries[-_HOPS_MAX:]
+        return _forwarded(text)[-_HOPS_MAX:]
+    return [entry.strip() for entry in text.split(",")][-_HOPS_MAX:]
 
 
-def _forwarded(elements: Sequence[str]) -> Iterator[str]:
-    """Yield the node of each element (RFC 7239); an element without one yields nothing readable."""
-    for element in elements:
-        found = _FOR.search(element)
-        yield found["node"] if found else ""
+def _forwarded(text: str) -> list[str]:
+    """
+    Return the node of each element (RFC 7239), nothing readable for an element without one.
+
+    A quoted value may hold what separates elements and is one value all the same. Of a header that
+    does not parse nothing is readable: a proxy that copies what a client chose may have written it.
+    """
+    nodes: list[str] = []
+    named: list[str] = []
+    at = 0
+    while pair := _PAIR.match(text, at):
+        if (pair["name"] or "").lower() == "for":
+            named.append(pair["value"].strip('"'))
+        if pair["end"] != ";":
+            nodes.append(named[0] if len(named) == 1 else "")
+            named = []
+        if not pair["end"]:
+            return nodes
+        at = pair.end()
+    return [""]
 
 
 def _peer(scope: Scope) -> Address | None:

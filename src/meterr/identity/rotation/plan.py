@@ -51,8 +51,10 @@ def plan(
     if key.grace_until_ms is not None and now_ms >= key.grace_until_ms:
         raise KeyEnded
     ends_ms = now_ms + checked_grace(grace) // _MS
-    if key.expires_at_ms is not None:
-        ends_ms = min(ends_ms, key.expires_at_ms)
+    # Neither its own end nor one that an emergency or a policy gave it moves away.
+    for end_ms in (key.expires_at_ms, key.grace_until_ms):
+        if end_ms is not None:
+            ends_ms = min(ends_ms, end_ms)
     return Plan(grace_until_ms=ends_ms, revoked=ends_ms == now_ms)
 
 

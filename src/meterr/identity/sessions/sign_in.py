@@ -82,10 +82,14 @@ class SignIn:
         """
         Return who is between password and factor, for the services that check or make factors.
 
-        Leaves the challenge as it is. Raises ChallengeRefused.
+        Leaves the challenge as it is. Raises ChallengeRefused, also when password or factors have
+        changed since the password was right: a first factor is made only where there is none.
         """
         async with self.issuer.db.transaction() as connection:
             found = await self._found(connection, challenge)
+            await self._check_account(connection, found)
+        if found.owes == _ENROL and (await find_enrolled(self.issuer.db, found.user_id)).any:
+            raise ChallengeRefused("enrolled_meanwhile")
         person = await find_person(self.issuer.db, found.user_id)
         if person.user.state is not UserState.ACTIVE:
             raise ChallengeRefused("account_disabled")
@@ -182,9 +186,7 @@ class SignIn:
             raise ChallengeRefused("unknown_used_or_over")
         return found
 
-    async def _check_unchanged(
-        self, connection: Connection, found: Challenge, proof: Proof
-    ) -> None:
+    async def _check_account(self, connection: Connection, found: Challenge) -> None:
         account = await store.lock_person(connection, found.user_id)
         if account is None or not account.active:
             raise ChallengeRefused("account_disabled")
@@ -196,6 +198,11 @@ class SignIn:
             unchanged = account.credentials_at == found.credentials_at
         if not unchanged:
             raise ChallengeRefused("changed_meanwhile")
+
+    async def _check_unchanged(
+        self, connection: Connection, found: Challenge, proof: Proof
+    ) -> None:
+        await self._check_account(connection, found)
         if isinstance(proof, PasskeyProof) and not await store.passkey_counts(
             connection, found.user_id, proof.at_ms
         ):

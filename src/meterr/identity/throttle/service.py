@@ -17,8 +17,10 @@ from meterr.identity.throttle.subject import (
 from meterr.identity.throttle.window import (
     RULES,
     Kind,
+    Pause,
     Rule,
     Window,
+    begun,
     cleared,
     count,
     is_familiar,
@@ -35,12 +37,12 @@ class Attempt:
     An attempt that was let in and is counted. Say what became of it, or it counts as failed.
 
     ``began`` names the limits that it reached as the first of an incident: tell somebody, once.
-    ``paused`` names all in which it began a pause.
+    ``paused`` has every pause that it began.
     """
 
     subjects: tuple[Subject, ...]
     began: tuple[Kind, ...]
-    paused: frozenset[Kind]
+    paused: Mapping[Kind, Pause]
 
 
 class Throttle:
@@ -86,9 +88,13 @@ class Throttle:
             await store.write_windows(connection, after, now_ms)
             if _tidies(before, after):
                 await store.prune(connection, now_ms)
-        paused = [s.kind for s in subjects if after[s].level > before[s].level]
+        paused = {
+            subject.kind: pause
+            for subject in subjects
+            if (pause := begun(before[subject], after[subject])) is not None
+        }
         began = tuple(s.kind for s in subjects if s.kind in paused and after[s].level == 1)
-        return Attempt(subjects=subjects, began=began, paused=frozenset(paused))
+        return Attempt(subjects=subjects, began=began, paused=paused)
 
     async def passed(self, attempt: Attempt) -> None:
         """Say that the proof was right: the person's own windows are cleared, others spared."""
@@ -107,8 +113,8 @@ class Throttle:
                 if right and subject.kind in _OF_THE_PERSON:
                     after[subject] = cleared(window, now_ms)
                 else:
-                    paused = subject.kind in attempt.paused
-                    after[subject] = take_back(window, self._rules[subject.kind], paused=paused)
+                    pause = attempt.paused.get(subject.kind)
+                    after[subject] = take_back(window, self._rules[subject.kind], pause)
             await store.write_windows(connection, after, now_ms)
 
     def _refuse_paused(self, windows: Mapping[Subject, Window], now_ms: int) -> None:

@@ -22,7 +22,8 @@ class Proof(StrEnum):
 
 KINDS: Final[Mapping[Proof, tuple[Kind, ...]]] = {
     Proof.PASSWORD: (Kind.ACCOUNT, Kind.ACCOUNT_HERE, Kind.ADDRESS, Kind.GLOBAL),
-    Proof.FACTOR: (Kind.ADDRESS, Kind.FACTOR, Kind.GLOBAL),
+    # A password or a session came before it, so a crowd of strangers is not in its way.
+    Proof.FACTOR: (Kind.ADDRESS, Kind.FACTOR),
     # Nobody's guesses stand in the way of a passkey, not even from the same address.
     Proof.PASSKEY: (Kind.CEREMONY,),
     Proof.CLAIM: (Kind.CEREMONY,),

@@ -9,7 +9,7 @@ time it fills up again without a quiet hour between, the pause doubles, up to it
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import Final
+from typing import Final, NamedTuple
 
 MINUTE_MS: Final = 60_000
 HOUR_MS: Final = 60 * MINUTE_MS
@@ -68,6 +68,13 @@ class Window:
     passed_ms: int = 0  # when somebody last proved to be who they said
 
 
+class Pause(NamedTuple):
+    """A pause that an attempt began: when it ends, and when the one before it ended."""
+
+    to_ms: int
+    before_ms: int
+
+
 def pause_left_ms(window: Window, now_ms: int, rule: Rule) -> int:
     """
     Return for how long the window is closed, 0 when it is open.
@@ -92,13 +99,28 @@ def count(window: Window, now_ms: int, rule: Rule) -> Window:
     return replace(window, attempts=0, level=window.level + 1, blocked_to_ms=now_ms + pause_ms)
 
 
-def take_back(window: Window, rule: Rule, *, paused: bool) -> Window:
-    """Return the window without an attempt that was right; ``paused`` says it began a pause."""
-    if paused:
-        level = max(0, window.level - 1)
-        kept = 0 if level else rule.attempts - 1
-        return replace(window, attempts=kept, level=level, blocked_to_ms=0)
-    return replace(window, attempts=max(0, window.attempts - 1))
+def begun(before: Window, after: Window) -> Pause | None:
+    """Return the pause that the attempt between the two began, if it did."""
+    # The level alone tells too little, since a quiet hour lowers it; the end alone, since one pause
+    # may end with another.
+    if after.level <= before.level and after.blocked_to_ms == before.blocked_to_ms:
+        return None
+    return Pause(after.blocked_to_ms, before.blocked_to_ms)
+
+
+def take_back(window: Window, rule: Rule, pause: Pause | None) -> Window:
+    """
+    Return the window without an attempt that was right; ``pause`` is the one it began, if any.
+
+    That pause ends and the one before it counts again, so that what others did there is neither
+    forgiven nor forgotten; a pause that somebody else began since stays.
+    """
+    if pause is None:
+        return replace(window, attempts=max(0, window.attempts - 1))
+    level = max(0, window.level - 1)
+    kept = 0 if level else rule.attempts - 1
+    blocked_ms = pause.before_ms if window.blocked_to_ms == pause.to_ms else window.blocked_to_ms
+    return replace(window, attempts=kept, level=level, blocked_to_ms=blocked_ms)
 
 
 def cleared(window: Window, now_ms: int) -> Window:

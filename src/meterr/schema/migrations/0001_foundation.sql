@@ -1296,8 +1296,7 @@ grant select on meterr.schema_migration to meterr_app;
 grant select, insert on meterr.tenant to meterr_app;
 grant update (name, state, unknown_price, time_zone) on meterr.tenant to meterr_app;
 grant select, insert on meterr.api_key to meterr_app;
-grant update (name, scopes, models, expires_at, state, revoked_at, owner,
-              output_tokens_default, send_output_default, successor_id, grace_until, due_at)
+grant update (state, revoked_at, successor_id, grace_until, due_at)
   on meterr.api_key to meterr_app;
 grant select, insert on meterr.limit_rule to meterr_app;
 grant update (amount, hard, ended_at) on meterr.limit_rule to meterr_app;
