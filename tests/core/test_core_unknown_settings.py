@@ -100,7 +100,7 @@ def test_a_misspelled_variable_is_refused(where: tuple[tuple[str, ...], str]) ->
     [
         ("[sever]\n", "sever: unknown setting (did you mean server?)"),
         ("[server.tls]\ncert = 'x'\n", "server.tls.cert: unknown setting"),
-        ("server = 1\n", "server: unknown setting (did you mean server.port?)"),
+        ("server = 1\n", "server: unknown setting (did you mean server.api?)"),
         ("[upstreams]\nopenai = 'https://x'\n", "upstreams.openai: write upstreams.NAME.FIELD"),
         ("[[upstreams]]\nprovider = 'x'\n", "upstreams: write upstreams.NAME.FIELD"),
         ("[upstreams.x]\n", "upstreams.x: write upstreams.NAME.FIELD"),
