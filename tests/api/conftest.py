@@ -13,6 +13,7 @@ _SETTINGS = """
 [server]
 cors_origins = ["https://app.example.com"]
 trusted_proxies = ["127.0.0.1/32"]
+api_requests_per_minute = 100000
 """
 
 

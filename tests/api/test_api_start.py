@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from meterr.core.api import Api, Caller, Operation
+from meterr.core.api.allowance import Allowance
 from meterr.core.crypto import mint
 from meterr.core.http.asgi import Scope
 from meterr.core.policy import Open, Permission, Registry, Route, RouteUndeclared
@@ -56,11 +57,14 @@ def test_the_same_process_without_that_route_serves(database_url: str, tmp_path:
 
 
 class Nobody:
-    """A gate that is never asked."""
+    """A gate and a counter that are never asked."""
 
     async def admit(
         self, scope: Scope, operation: Operation, tenant_id: str | None, line: RequestLine
     ) -> Caller:
+        raise AssertionError
+
+    async def take(self, caller: Caller) -> Allowance:
         raise AssertionError
 
 
@@ -83,13 +87,13 @@ def test_an_operation_that_cannot_be_guarded_is_no_operation(path: str, access: 
     """S1:312-321: an unknown role or permission is an error at the start, never a yes."""
     operation = Operation(Route("GET", path), access, answered, "x")
     with pytest.raises(RouteUndeclared):
-        Api([operation], Nobody(), body_timeout_s=1)
+        Api([operation], Nobody(), Nobody(), body_timeout_s=1)
 
 
 def test_the_registry_has_what_is_served_and_nothing_else() -> None:
     """Issue 4.1: a route that was added to the API beside its declaration is seen."""
     operation = Operation(Route("GET", "/api/v1/x"), Open("of the test"), answered, "x")
-    api = Api([operation], Nobody(), body_timeout_s=1)
+    api = Api([operation], Nobody(), Nobody(), body_timeout_s=1)
     Registry(api.declared()).check(api.routes())
     with pytest.raises(RouteUndeclared):
         Registry(()).check(api.routes())

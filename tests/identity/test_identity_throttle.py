@@ -8,10 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from meterr.core.db import Database, Role
+from meterr.core.http.client_address import network_of
 from meterr.core.policy import Role as MemberRole
 from meterr.identity.passwords import SignInRefused, check_password
 from meterr.identity.throttle import RULES, Attempt, Kind, Proof, Rule, Throttle, TooManyAttempts
-from meterr.identity.throttle.subject import network_of, subjects_of
+from meterr.identity.throttle.subject import subjects_of
 from meterr.identity.throttle.window import (
     HOUR_MS,
     MINUTE_MS,

@@ -22,6 +22,7 @@ PEOPLE = {
     "passkey_ceremony",
     "recovery_codes",
     "sign_in_window",
+    "api_window",
     "user_session",
     "sign_in_challenge",
 }

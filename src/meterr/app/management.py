@@ -8,7 +8,7 @@ from meterr import identity
 from meterr.app.leak_reports import published_keys
 from meterr.app.people import open_people
 from meterr.app.sessions import open_sessions
-from meterr.core.api import Api, Operation
+from meterr.core.api import Allowances, Api, Operation
 from meterr.core.api.openapi import OpenApi
 from meterr.core.clock import Clock
 from meterr.core.crypto import DataKeys, KeyEncryptionKeys
@@ -75,9 +75,11 @@ async def open_management(parts: Parts) -> AsyncIterator[Api]:
         keys = published_keys(settings)
         signatures = None if keys is None else Signatures(keys, clock.monotonic)
         leaks = LeakRoutes(db_auth, db, parts.keyring, signatures)
+        quota = settings.server.api_requests_per_minute
         api = Api(
             [*_operations(services, described), *leaks.operations()],
             gate,
+            Allowances(people.db, clock, parts.keyring.mac, quota),
             body_timeout_s=settings.server.body_timeout_s,
         )
         described.describe(api)

@@ -1,5 +1,6 @@
 """How routes of our own API are declared, guarded and served. See README.md."""
 
+from meterr.core.api.allowances import Allowances
 from meterr.core.api.api import Api, Gate
 from meterr.core.api.caller import Caller, CallerHere, caller_of
 from meterr.core.api.documents import Asked, Instant, Shown, instant
@@ -9,6 +10,7 @@ from meterr.core.errors import NotConfigured
 
 __all__ = [
     "After",
+    "Allowances",
     "Api",
     "Asked",
     "Caller",

@@ -12,12 +12,13 @@ from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 from starlette.routing import Match
 
+from meterr.core.api.allowance import Allowance
 from meterr.core.api.body import refuse_ambiguous
 from meterr.core.api.caller import CALLER, Caller
 from meterr.core.api.faults import invalid
 from meterr.core.api.operation import Operation
 from meterr.core.errors import Invalid, NotFound, UnsupportedMediaType
-from meterr.core.http.asgi import Message, Receive, Scope, Send
+from meterr.core.http.asgi import ERROR_HEADERS, Headers, Message, Receive, Scope, Send
 from meterr.core.http.json_body import read_json_body
 from meterr.core.http.route import MethodNotAllowed
 from meterr.core.http.web import KNOWN
@@ -37,6 +38,13 @@ class Gate(Protocol):
         """Return the caller, or raise what the policy answers."""
 
 
+class Counter(Protocol):
+    """Whoever counts what each caller sends."""
+
+    async def take(self, caller: Caller) -> Allowance:
+        """Count one request of ``caller``."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Served:
     operation: Operation
@@ -54,9 +62,15 @@ class Api:
     """
 
     def __init__(
-        self, operations: Iterable[Operation], gate: Gate, *, body_timeout_s: float
+        self,
+        operations: Iterable[Operation],
+        gate: Gate,
+        counter: Counter,
+        *,
+        body_timeout_s: float,
     ) -> None:
         self._gate = gate
+        self._counter = counter
         self._body_timeout_s = body_timeout_s
         self._served = [_serve(each) for each in operations]
 
@@ -88,11 +102,16 @@ class Api:
         operation = served.operation
         line.route = operation.name
         tenant_id = params.get(TENANT_ID)
-        scope[CALLER] = await self._gate.admit(scope, operation, tenant_id, line)
+        caller = scope[CALLER] = await self._gate.admit(scope, operation, tenant_id, line)
+        allowance = await self._counter.take(caller)
+        told = allowance.headers()
+        scope[ERROR_HEADERS] = [*told]
+        allowance.require()
         _check_query(scope["query_string"], served.queries)
         body = await self._body(scope, receive, operation)
         try:
-            await _called(served.route, scope, _whole(body, receive), partial(_told, send, line))
+            answering = partial(_answered, send, line, told)
+            await _called(served.route, scope, _whole(body, receive), answering)
         except RequestValidationError as error:
             raise invalid(error.errors()) from None
         except HTTPException as error:
@@ -197,7 +216,8 @@ def _whole(body: bytes, receive: Receive) -> Receive:
     return received
 
 
-async def _told(send: Send, line: RequestLine, message: Message) -> None:
+async def _answered(send: Send, line: RequestLine, told: Headers, message: Message) -> None:
     if message["type"] == "http.response.start":
         line.status = message["status"]
+        message["headers"] = [*message["headers"], *told]
     await send(message)

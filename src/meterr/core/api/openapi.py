@@ -8,6 +8,7 @@ import msgspec
 from fastapi import Response
 from fastapi.openapi.utils import get_openapi
 
+from meterr.core.api.allowance import TooManyRequests
 from meterr.core.api.api import Api
 from meterr.core.api.operation import Operation
 from meterr.core.errors import (
@@ -35,7 +36,7 @@ _PROBLEM: Final = {
         "param": {"type": "string", "description": "The field at fault, where there is one."},
     },
 }
-_ALWAYS: Final = (Invalid, Unavailable)
+_ALWAYS: Final = (Invalid, TooManyRequests, Unavailable)
 _WITH_BODY: Final = (BodyTooLarge, BodyTooSlow, UnsupportedMediaType)
 _SIGNED_IN: Final = (Forbidden, ProofNeeded, NotFound)
 _UNSAFE: Final = frozenset({"POST", "PUT", "PATCH", "DELETE"})

@@ -2,7 +2,14 @@
 
 import re
 from collections.abc import Sequence
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
+from ipaddress import (
+    IPv4Address,
+    IPv4Network,
+    IPv6Address,
+    IPv6Network,
+    ip_address,
+    ip_network,
+)
 from typing import Final
 
 from meterr.core.http.asgi import Headers, Scope
@@ -15,6 +22,7 @@ TRUSTED_PROXIES: Final = "meterr.trusted_proxies"
 
 _FOUND: Final = "meterr.client_address"
 _HOPS_MAX: Final = 32
+_IPV6_PREFIX: Final = 64  # what one subscriber gets; an attacker has all of it for nothing
 _PAIR: Final = re.compile(
     r'\s*(?:(?P<name>[^\s"=,;]+)=(?P<value>"(?:[^"\\]|\\.)*"|[^\s",;]*))?\s*(?P<end>[;,]|\Z)'
 )
@@ -50,6 +58,24 @@ def client_address(scope: Scope) -> Address | None:
         found = first_untrusted(peer, hops(scope["headers"], proxies.header), proxies)
     scope[_FOUND] = found
     return found
+
+
+def network_of(address: str) -> str:
+    """
+    Return what an address is counted as: itself, or the /64 of an IPv6 address.
+
+    An IPv4 address in IPv6 clothes is that IPv4 address. What is no address at all is counted as
+    one and the same unknown place.
+    """
+    try:
+        parsed = ip_address(address.partition("%")[0])
+    except ValueError:
+        return "unknown"
+    if isinstance(parsed, IPv6Address):
+        if parsed.ipv4_mapped is not None:
+            return str(parsed.ipv4_mapped)
+        return str(ip_network((parsed, _IPV6_PREFIX), strict=False))
+    return str(parsed)
 
 
 def first_untrusted(peer: Address, written: Sequence[str], proxies: Proxies) -> Address | None:

@@ -3,7 +3,7 @@
 import msgspec
 
 from meterr.core.errors import MeterrError
-from meterr.core.http.asgi import Headers, Scope
+from meterr.core.http.asgi import ERROR_HEADERS, Headers, Scope
 
 MEDIA_TYPE = b"application/problem+json"
 _TYPE = "urn:meterr:error:"
@@ -28,8 +28,8 @@ def render(scope: Scope, error: MeterrError, request_id: str) -> tuple[Headers, 
     """
     Render ``error`` for a program; 429 and 503 always say when to come back, in seconds.
 
-    429 also has ``RateLimit`` (IETF draft, structured fields): nothing is left of the limit that
-    the code names, until then.
+    429 also has ``RateLimit`` (IETF draft, structured fields): until then nothing is left of what
+    the code says were too many. A route that has told its limits itself is not told again.
     """
     headers = [
         (b"content-type", MEDIA_TYPE),
@@ -41,6 +41,7 @@ def render(scope: Scope, error: MeterrError, request_id: str) -> tuple[Headers, 
     if wait_s is not None:
         headers.append((b"retry-after", b"%d" % wait_s))
         if error.status == 429:
-            left = b'"%b";r=0;t=%d' % (error.code.encode(), wait_s)
-            headers.append((b"ratelimit", left))
+            limit = error.code.removeprefix("too-many-").encode()
+            left = (b"ratelimit", b'"%b";r=0;t=%d' % (limit, wait_s))
+            headers += [left] if left not in scope.get(ERROR_HEADERS, ()) else []
     return headers, msgspec.json.encode(problem(error, request_id))

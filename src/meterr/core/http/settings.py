@@ -20,6 +20,13 @@ class ServerSettings(Group):
         description="Serve the management API below `/api/v1`. Without it a process needs about "
         "14 MB less and starts sooner, and everything is done by commands.",
     )
+    api_requests_per_minute: int = Field(
+        600,
+        ge=10,
+        le=1_000_000,
+        description="Requests to the management API from one person, or from one address where "
+        "nobody is signed in, in a minute; all processes together.",
+    )
     workers: int = Field(
         1,
         ge=1,

@@ -85,9 +85,8 @@ class SessionRoutes:
         """Exchange a refresh token for the next pair. One that comes back late ends the session."""
         token, by_cookie = self._refresh_token(asked, request)
         if by_cookie:  # what is refused is no use to the browser any more
-            request.scope[ERROR_HEADERS] = [
-                (b"set-cookie", line.encode()) for line in needed(self._at.cookies).clear()
-            ]
+            lines = needed(self._at.cookies).clear()
+            request.scope[ERROR_HEADERS] += [(b"set-cookie", line.encode()) for line in lines]
         found = await self._at.sessions.refresh(token, client_of(caller))
         if found.grant is None:
             raise SessionRefused("refresh_token_reused")

@@ -3,12 +3,10 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from ipaddress import IPv6Address, ip_address, ip_network
 from typing import Final
 
+from meterr.core.http.client_address import network_of
 from meterr.identity.throttle.window import Kind
-
-_IPV6_PREFIX: Final = 64  # what one subscriber gets; an attacker has all of it for nothing
 
 
 class Proof(StrEnum):
@@ -38,24 +36,6 @@ class Subject:
 
     kind: Kind
     digest: bytes
-
-
-def network_of(address: str) -> str:
-    """
-    Return what an address is counted as: itself, or the /64 of an IPv6 address.
-
-    An IPv4 address in IPv6 clothes is that IPv4 address. What is no address at all is counted as
-    one and the same unknown place.
-    """
-    try:
-        parsed = ip_address(address.partition("%")[0])
-    except ValueError:
-        return "unknown"
-    if isinstance(parsed, IPv6Address):
-        if parsed.ipv4_mapped is not None:
-            return str(parsed.ipv4_mapped)
-        return str(ip_network((parsed, _IPV6_PREFIX), strict=False))
-    return str(parsed)
 
 
 def subjects_of(

@@ -1587,6 +1587,16 @@ create table meterr.sign_in_window (
   primary key (kind, subject)
 );
 
+-- What one caller of the management API sends: a person, or a network, as a keyed digest. It is
+-- worth nothing after ten minutes, so it is in no log of the server and gone after a crash of it.
+create unlogged table meterr.api_window (
+  caller    bytea   primary key check (octet_length(caller) = 32),
+  began_ms  bigint  not null,
+  requests  integer not null
+);
+
+create index api_window_by_begin on meterr.api_window (began_ms);
+
 create index sign_in_window_by_touch on meterr.sign_in_window (touched_ms);
 
 -- A member of nothing is heard of under the nil id, so that every notice names a tenant. When people
@@ -1686,7 +1696,8 @@ create view meterr.role_for_authentication with (security_barrier) as
    where m.ended_at is null;
 
 -- What has expired, at most 1,000 rows of each kind at a time: links and challenges a day after their
--- end, windows that nobody touched for 30 days, or for a day when nobody ever passed there.
+-- end, windows that nobody touched for 30 days, or for a day when nobody ever passed there, and what
+-- callers of the API sent more than ten minutes ago.
 create function meterr.prune_people(at_ms bigint) returns integer
   language plpgsql security definer
   set search_path = pg_catalog, pg_temp
@@ -1709,9 +1720,13 @@ begin
        where touched_ms < at_ms - 86400000
          and (passed_ms = 0 or touched_ms < at_ms - 30 * 86400000::bigint)
        limit 1000 for update skip locked) returning 1
+  ), callers as (
+    delete from meterr.api_window where caller in (
+      select caller from meterr.api_window where began_ms < at_ms - 600000
+       limit 1000 for update skip locked) returning 1
   )
   select (select count(*) from claims) + (select count(*) from ceremonies)
-       + (select count(*) from windows)
+       + (select count(*) from windows) + (select count(*) from callers)
     into pruned;
   return pruned;
 end
@@ -1753,6 +1768,8 @@ grant select, insert on meterr.sign_in_window to meterr_identity;
 grant update (began_ms, attempts, level, blocked_to_ms, passed_ms, touched_ms)
   on meterr.sign_in_window to meterr_identity;
 grant execute on function meterr.prune_people(bigint) to meterr_identity;
+grant select, insert on meterr.api_window to meterr_identity;
+grant update (began_ms, requests) on meterr.api_window to meterr_identity;
 
 
 -- How keys follow each other ---------------------------------------------------------------------

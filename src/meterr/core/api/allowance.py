@@ -1,0 +1,55 @@
+"""How many requests one caller may send in a minute, and how answers say what is left. Pure."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from meterr.core.errors import MeterrError
+from meterr.core.http.asgi import Headers
+
+WINDOW_S: Final = 60
+
+
+class TooManyRequests(MeterrError):
+    """A caller has sent as many requests to the management API as fit in a minute."""
+
+    code, status, title = "too-many-requests", 429, "Too many requests"
+
+    def __init__(self, retry_after_s: int) -> None:
+        super().__init__(
+            f"Too many requests to the management API. Try again in {retry_after_s} s.",
+            retry_after_s=retry_after_s,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Allowance:
+    """
+    What one caller's window holds, the request that asks included.
+
+    Args:
+        quota: Requests that fit in a window of ``WINDOW_S`` seconds.
+        requests: Requests since it began; more than ``quota`` once it is full.
+        left_ms: Milliseconds until it ends.
+    """
+
+    quota: int
+    requests: int
+    left_ms: int
+
+    @property
+    def resets_in_s(self) -> int:
+        """Whole seconds until the next window, 1 to ``WINDOW_S``: never too early."""
+        return min(WINDOW_S, max(1, -(-self.left_ms // 1000)))
+
+    def require(self) -> None:
+        """Raise TooManyRequests unless this request fits."""
+        if self.requests > self.quota:
+            raise TooManyRequests(self.resets_in_s)
+
+    def headers(self) -> Headers:
+        """Return ``RateLimit`` and ``RateLimit-Policy`` (IETF draft, structured fields)."""
+        left = max(0, self.quota - self.requests)
+        return [
+            (b"ratelimit-policy", b'"requests";q=%d;w=%d' % (self.quota, WINDOW_S)),
+            (b"ratelimit", b'"requests";r=%d;t=%d' % (left, self.resets_in_s)),
+        ]

@@ -1,0 +1,50 @@
+"""What each caller of our API may still send; counted in PostgreSQL, so for all processes alike."""
+
+from collections.abc import Callable
+
+from meterr.core.api import store
+from meterr.core.api.allowance import WINDOW_S, Allowance
+from meterr.core.api.caller import Caller
+from meterr.core.clock import Clock
+from meterr.core.db import Database
+from meterr.core.http.client_address import network_of
+
+
+class Allowances:
+    """
+    Counts requests by person, and by network where nobody is signed in.
+
+    A window begins with its caller's first request. Over the end of one and the begin of the next,
+    up to twice the quota can come within a minute.
+
+    Args:
+        db: The database as ``Role.IDENTITY``.
+        clock: Unix time; hosts must agree to a few seconds.
+        mac: A keyed digest of 32 bytes, the same in every process: addresses are not stored.
+        quota: Requests a minute.
+    """
+
+    def __init__(
+        self, db: Database, clock: Clock, mac: Callable[[bytes], bytes], quota: int
+    ) -> None:
+        self._db = db
+        self._clock = clock
+        self._mac = mac
+        self._quota = quota
+
+    async def take(self, caller: Caller) -> Allowance:
+        """Count one request and return what its window holds. Raises Unavailable."""
+        now_ms, window_ms = self._clock.unix_ms(), WINDOW_S * 1000
+        async with self._db.transaction() as connection:
+            held = await store.count_request(
+                connection, self._mac(_key(caller)), self._quota, window_ms, now_ms
+            )
+            if held.requests == 1:
+                await store.prune(connection, now_ms)
+        return Allowance(self._quota, held.requests, held.began_ms + window_ms - now_ms)
+
+
+def _key(caller: Caller) -> bytes:
+    if caller.actor is not None:
+        return f"meterr api person\0{caller.actor.user_id}".encode()
+    return f"meterr api network\0{network_of(caller.address)}".encode()
