@@ -185,6 +185,7 @@ class TestSoftLimits:
             for call in calls:
                 key.limiter.settle(call, Decimal(1), 0)
             await until(lambda: house.taken(soft) >= 5)
+            await key.limiter.settled()  # the window has said so, and the process has heard it
 
         assert 1 == len({call.leases for call in calls})
         assert Decimal(0) == calls[-1].states[0].remaining
