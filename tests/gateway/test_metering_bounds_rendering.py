@@ -4,10 +4,13 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+import msgspec
 import pytest
 from bounds_samples import CHAT, MESSAGES, RESPONSES, WINDOW, body_of, bounds_of_body, said
+from hypothesis import given
+from hypothesis import strategies as st
 
-from meterr.gateway.metering.bounds.rendering import DEPTH_MAX
+from meterr.gateway.metering.bounds.rendering import DEPTH_MAX, Shallow, decoder, is_shallow
 
 
 def tool(value: Any) -> dict[str, Any]:
@@ -84,3 +87,54 @@ def test_arguments_that_occur_twice_are_both_looked_at() -> None:
         body = f'{{"model":"m","messages":[{calls}]}}'.encode()
         found = bounds_of_body(CHAT, body).input_tokens
         assert found is None or found > len(body) + WINDOW
+
+
+@pytest.mark.parametrize("first", [nested(40), 9e15, [[1], -1e9]])
+@pytest.mark.parametrize(("surface", "place"), PLACES)
+def test_what_an_object_says_twice_is_looked_at_twice(
+    surface: str, place: Callable[[Any], dict[str, Any]], first: Any
+) -> None:
+    """P3: a provider may write out the one that a parser of ours drops."""
+    doubled = f'{{"a":{json.dumps(first)},"a":1}}'
+    body = body_of(surface, place("@")).decode()
+    body = body.replace('\\"@\\"', json.dumps(doubled)[1:-1]).replace('"@"', doubled)
+    assert doubled.replace('"', "") in body.replace("\\", "").replace('"', "")
+    found = bounds_of_body(surface, body.encode()).input_tokens
+    assert found is None or found > len(body) + WINDOW
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"type": "object", "properties": {"a": {"enum": ["[[[[[[[[[[[[[[[", "9e15", "\\\\\\""]}}}',
+        "[" * DEPTH_MAX + "]" * DEPTH_MAX,
+        '["9e99", 99999999999999999999, -999.5, 1e-7, 0.0, -0.0]',
+    ],
+)
+def test_a_value_is_judged_by_its_text_as_by_itself(text: str) -> None:
+    """Brackets and numbers in strings are text; the two ways to look agree."""
+    assert is_shallow(text.encode())
+    assert isinstance(decoder(Shallow).decode(text), Shallow)
+    for grows in (f"[{text},{'[' * DEPTH_MAX}{']' * DEPTH_MAX}]", f'{{"a": {text}, "b": 1e3}}'):
+        assert not is_shallow(grows.encode())
+        with pytest.raises(msgspec.ValidationError):
+            decoder(Shallow).decode(grows)
+
+
+_VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    max_leaves=40,
+)
+
+
+@given(_VALUES, st.sampled_from([None, 2]))
+def test_both_ways_to_look_agree_on_every_value(value: Any, indent: int | None) -> None:
+    """What is decoded and what is scanned are one rule."""
+    text = json.dumps(value, indent=indent)
+    try:
+        decoder(Shallow).decode(text)
+        shallow = True
+    except msgspec.DecodeError:
+        shallow = False
+    assert shallow is is_shallow(text.encode())

@@ -18,6 +18,7 @@ from meterr.gateway.metering.bounds.attachments import (
     Sound,
 )
 from meterr.gateway.metering.bounds.findings import Findings
+from meterr.gateway.metering.bounds.rendering import decoder
 from meterr.gateway.metering.bounds.shapes import (
     ChatMessage,
     ChatParts,
@@ -48,9 +49,9 @@ _MESSAGES = (
 )
 _PARTS: Mapping[str, msgspec.json.Decoder[Any]] = MappingProxyType(
     {
-        "openai.chat": msgspec.json.Decoder(_CHAT),
-        "openai.responses": msgspec.json.Decoder(_ITEMS),
-        "anthropic.messages": msgspec.json.Decoder(_MESSAGES),
+        "openai.chat": decoder(_CHAT),
+        "openai.responses": decoder(_ITEMS),
+        "anthropic.messages": decoder(_MESSAGES),
     }
 )
 
@@ -93,11 +94,11 @@ _TYPED = msgspec.json.Decoder(_Typed)
 _CONTENT = msgspec.json.Decoder(_Content)
 _LIST = msgspec.json.Decoder(list[Raw])
 _TEXT = msgspec.json.Decoder(str)
-_ITEM = msgspec.json.Decoder(NamedItem[Raw])
+_ITEM = decoder(NamedItem[Raw])
 _MESSAGE: Mapping[str, msgspec.json.Decoder[Any]] = MappingProxyType(
     {
-        "openai.chat": msgspec.json.Decoder(ChatMessage[Raw]),
-        "anthropic.messages": msgspec.json.Decoder(Message[Raw]),
+        "openai.chat": decoder(ChatMessage[Raw]),
+        "anthropic.messages": decoder(Message[Raw]),
     }
 )
 

@@ -9,7 +9,7 @@ is there, not what its last value is.
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Annotated, Any, Literal, cast
+from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import UNSET, Meta, Raw, UnsetType
@@ -17,7 +17,7 @@ from msgspec import UNSET, Meta, Raw, UnsetType
 from meterr.gateway.metering.ambiguity import disguised
 from meterr.gateway.metering.bounds.fields import BOUNDLESS, HARMLESS
 from meterr.gateway.metering.bounds.options import Edits, Reasoning, ThinkingConfig
-from meterr.gateway.metering.bounds.rendering import Shallow
+from meterr.gateway.metering.bounds.rendering import DEPTH_MAX, Shallow, decoder, is_shallow
 from meterr.gateway.metering.bounds.shapes import (
     NONE,
     ChatMessage,
@@ -132,7 +132,7 @@ def _decoder(surface: str, shape: type[Plain]) -> msgspec.json.Decoder[Plain]:
     fields: list[tuple[str, Any, Any]] = [(name, Raw, NONE) for name in sorted(HARMLESS[surface])]
     fields += [(name, None, None) for name in sorted(BOUNDLESS[surface])]
     whole = msgspec.defstruct(shape.__name__, fields, bases=(shape,), gc=False)
-    return msgspec.json.Decoder(cast("type[Plain]", whole))
+    return decoder(whole)
 
 
 _DECODERS: Mapping[str, msgspec.json.Decoder[Plain]] = MappingProxyType(
@@ -155,6 +155,10 @@ PLAIN_BYTES_MAX = 4 * 1024 * 1024
 """More text than a million tokens have: what makes a body longer is found by a closer reading."""
 
 
+_DEPTH_MAX = 1 + DEPTH_MAX
+"""A value that is written out stands in a field, at least."""
+
+
 def plain(surface: str, body: bytes, *, has_calls: bool) -> Plain | None:
     """
     Return ``body`` if it is text and nothing else, None if it has to be looked at closer.
@@ -174,5 +178,8 @@ def plain(surface: str, body: bytes, *, has_calls: bool) -> Plain | None:
         return None
     # Of arguments in a string, only the last were looked into.
     if has_calls and (body.count(b'"arguments"') > found.calls or disguised(body)):
+        return None
+    # An object may say twice what a provider writes out, and was heard once.
+    if (found.is_explained or has_calls or b'"parsed' in body) and not is_shallow(body, _DEPTH_MAX):
         return None
     return found

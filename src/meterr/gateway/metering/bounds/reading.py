@@ -25,7 +25,7 @@ from meterr.gateway.metering.bounds.parts import (
     read_text_or_parts,
 )
 from meterr.gateway.metering.bounds.plain import PLAIN_BYTES_MAX
-from meterr.gateway.metering.bounds.rendering import is_shallow
+from meterr.gateway.metering.bounds.rendering import decoder, is_shallow
 from meterr.gateway.metering.bounds.tool_list import read_tools
 from meterr.gateway.metering.bounds.tool_shapes import AnyTool, Function
 from meterr.gateway.metering.bounds.uses import count_of
@@ -37,7 +37,7 @@ BRACKETS_MAX = 10 * OBJECTS_MAX
 
 _NOTHING = frozenset({b"null", b"false", b"[]", b"{}"})
 _MEMBERS = msgspec.json.Decoder(dict[str, Raw])
-_FUNCTIONS = msgspec.json.Decoder(list[Function])
+_FUNCTIONS = decoder(list[Function])
 _NAMES = msgspec.json.Decoder(list[str])
 _LIST = msgspec.json.Decoder(list[Raw])
 _EDITS = msgspec.json.Decoder(Edits)
@@ -129,7 +129,7 @@ def _nothing(_: Findings, __: Raw) -> None:
 
 def _explained(found: Findings, value: Raw) -> None:
     found.explained = True
-    found.elsewhere |= not is_shallow(value)
+    found.elsewhere |= not is_shallow(bytes(value))
 
 
 def _functions(found: Findings, value: Raw) -> None:

@@ -41,12 +41,12 @@ class Called(Strict):
     """A function, and what it was called with."""
 
     name: str | None = None
-    arguments: Shallow = None
-    parsed_arguments: Shallow = None
+    arguments: Shallow | None = None
+    parsed_arguments: Shallow | None = None
 
     def __post_init__(self) -> None:
-        if isinstance(self.arguments, str):
-            check_arguments(self.arguments)
+        if self.arguments is not None:
+            check_arguments(self.arguments.value)
 
 
 class CustomCalled(Strict):
@@ -102,7 +102,7 @@ class ChatMessage(Strict, Generic[Part]):
     reasoning: str | None = None
     reasoning_content: str | None = None
     reasoning_details: list[ReasoningDetail] | None = None
-    parsed: Shallow = None
+    parsed: Shallow | None = None
     extra_content: _Extra | None = None
     provider_specific_fields: dict[str, str | None] | None = None
     audio: None = None
@@ -125,7 +125,7 @@ class OutputText(Strict, tag="output_text"):
     text: str
     annotations: Raw = NONE
     logprobs: Raw = NONE
-    parsed: Shallow = None
+    parsed: Shallow | None = None
 
 
 class ReasoningText(Strict, tag="reasoning_text"):
@@ -165,7 +165,7 @@ class Item(Strict, Generic[Part]):
     role: Literal["system", "developer", "user", "assistant"] | None = None
     content: str | list[Part] | None = None
     arguments: str | None = None
-    parsed_arguments: Shallow = None
+    parsed_arguments: Shallow | None = None
     action: _ShellAction | None = None
     output: str | list[Part] | None = None
     input: str | None = None

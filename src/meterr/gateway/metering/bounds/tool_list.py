@@ -9,6 +9,7 @@ from msgspec import Raw
 
 from meterr.gateway.metering.bounds.findings import Findings
 from meterr.gateway.metering.bounds.parts import read_as
+from meterr.gateway.metering.bounds.rendering import decoder
 from meterr.gateway.metering.bounds.tool_shapes import (
     AnyTool,
     ChatTool,
@@ -19,12 +20,12 @@ from meterr.gateway.metering.bounds.tool_shapes import (
 
 _LIST = msgspec.json.Decoder(list[Raw])
 _ANY_TOOL = msgspec.json.Decoder(AnyTool)
-_DEFINED = msgspec.json.Decoder(DefinedTool)
+_DEFINED = decoder(DefinedTool)
 _OF_THE_CALLER: Mapping[str, msgspec.json.Decoder[Any]] = MappingProxyType(
     {
-        "openai.chat": msgspec.json.Decoder(ChatTool),
-        "openai.responses": msgspec.json.Decoder(ItemTool),
-        "anthropic.messages": msgspec.json.Decoder(MessagesTool),
+        "openai.chat": decoder(ChatTool),
+        "openai.responses": decoder(ItemTool),
+        "anthropic.messages": decoder(MessagesTool),
     }
 )
 _TYPES_OF_THE_CALLER: Mapping[str, frozenset[str | None]] = MappingProxyType(

@@ -15,7 +15,7 @@ class Function(Strict):
 
     name: str
     description: str | None = None
-    parameters: Shallow = None
+    parameters: Shallow | None = None
     strict: bool | None = None
 
 
@@ -42,9 +42,9 @@ class ItemTool(Strict):
     type: Literal["function", "custom", "namespace"]
     name: str
     description: str | None = None
-    parameters: Shallow = None
-    output_schema: Shallow = None
-    format: Shallow = None
+    parameters: Shallow | None = None
+    output_schema: Shallow | None = None
+    format: Shallow | None = None
     strict: bool | None = None
     defer_loading: bool | None = None
     allowed_callers: Raw = NONE
@@ -63,7 +63,7 @@ class MessagesTool(Strict):
     strict: bool | None = None
     defer_loading: bool | None = None
     eager_input_streaming: bool | None = None
-    input_examples: Shallow = None
+    input_examples: Shallow | None = None
     allowed_callers: Raw = NONE
 
 
@@ -88,7 +88,7 @@ class DefinedTool(Strict):
     display_width_px: int | None = None
     enable_zoom: bool | None = None
     environment: str | None = None
-    input_examples: Shallow = None
+    input_examples: Shallow | None = None
     max_characters: int | None = None
     strict: bool | None = None
 
