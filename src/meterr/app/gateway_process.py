@@ -159,11 +159,15 @@ async def _model_routes(
         upstream_limits = UpstreamLimits(db_app, settings.upstreams, telemetry)
         await stack.enter_async_context(
             _running(
-                keeper.run(), authenticator.run(), limiter.run(), upstream_limits.run(), uses.run()
+                keeper.rereading.run(),
+                authenticator.run(),
+                limiter.run(),
+                upstream_limits.run(),
+                uses.run(),
             )
         )
         # Callers wait in the socket's queue meanwhile: better than a 503 for each after a restart.
-        await keeper.tried_once(_PRICES_WAIT_S)
+        await keeper.rereading.tried_once(_PRICES_WAIT_S)
         endpoints, withheld = await stack.enter_async_context(
             _endpoints(settings, db_app, clock, telemetry)
         )
@@ -200,8 +204,8 @@ async def _endpoints(
     opened = open_endpoints(settings.upstreams, settings.gateway, settings.outbound)
     async with opened as endpoints:
         keeper = CredentialKeeper(db, data_keys, settings.upstreams, endpoints, telemetry)
-        async with _running(keeper.run()):
-            await keeper.tried_once(_PRICES_WAIT_S)
+        async with _running(keeper.rereading.run()):
+            await keeper.rereading.tried_once(_PRICES_WAIT_S)
             yield endpoints, keeper.withheld
 
 

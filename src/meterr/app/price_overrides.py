@@ -2,19 +2,16 @@
 
 import asyncio
 from collections.abc import Sequence
-from contextlib import suppress
 
 from meterr import ledger
+from meterr.app.rereading import Rereading
 from meterr.core.db import Database
-from meterr.core.errors import Unavailable
 from meterr.core.telemetry import Event, EventLine, Level, Telemetry
 from meterr.ledger.price_override import PriceOverride
 from meterr.ledger.report import UpstreamMeaning
 
 RELOAD_EVERY_S = 5.0
 """How long a new override may take to reach every process."""
-
-_RETRY_EVERY_S = 0.5
 
 
 class PriceKeeper:
@@ -38,28 +35,7 @@ class PriceKeeper:
         self._telemetry = telemetry
         self._known: list[PriceOverride] | None = None
         self.loaded = asyncio.Event()
-        self._tried = asyncio.Event()
-
-    async def run(self) -> None:
-        """Keep the price book true until cancelled."""
-        while True:
-            try:
-                await self.reload()
-                pause = RELOAD_EVERY_S
-            except Unavailable:  # the prices read last stay in force while the database is away
-                pause = _RETRY_EVERY_S
-            # Ending here would leave this process on old prices, or none, for good and in silence.
-            except Exception as error:  # noqa: BLE001 (as the line above says)
-                self._report(error)
-                pause = RELOAD_EVERY_S
-            self._tried.set()
-            await asyncio.sleep(pause)
-
-    async def tried_once(self, timeout_s: float) -> None:
-        """Wait for the first attempt to end either way; not longer than ``timeout_s``."""
-        with suppress(TimeoutError):
-            async with asyncio.timeout(timeout_s):
-                await self._tried.wait()
+        self.rereading = Rereading(self.reload, self._report, every_s=RELOAD_EVERY_S)
 
     async def reload(self) -> None:
         """Read the overrides once; the first time, also record what our upstreams' names mean."""

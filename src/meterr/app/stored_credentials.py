@@ -1,24 +1,21 @@
 """Stored provider credentials in the gateway: they win over configured ones, and are followed."""
 
-import asyncio
 from collections.abc import Mapping
-from contextlib import suppress
 from typing import Final
 
 from pydantic import SecretStr
 
+from meterr.app.rereading import Rereading
 from meterr.app.upstreams import MutableEndpoints, with_credential
 from meterr.core.crypto import DataKeys, Unreadable
 from meterr.core.db import Database
-from meterr.core.errors import OperatorError, Unavailable
+from meterr.core.errors import OperatorError
 from meterr.core.settings import UpstreamSettings
 from meterr.core.telemetry import Event, EventLine, Level, Telemetry
 from meterr.identity import provider_credentials
 
 RELOAD_EVERY_S: Final = 2.0
 """How long a new credential may take to reach every process."""
-
-_RETRY_EVERY_S: Final = 0.5
 
 
 class CredentialKeeper:
@@ -44,29 +41,8 @@ class CredentialKeeper:
         self._endpoints = endpoints
         self._telemetry = telemetry
         self._versions: dict[str, int] = {}
-        self._tried = asyncio.Event()
+        self.rereading = Rereading(self.reload, self._failed, every_s=RELOAD_EVERY_S)
         self.withheld = set(upstreams)
-
-    async def run(self) -> None:
-        """Follow what is stored until cancelled."""
-        while True:
-            try:
-                await self.reload()
-                pause = RELOAD_EVERY_S
-            except Unavailable:  # what was read last stays in force while the database is away
-                pause = _RETRY_EVERY_S
-            # Ending here would leave this process on an old credential for good and in silence.
-            except Exception as error:  # noqa: BLE001 (as the line above says)
-                self._report("stored credentials", error)
-                pause = RELOAD_EVERY_S
-            self._tried.set()
-            await asyncio.sleep(pause)
-
-    async def tried_once(self, timeout_s: float) -> None:
-        """Wait for the first attempt to end either way; not longer than ``timeout_s``."""
-        with suppress(TimeoutError):
-            async with asyncio.timeout(timeout_s):
-                await self._tried.wait()
 
     async def reload(self) -> None:
         """Read what is stored once and act on what changed."""
@@ -101,6 +77,9 @@ class CredentialKeeper:
         if self._data_keys is None:
             raise Unreadable
         return await provider_credentials.open_credential(self._db, self._data_keys, name)
+
+    def _failed(self, error: Exception) -> None:
+        self._report("stored credentials", error)
 
     def _report(self, where: str, error: Exception) -> None:
         line = EventLine(
