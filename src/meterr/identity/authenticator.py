@@ -105,8 +105,7 @@ class Authenticator:
         if key is None:
             key = await self._find(macs)
         elif key.refusal(self._clock.unix_ms(), client) is not None:
-            # Told as late as a key that nobody knows: how long it takes says nothing about it.
-            await self._lookup.pause_as_for_a_stranger()
+            key = await self._find_again(macs, key)
         if key is None:
             raise KeyRefused(Reason.UNKNOWN)
         now_ms = self._clock.unix_ms()
@@ -121,18 +120,35 @@ class Authenticator:
                 self._diary.note_old_mac(key.mac, macs[0])
         return key.principal
 
-    async def _find(self, macs: Sequence[bytes]) -> VerifiedKey | None:
-        """Return the key's row, None when there is no such key; raise when neither is certain."""
+    async def _find_again(self, macs: Sequence[bytes], refused: VerifiedKey) -> VerifiedKey | None:
+        """
+        Return the row of a key that memory refuses, read anew on the way of one that nobody knows.
+
+        So how long it takes says nothing about a key. If it cannot be read, memory's word holds.
+        """
+        try:
+            return await self._find(macs, refused)
+        except KeyUnverifiable:
+            return refused
+
+    async def _find(
+        self, macs: Sequence[bytes], known: VerifiedKey | None = None
+    ) -> VerifiedKey | None:
+        """
+        Return the key's row, None when there is no such key; raise when neither is certain.
+
+        Whatever memory has beside ``known`` is an answer, too.
+        """
         give_up_at = self._clock.monotonic() + ANSWER_TIMEOUT_S
         answer: asyncio.Future[Found] | None = None
         failure = "no answer from the database in time"
         while (left_s := give_up_at - self._clock.monotonic()) > 0:
             key = self._remembered(macs)
-            if key is not None:
+            if key is not None and key is not known:
                 return key
             self._refuse_out_of_reach()
             if answer is None:
-                answer = self._lookup.ask(macs)
+                answer = self._lookup.ask(macs, is_stranger=known is not None)
             news = self._news
             await _first_of(answer, news, left_s)
             if not answer.done():

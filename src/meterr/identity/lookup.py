@@ -10,7 +10,6 @@ are asked for in a lane of their own and do not wait behind strangers.
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Collection, Mapping
-from statistics import median
 from typing import Final
 
 from meterr.core.clock import Clock
@@ -24,7 +23,6 @@ from meterr.identity.snapshot import Snapshot
 BATCH_MACS: Final = 256
 BATCHES_WAITING_MAX: Final = 8
 READ_TIMEOUT_S: Final = 1.0
-_LATELY: Final = 31  # reads; an odd number has one in the middle
 
 Found = Mapping[bytes, VerifiedKey]
 
@@ -85,24 +83,16 @@ class Lookup:
         self._snapshot = snapshot
         self._clock = clock
         self._seen = Lane(self._read)
-        self._strangers = Lane(self._read_of_strangers)
-        self._strangers_read_s: deque[float] = deque(maxlen=_LATELY)
+        self._strangers = Lane(self._read)
 
-    def ask(self, macs: Collection[bytes]) -> asyncio.Future[Found]:
-        """Return the future rows of ``macs``; it fails with Unavailable or TimeoutError."""
-        seen = any(self._snapshot.get(mac) is not None for mac in macs)
+    def ask(self, macs: Collection[bytes], *, is_stranger: bool = False) -> asyncio.Future[Found]:
+        """
+        Return the future rows of ``macs``; it fails with Unavailable or TimeoutError.
+
+        With ``is_stranger`` they wait among keys that were never seen, whatever is known of them.
+        """
+        seen = not is_stranger and any(self._snapshot.get(mac) is not None for mac in macs)
         return (self._seen if seen else self._strangers).ask(macs)
-
-    async def pause_as_for_a_stranger(self) -> None:
-        """Wait as long as a look-up of keys that nobody knew usually takes of late."""
-        # Nothing to go by is rare: whatever is remembered was read here once, mostly as a stranger.
-        await asyncio.sleep(median(self._strangers_read_s or [0.0]))
-
-    async def _read_of_strangers(self, macs: Collection[bytes]) -> Found:
-        began = self._clock.monotonic()
-        found = await self._read(macs)
-        self._strangers_read_s.append(self._clock.monotonic() - began)
-        return found
 
     async def _read(self, macs: Collection[bytes]) -> Found:
         read = self._snapshot.begin_read(self._clock.monotonic())
