@@ -31,6 +31,10 @@ select factor_id::text, sealed
 update meterr.totp_factor set state = 'ended', sealed = null
  where user_id = %(user_id)s and state = %(state)s;
 
+-- name: end_all_totp
+update meterr.totp_factor set state = 'ended', sealed = null
+ where user_id = %(user_id)s and state <> 'ended';
+
 -- name: activate_totp
 update meterr.totp_factor set state = 'active', last_step = %(step)s
  where user_id = %(user_id)s and factor_id = %(factor_id)s and state = 'pending';
@@ -46,21 +50,73 @@ insert into meterr.recovery_codes (user_id, digests)
 values (%(user_id)s, %(digests)s)
 on conflict (user_id) do update set digests = excluded.digests, made_at = now();
 
+-- name: end_recovery_codes
+update meterr.recovery_codes set digests = '{}' where user_id = %(user_id)s;
+
 -- name: use_recovery_code
 -- As above: the row is locked, and a digest that is gone is not found by whoever waited.
 update meterr.recovery_codes set digests = array_remove(digests, %(digest)s::bytea)
  where user_id = %(user_id)s and %(digest)s::bytea = any(digests)
 returning cardinality(digests) as codes_left;
 
+-- name: lock_ceremonies
+-- Whoever removes more than one takes turns, so that counts are exact and nobody waits in a circle. The
+-- number is ours: 'passkey' in ASCII.
+select pg_advisory_xact_lock(31632345877144953);
+
+-- name: sweep_ceremonies
+delete from meterr.passkey_ceremony where expires_at <= %(now)s;
+
+-- name: make_room_in_network
+delete from meterr.passkey_ceremony where digest in (
+  select digest from meterr.passkey_ceremony
+   where network = %(network)s
+   order by expires_at desc, digest offset %(kept)s);
+
+-- name: make_room_in_site
+-- The newest of each network stay before the second newest of any: those with most give way.
+delete from meterr.passkey_ceremony where digest in (
+  select c.digest
+    from (select digest, expires_at,
+                 row_number() over (partition by network order by expires_at desc, digest) as place
+            from meterr.passkey_ceremony
+           where site = %(site)s) c
+   order by c.place, c.expires_at desc, c.digest offset %(kept)s);
+
+-- name: make_room_of_account
+-- As above.
+delete from meterr.passkey_ceremony where digest in (
+  select c.digest
+    from (select digest, expires_at,
+                 row_number() over (partition by network order by expires_at desc, digest) as place
+            from meterr.passkey_ceremony
+           where user_id = %(user_id)s) c
+   order by c.place, c.expires_at desc, c.digest offset %(kept)s);
+
+-- name: count_ceremonies
+select count(*) as ceremonies from meterr.passkey_ceremony;
+
+-- name: make_room_in_all
+-- As above, by site.
+delete from meterr.passkey_ceremony where digest in (
+  select c.digest
+    from (select digest, expires_at,
+                 row_number() over (partition by site order by expires_at desc, digest) as place
+            from meterr.passkey_ceremony) c
+   order by c.place, c.expires_at desc, c.digest offset %(kept)s);
+
 -- name: insert_ceremony
-insert into meterr.passkey_ceremony (digest, purpose, user_id, expires_at)
-values (%(digest)s, %(purpose)s, %(user_id)s, %(expires_at)s);
+insert into meterr.passkey_ceremony (digest, purpose, user_id, network, site, expires_at)
+values (%(digest)s, %(purpose)s, %(user_id)s, %(network)s, %(site)s, %(expires_at)s);
 
 -- name: use_ceremony
 -- Used up by the first answer, right or wrong. `bound_to` is null for whoever has a passkey here.
-update meterr.passkey_ceremony set used_at = %(now)s
- where digest = %(digest)s and purpose = %(purpose)s and used_at is null and expires_at > %(now)s
+delete from meterr.passkey_ceremony
+ where digest = %(digest)s and purpose = %(purpose)s and expires_at > %(now)s
 returning user_id::text as bound_to;
+
+-- name: end_ceremonies
+delete from meterr.passkey_ceremony where user_id = %(user_id)s;
 
 -- name: insert_passkey
 insert into meterr.passkey
@@ -102,3 +158,7 @@ update meterr.passkey
 -- name: end_passkey
 update meterr.passkey set ended_at = now()
  where credential_id = %(credential_id)s and user_id = %(user_id)s and ended_at is null;
+
+-- name: end_passkeys
+update meterr.passkey set ended_at = now()
+ where user_id = %(user_id)s and ended_at is null;

@@ -173,7 +173,7 @@ class SignIn:
         if owed is Demand.ENROL:
             return MustEnrol(challenge=token, ends_at_ms=ends_at_ms, began=proof.began)
         return NeedsFactor(
-            challenge=token, ends_at_ms=ends_at_ms, ways=_ways(enrolled), began=proof.began
+            challenge=token, ends_at_ms=ends_at_ms, ways=enrolled.ways, began=proof.began
         )
 
     async def _found(self, connection: Connection, challenge: SecretStr) -> Challenge:
@@ -216,12 +216,3 @@ def _digest_of(challenge: SecretStr) -> bytes:
 
 def _user_of(proof: Proof) -> str:
     return proof.user_id if isinstance(proof, FactorProof) else proof.person.user.user_id
-
-
-def _ways(enrolled: Enrolled) -> tuple[str, ...]:
-    ways = {
-        "totp": enrolled.totp,
-        "passkey": enrolled.passkeys > 0,
-        "recovery_code": enrolled.recovery_codes > 0,
-    }
-    return tuple(way for way, there in ways.items() if there)
