@@ -6,6 +6,7 @@ from pydantic import SecretStr
 
 from meterr.core.clock import Clock
 from meterr.core.db import Connection, Database
+from meterr.core.http.client_address import site_of
 from meterr.identity.factors import FactorProof, PasskeyProof, PasskeyRefused
 from meterr.identity.factors.steps import drop_factors, held
 from meterr.identity.passwords import store
@@ -68,7 +69,7 @@ async def take_up(
     keeps = claim.joins_tenant is None and not claim.drops_factors and stored.has_factor
     encoded = checked_password(password, with_factor=keeps, own_words=own_words(stored.email))
     proven = keeps and await _proven(db, claim, prove)
-    hashed = await hasher.hash(encoded)
+    hashed = await hasher.hash(encoded, site_of(address))
     if claim.joins_tenant is None:
         return await _reset(db, clock, claim, hashed, short=is_short(encoded), proven=proven)
     return await _begin(db, clock, claim, claim.joins_tenant, hashed, short=is_short(encoded))
