@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Self
 from urllib.parse import urlsplit
 
+import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from meterr import identity
@@ -86,6 +87,17 @@ class ApiHouse:
 
     def token(self, name: str) -> str:
         return self.grant(name).access.get_secret_value()
+
+    def stale(self, name: str) -> str:
+        """Return the token of a session whose second factor was given an hour ago."""
+        grant = self.grant(name, new=True)
+        with psycopg.connect(self.house.admin_dsn) as connection:
+            connection.execute(
+                """update meterr.user_session set factor_at = factor_at - interval '1 hour'
+                    where session_id = %s""",
+                [grant.session_id],
+            )
+        return grant.access.get_secret_value()
 
     def forget(self, name: str) -> None:
         """Let the next request of somebody begin a new session."""
