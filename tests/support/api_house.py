@@ -29,7 +29,7 @@ from meterr.identity.factors.totp_service import begin_totp, confirm_totp
 from meterr.identity.keyring import Pepper
 from meterr.identity.passwords import Hasher, take_up
 from meterr.identity.people import find_person, invite_user
-from meterr.identity.sessions import Client, Grant, Issuer, NeedsFactor, SignIn, SigningKeys
+from meterr.identity.sessions import Grant, Issuer, NeedsFactor, SessionClient, SignIn, SigningKeys
 from meterr.identity.throttle import Throttle
 from support import server
 from support.meterr_house import PEPPER, House, open_house
@@ -137,11 +137,13 @@ class ApiHouse:
     async def _begin(self, name: str) -> Grant:
         async with Services(self.house.database_url, self.keks) as at:
             outcome = await at.sign_in.with_password(
-                email_of(name), PASSWORD, Client("127.0.0.1", "tests")
+                email_of(name), PASSWORD, SessionClient("127.0.0.1", "tests")
             )
             if isinstance(outcome, NeedsFactor):
                 proof = FactorProof(self.users[name], at.clock.unix_ms(), ())
-                return await at.sign_in.finish(outcome.challenge, proof, Client("127.0.0.1", "t"))
+                return await at.sign_in.finish(
+                    outcome.challenge, proof, SessionClient("127.0.0.1", "t")
+                )
             assert isinstance(outcome, Grant)
             return outcome
 
