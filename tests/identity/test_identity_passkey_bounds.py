@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 
+import psycopg
 import pytest
 
 from meterr.core.db import Connection
@@ -30,7 +31,9 @@ async def passkey_of(house: PeopleHouse, person: Person) -> Authenticator:
 
 async def count(house: PeopleHouse) -> int:
     async with house.db.transaction() as connection:
-        cursor = await connection.execute("select count(*) from meterr.passkey_ceremony")
+        cursor = await connection.execute(
+            "select count(*) from meterr.passkey_ceremony where used_at is null"
+        )
         (row,) = await cursor.fetchall()
     return int(str(row[0]))
 
@@ -94,18 +97,25 @@ async def test_a_neighbour_in_the_same_48_keeps_a_challenge_beside_a_crowd(
 
 
 async def test_everybody_together_fills_no_more_than_there_is_room_for(
-    house: PeopleHouse, monkeypatch: pytest.MonkeyPatch
+    house: PeopleHouse, admin_dsn: str
 ) -> None:
     """From any number of sites: those with most give way first, and there is always room."""
-    monkeypatch.setattr(challenges, "TOTAL_MAX", 200)
-    monkeypatch.setattr(challenges, "TOTAL_KEPT", 180)
     device = await passkey_of(house, await house.person())
     honest = await house.passkeys.begin_sign_in(HERE)
-    await ask(house, *[f"2001:db8:{n % 50:x}::{n:x}" for n in range(500)])
-    assert 180 <= await count(house) <= 200
+    with psycopg.connect(admin_dsn) as connection:
+        connection.execute(
+            """insert into meterr.passkey_ceremony (digest, purpose, network, site, expires_at)
+               select sha256(n::text::bytea), 'sign_in', 'net ' || n, 'site ' || (n %% 50),
+                      to_timestamp(%s / 1000.0) + interval '5 minutes'
+                 from generate_series(1, %s) n""",
+            [house.clock.now_ms, challenges.TOTAL_MAX - 2],
+        )
+    await ask(house, f"{BOTS}::1")
+    assert challenges.TOTAL_MAX == await count(house)
+    await ask(house, f"{BOTS}::2")
+    assert challenges.TOTAL_KEPT + 1 == await count(house)
     assert await answers(house, device, honest)
-    late = await house.passkeys.begin_sign_in(HERE)
-    assert await answers(house, device, late)
+    assert await answers(house, device, await house.passkeys.begin_sign_in(HERE))
 
 
 async def test_one_account_holds_so_many_however_many_ask_for_it(house: PeopleHouse) -> None:

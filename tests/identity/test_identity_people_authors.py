@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 import psycopg
 import pytest
 
-from meterr.core.policy import PLATFORM, Actor, Permission, Role
+from meterr.core.policy import PLATFORM, Actor, Forbidden, Permission, Role
 from meterr.identity.people import (
     NewClaim,
     Operator,
@@ -123,6 +123,26 @@ async def test_a_former_super_admin_has_no_way_back_and_resets_nobody(house: Peo
     ]
     await remove(house, root, PLATFORM)
     assert [False] * 3 == [await counts(house, claim) for claim in claims]
+
+
+async def test_no_super_admin_takes_the_factors_of_another(house: PeopleHouse) -> None:
+    """A stolen session of one is not the account of the next; also when the role came later."""
+    root = await house.actor("root@example.com", Role.SUPER_ADMIN)
+    other = await house.actor("root2@example.com", Role.SUPER_ADMIN)
+    ada = (await house.person("ada@example.com")).user.user_id
+
+    async def reset(user_id: str, by: Actor | Operator = root) -> NewClaim:
+        return await issue_reset(
+            house.db, house.clock, by=by, user_id=user_id, without_factors=True, reason=REASON
+        )
+
+    for user_id in (other.user_id, root.user_id):
+        with pytest.raises(Forbidden):
+            await reset(user_id)
+    early = await reset(ada)
+    await house.take_up(await house.invite("ada@example.com", Role.SUPER_ADMIN, tenant_id=PLATFORM))
+    assert not await counts(house, early)
+    assert await counts(house, await reset(other.user_id, OPERATOR))
 
 
 async def test_who_is_administrator_and_super_admin_made_it_as_administrator(

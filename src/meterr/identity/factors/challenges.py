@@ -12,7 +12,7 @@ from meterr.core.db import Connection
 from meterr.core.http.client_address import network_of, site_of
 from meterr.identity.factors import store
 from meterr.identity.factors.ceremony import TIMEOUT_MS, digest_of
-from meterr.identity.factors.model import Asked
+from meterr.identity.factors.model import Asked, Kept
 
 REGISTER: Final = "register"
 SIGN_IN: Final = "sign_in"
@@ -39,13 +39,7 @@ def to_sign_in(address: str, user_id: str | None) -> Asked:
 
 
 async def remember(connection: Connection, challenge: bytes, asked: Asked, now_ms: int) -> None:
-    """Note a challenge until it is answered or over; others that are over are removed."""
-    await store.lock_ceremonies(connection)
-    await store.sweep_ceremonies(connection, now_ms)
-    await store.make_room_in_network(connection, asked.network, NETWORK_MAX - 1)
-    await store.make_room_in_site(connection, asked.site, SITE_MAX - 1)
-    if asked.user_id is not None:
-        await store.make_room_of_account(connection, asked.user_id, ACCOUNT_MAX - 1)
-    if await store.count_ceremonies(connection) >= TOTAL_MAX:
-        await store.make_room_in_all(connection, TOTAL_KEPT)
+    """Make room for a challenge, and note it until it is answered or over."""
+    kept = Kept(NETWORK_MAX - 1, SITE_MAX - 1, ACCOUNT_MAX - 1, TOTAL_KEPT)
+    await store.make_room(connection, asked, now_ms, kept=kept, total_max=TOTAL_MAX)
     await store.insert_ceremony(connection, digest_of(challenge), asked, now_ms + TIMEOUT_MS)

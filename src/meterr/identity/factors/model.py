@@ -69,6 +69,16 @@ class Asked:
 
 
 @dataclass(frozen=True, slots=True)
+class Kept:
+    """How many challenges stay when room is made for one more."""
+
+    of_network: int
+    of_site: int
+    of_account: int
+    in_all: int
+
+
+@dataclass(frozen=True, slots=True)
 class StoredPasskey:
     """A passkey as a ceremony needs it. Its key is public."""
 

@@ -60,50 +60,13 @@ update meterr.recovery_codes set digests = array_remove(digests, %(digest)s::byt
 returning cardinality(digests) as codes_left;
 
 -- name: lock_ceremonies
--- Whoever removes more than one takes turns, so that counts are exact and nobody waits in a circle. The
--- number is ours: 'passkey' in ASCII.
+-- As the function below does: who changes more than one takes turns.
 select pg_advisory_xact_lock(31632345877144953);
 
--- name: sweep_ceremonies
-delete from meterr.passkey_ceremony where expires_at <= %(now)s;
-
--- name: make_room_in_network
-delete from meterr.passkey_ceremony where digest in (
-  select digest from meterr.passkey_ceremony
-   where network = %(network)s
-   order by expires_at desc, digest offset %(kept)s);
-
--- name: make_room_in_site
--- The newest of each network stay before the second newest of any: those with most give way.
-delete from meterr.passkey_ceremony where digest in (
-  select c.digest
-    from (select digest, expires_at,
-                 row_number() over (partition by network order by expires_at desc, digest) as place
-            from meterr.passkey_ceremony
-           where site = %(site)s) c
-   order by c.place, c.expires_at desc, c.digest offset %(kept)s);
-
--- name: make_room_of_account
--- As above.
-delete from meterr.passkey_ceremony where digest in (
-  select c.digest
-    from (select digest, expires_at,
-                 row_number() over (partition by network order by expires_at desc, digest) as place
-            from meterr.passkey_ceremony
-           where user_id = %(user_id)s) c
-   order by c.place, c.expires_at desc, c.digest offset %(kept)s);
-
--- name: count_ceremonies
-select count(*) as ceremonies from meterr.passkey_ceremony;
-
--- name: make_room_in_all
--- As above, by site.
-delete from meterr.passkey_ceremony where digest in (
-  select c.digest
-    from (select digest, expires_at,
-                 row_number() over (partition by site order by expires_at desc, digest) as place
-            from meterr.passkey_ceremony) c
-   order by c.place, c.expires_at desc, c.digest offset %(kept)s);
+-- name: make_room
+select meterr.make_room_for_challenge(
+  %(now)s, %(network)s, %(site)s, %(user_id)s, %(network_kept)s, %(site_kept)s, %(account_kept)s,
+  %(total_max)s, %(total_kept)s) as made;
 
 -- name: insert_ceremony
 insert into meterr.passkey_ceremony (digest, purpose, user_id, network, site, expires_at)
@@ -111,12 +74,13 @@ values (%(digest)s, %(purpose)s, %(user_id)s, %(network)s, %(site)s, %(expires_a
 
 -- name: use_ceremony
 -- Used up by the first answer, right or wrong. `bound_to` is null for whoever has a passkey here.
-delete from meterr.passkey_ceremony
- where digest = %(digest)s and purpose = %(purpose)s and expires_at > %(now)s
+update meterr.passkey_ceremony set used_at = %(now)s
+ where digest = %(digest)s and purpose = %(purpose)s and used_at is null and expires_at > %(now)s
 returning user_id::text as bound_to;
 
 -- name: end_ceremonies
-delete from meterr.passkey_ceremony where user_id = %(user_id)s;
+update meterr.passkey_ceremony set used_at = now()
+ where user_id = %(user_id)s and used_at is null;
 
 -- name: insert_passkey
 insert into meterr.passkey

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any, Final
 
-from psycopg.rows import class_row, dict_row, kwargs_row, scalar_row
+from psycopg.rows import class_row, dict_row, kwargs_row
 
 from meterr.core.clock import as_datetime
 from meterr.core.db import Connection
@@ -12,6 +12,7 @@ from meterr.identity.factors.ceremony import Registered, Verified
 from meterr.identity.factors.model import (
     Asked,
     Enrolled,
+    Kept,
     Passkey,
     StoredPasskey,
     StoredTotp,
@@ -84,32 +85,21 @@ async def lock_ceremonies(connection: Connection) -> None:
     await connection.execute(_SQL["lock_ceremonies"])
 
 
-async def sweep_ceremonies(connection: Connection, now_ms: int) -> None:
-    await connection.execute(_SQL["sweep_ceremonies"], {"now": as_datetime(now_ms)})
-
-
-async def make_room_in_network(connection: Connection, network: str, kept: int) -> None:
-    values = {"network": network, "kept": kept}
-    await connection.execute(_SQL["make_room_in_network"], values)
-
-
-async def make_room_in_site(connection: Connection, site: str, kept: int) -> None:
-    await connection.execute(_SQL["make_room_in_site"], {"site": site, "kept": kept})
-
-
-async def make_room_of_account(connection: Connection, user_id: str, kept: int) -> None:
-    values = {"user_id": user_id, "kept": kept}
-    await connection.execute(_SQL["make_room_of_account"], values)
-
-
-async def count_ceremonies(connection: Connection) -> int:
-    async with connection.cursor(row_factory=scalar_row) as cursor:
-        await cursor.execute(_SQL["count_ceremonies"])
-        return int(await cursor.fetchone() or 0)
-
-
-async def make_room_in_all(connection: Connection, kept: int) -> None:
-    await connection.execute(_SQL["make_room_in_all"], {"kept": kept})
+async def make_room(
+    connection: Connection, asked: Asked, now_ms: int, *, kept: Kept, total_max: int
+) -> None:
+    values = {
+        "now": as_datetime(now_ms),
+        "network": asked.network,
+        "site": asked.site,
+        "user_id": asked.user_id,
+        "network_kept": kept.of_network,
+        "site_kept": kept.of_site,
+        "account_kept": kept.of_account,
+        "total_max": total_max,
+        "total_kept": kept.in_all,
+    }
+    await connection.execute(_SQL["make_room"], values)
 
 
 async def insert_ceremony(

@@ -97,6 +97,7 @@ class Claim:
     author: Author | None
     author_role: Role | None = None
     drops_factors: bool = False
+    of_super_admin: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -125,7 +125,10 @@ update meterr.user_claim set used_at = now()
 -- name: find_claim
 -- With what its author is now, where it was made.
 select c.digest, c.user_id::text, c.joins_tenant::text, c.joins_as, c.drops_factors,
-       c.made_by::text, c.made_in::text, r.role as author_role
+       c.made_by::text, c.made_in::text, r.role as author_role,
+       exists (select from meterr.role_for_authentication p
+                where p.user_id = c.user_id
+                  and p.tenant_id = '00000000-0000-0000-0000-000000000000') as of_super_admin
   from meterr.user_claim c
   join meterr.user_account u using (user_id)
   left join meterr.role_for_authentication r

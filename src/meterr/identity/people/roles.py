@@ -1,9 +1,9 @@
 """The rules of memberships: who may give whom which role. Pure."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from meterr.core.errors import Invalid
-from meterr.core.policy import PLATFORM, Actor, Permission, Role, allowed
+from meterr.core.policy import PLATFORM, Actor, Forbidden, Permission, Role, allowed
 from meterr.core.policy.table import TABLE
 from meterr.identity.people.errors import LastAdmin, OwnRole
 from meterr.identity.people.model import Author, By, Claim, Operator
@@ -49,9 +49,21 @@ def author_of(by: By, tenant_id: str | None, role: Role | None) -> Author | None
 
 
 def still_granted(claim: Claim) -> bool:
-    """Return whether the author of a claim is still what it takes to make it."""
+    """
+    Return whether the author of a claim is still what it takes to make it.
+
+    What drops the factors of a super_admin is the operator's alone.
+    """
+    if claim.author is None:
+        return True
     wanted = wanted_for(claim.joins_tenant, claim.joins_as)
-    return claim.author is None or wanted <= _may(claim.author_role)
+    return wanted <= _may(claim.author_role) and not (claim.drops_factors and claim.of_super_admin)
+
+
+def check_may_drop_factors(by: By, roles: Mapping[str, Role]) -> None:
+    """Raise Forbidden when ``by`` would drop the factors of somebody who may do the same."""
+    if isinstance(by, Actor) and PLATFORM in roles:
+        raise Forbidden("reset of a super_admin without factors")
 
 
 def check_platform(by: By, permission: Permission, *, now_ms: int, reason: str) -> None:

@@ -26,6 +26,7 @@ from meterr.identity.people.model import (
 from meterr.identity.people.roles import (
     author_of,
     check_authority,
+    check_may_drop_factors,
     check_platform,
     check_role,
     wanted_for,
@@ -104,7 +105,8 @@ async def issue_reset(
 
     Whoever takes it up gives a second factor of the account as well, if it has one, and then all of
     them stay. ``without_factors`` is for a person who has none of them, of whom ``by`` has made
-    sure: nothing is asked for, and nothing that proved the account before is left.
+    sure: nothing is asked for, and nothing that proved the account before is left. Only the
+    operator does that to a super_admin.
 
     For the platform only: whoever holds the token is that person in every tenant, up to the second
     factor. It counts only while ``by`` may still make it. Raises NotFound for an unknown account.
@@ -113,6 +115,9 @@ async def issue_reset(
     check_platform(by, Permission.PLATFORM_USER_CHANGE, now_ms=now_ms, reason=reason)
     async with db.transaction() as connection:
         user = await _existing(connection, user_id)
+        if without_factors:
+            roles = await store.roles_of(connection, [user.user_id])
+            check_may_drop_factors(by, roles[user.user_id])
         made = _new_claim(randomness, user, now_ms)
         claim = Claim(
             digest=_digest(made),

@@ -1574,7 +1574,8 @@ create table meterr.passkey_ceremony (
   user_id     uuid        references meterr.user_account,
   network     text        not null,
   site        text        not null,
-  expires_at  timestamptz not null
+  expires_at  timestamptz not null,
+  used_at     timestamptz
 );
 
 create index passkey_ceremony_by_expiry on meterr.passkey_ceremony (expires_at);
@@ -1727,6 +1728,48 @@ create view meterr.role_for_authentication with (security_barrier) as
     left join meterr.tenant t on t.tenant_id = m.of_tenant
    where m.ended_at is null;
 
+-- Before a challenge is noted: what is answered or over goes, and where there are as many as may be, the
+-- oldest that came from where most came from. The newest of each network (of each site, in all) stay
+-- before the second newest of any. They take turns, so that counts are exact and nobody waits in a circle.
+create function meterr.make_room_for_challenge(
+  now_ timestamptz, network_ text, site_ text, user_id_ uuid,
+  network_kept integer, site_kept integer, account_kept integer, total_max integer,
+  total_kept integer) returns void
+  language plpgsql security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  perform pg_advisory_xact_lock(31632345877144953);  -- ours: 'passkey' in ASCII
+  delete from meterr.passkey_ceremony where expires_at <= now_ or used_at is not null;
+  delete from meterr.passkey_ceremony where digest in (
+    select c.digest from meterr.passkey_ceremony c
+     where c.network = network_
+     order by c.expires_at desc, c.digest offset network_kept);
+  delete from meterr.passkey_ceremony where digest in (
+    select c.digest
+      from (select r.digest, r.expires_at, row_number() over (
+                     partition by r.network order by r.expires_at desc, r.digest) as place
+              from meterr.passkey_ceremony r
+             where r.site = site_) c
+     order by c.place, c.expires_at desc, c.digest offset site_kept);
+  delete from meterr.passkey_ceremony where digest in (
+    select c.digest
+      from (select r.digest, r.expires_at, row_number() over (
+                     partition by r.network order by r.expires_at desc, r.digest) as place
+              from meterr.passkey_ceremony r
+             where r.user_id = user_id_) c
+     order by c.place, c.expires_at desc, c.digest offset account_kept);
+  if (select count(*) from meterr.passkey_ceremony) >= total_max then
+    delete from meterr.passkey_ceremony where digest in (
+      select c.digest
+        from (select r.digest, r.expires_at, row_number() over (
+                       partition by r.site order by r.expires_at desc, r.digest) as place
+                from meterr.passkey_ceremony r) c
+       order by c.place, c.expires_at desc, c.digest offset total_kept);
+  end if;
+end
+$$;
+
 -- What has expired, at most 1,000 rows of each kind at a time: links and challenges a day after their
 -- end, windows that nobody touched for 30 days, or for a day when nobody ever passed there, and what
 -- callers of the API sent more than ten minutes ago.
@@ -1792,7 +1835,8 @@ grant select, update (created_at) on meterr.data_key to meterr_identity;
 
 grant select, insert on meterr.passkey to meterr_identity;
 grant update (sign_count, backed_up, last_used_at, ended_at) on meterr.passkey to meterr_identity;
-grant select, insert, delete on meterr.passkey_ceremony to meterr_identity;
+grant select, insert on meterr.passkey_ceremony to meterr_identity;
+grant update (used_at) on meterr.passkey_ceremony to meterr_identity;
 grant select, insert on meterr.recovery_codes to meterr_identity;
 grant update (digests, made_at) on meterr.recovery_codes to meterr_identity;
 grant select, insert on meterr.sign_in_window to meterr_identity;
@@ -1801,6 +1845,8 @@ grant update (began_ms, attempts, level, blocked_to_ms, passed_ms, touched_ms)
 grant execute on function meterr.prune_people(bigint) to meterr_identity;
 grant select, insert on meterr.api_window to meterr_identity;
 grant update (began_ms, requests) on meterr.api_window to meterr_identity;
+grant execute on function meterr.make_room_for_challenge(
+  timestamptz, text, text, uuid, integer, integer, integer, integer, integer) to meterr_identity;
 
 
 -- How keys follow each other ---------------------------------------------------------------------
