@@ -28,7 +28,7 @@ from meterr.core.tokens import Rules
 from meterr.identity import create_tenant
 from meterr.identity.passwords import Hasher, SignInRefused, take_up
 from meterr.identity.people import Operator, invite_user
-from meterr.identity.sessions import Client, Issuer, SignIn, SigningKeys
+from meterr.identity.sessions import Issuer, SessionClient, SignIn, SigningKeys
 from meterr.identity.throttle import Kind, Rule, Throttle
 
 PAIRS = 40
@@ -36,7 +36,7 @@ DIFFERENCE_MAX = 0.05
 _LAX = dict.fromkeys(Kind, Rule(1_000_000, 1_000, 1_000, 1_000))
 _PASSWORD = SecretStr("walnut orbit ceramic lantern")
 _WRONG = SecretStr("granite teapot willow comet")
-_CLIENT = Client("203.0.113.1", "bench")
+_CLIENT = SessionClient("203.0.113.1", "bench")
 _RULES = Rules(issuer="bench", audience="bench", life_s_max=300)
 
 

@@ -14,7 +14,7 @@ from meterr.core.crypto import KeyEncryptionKeys, mint
 from meterr.core.settings import Settings
 from meterr.identity import Keyring
 from meterr.identity.passwords import SignInRefused
-from meterr.identity.sessions import Client, SessionRefused
+from meterr.identity.sessions import SessionClient, SessionRefused
 from meterr.identity.sessions.cookies import OriginRefused
 from meterr.identity.trust import Standing
 from support.identity import until
@@ -50,7 +50,9 @@ async def test_the_settings_become_services(database_url: str) -> None:
         await until(lambda: services.authority.state is Standing.LIVE)
         with pytest.raises(SignInRefused):
             await services.sign_in.with_password(
-                "nobody@example.com", SecretStr("walnut orbit lantern"), Client("203.0.113.1", "")
+                "nobody@example.com",
+                SecretStr("walnut orbit lantern"),
+                SessionClient("203.0.113.1", ""),
             )
         with pytest.raises(SessionRefused):
             await services.authority.signed_in("a.b.c")

@@ -157,6 +157,23 @@ def test_a_reset_is_a_claim_too(meterr: CommandLine) -> None:
     assert shown(meterr, "lost@example.com")["joined"]
 
 
+def test_a_reset_that_does_without_factors_has_to_be_asked_for(
+    meterr: CommandLine, admin: str
+) -> None:
+    """Pre-hijacking: one word of the operator's, who has made sure of the person."""
+    joined(meterr, meterr.ok("user", "create", "hers@example.com").out.strip())
+    found = []
+    for more in ([], ["--without-factors"]):
+        meterr.ok("user", "reset", "hers@example.com", *more)
+        with psycopg.connect(admin) as connection:
+            found += connection.execute(
+                """select c.drops_factors, c.made_by from meterr.user_claim c
+                     join meterr.user_account u using (user_id)
+                    where u.email = 'hers@example.com' and c.used_at is null"""
+            ).fetchall()
+    assert [(False, None), (True, None)] == found
+
+
 @pytest.mark.parametrize(
     ("arguments", "status", "said"),
     [

@@ -197,8 +197,8 @@ class _Interrupted(Hasher):
 
     meanwhile = None
 
-    async def verify(self, stored: str | None, password: bytes) -> bool:
-        right = await super().verify(stored, password)
+    async def verify(self, stored: str | None, password: bytes, whose: str = "") -> bool:
+        right = await super().verify(stored, password, whose)
         happening, self.meanwhile = self.meanwhile, None
         if happening is not None:
             await happening
@@ -237,7 +237,7 @@ async def test_busy_hashers_cost_nobody_an_attempt(house: PeopleHouse) -> None:
     """503 says nothing about the password, so it does not count against the account."""
     await house.person("ada@example.com")
     with Hasher.open(randomness=os.urandom, cost=CHEAP, running_max=1, waiting_max=0) as narrow:
-        narrow._places = 0
+        narrow._gate._running_max = 0
         for each in await outcomes(*(sign_in(house, hasher=narrow) for _ in range(4))):
             assert 503 == each.status  # type: ignore[attr-defined]  # HashersBusy, all four
         for _ in range(8):

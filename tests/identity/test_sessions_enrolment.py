@@ -8,7 +8,7 @@ from pydantic import SecretStr
 from meterr.core.policy import Role
 from meterr.identity.factors import begin_totp, confirm_totp
 from meterr.identity.passwords import change_password
-from meterr.identity.sessions import ChallengeRefused, Client, Grant, MustEnrol
+from meterr.identity.sessions import ChallengeRefused, Grant, MustEnrol, SessionClient
 from support.people import HERE, PASSWORD, SECRET, code_at
 from support.sessions import LAPTOP, PHONE, SessionHouse
 
@@ -21,14 +21,16 @@ async def house(database_url: str) -> AsyncIterator[SessionHouse]:
         yield opened
 
 
-async def must_enrol(house: SessionHouse, client: Client) -> SecretStr:
+async def must_enrol(house: SessionHouse, client: SessionClient) -> SecretStr:
     """Sign in with the password alone; return the challenge to make a factor."""
     owed = await house.sign_in.with_password(ADA, PASSWORD, client)
     assert isinstance(owed, MustEnrol)
     return owed.challenge
 
 
-async def enrol(house: SessionHouse, challenge: SecretStr, secret: bytes, client: Client) -> Grant:
+async def enrol(
+    house: SessionHouse, challenge: SecretStr, secret: bytes, client: SessionClient
+) -> Grant:
     """Make a first factor with the challenge, and begin the session."""
     person = (await house.sign_in.pending(challenge)).person
     await begin_totp(house.db, house.ids, house.vault, person, randomness=lambda n: secret[:n])

@@ -7,7 +7,7 @@ from meterr.core.errors import NotFound
 from meterr.core.policy import PLATFORM, Actor, Forbidden, ProofNeeded
 from meterr.core.policy import Role as MemberRole
 from meterr.identity.people import Person, find_person
-from meterr.identity.sessions import Client, Grant, SessionRefused
+from meterr.identity.sessions import Grant, SessionClient, SessionRefused
 from meterr.identity.sessions.administration import end_of_member
 from meterr.identity.sessions.model import SignedIn
 from support.people import OPERATOR, REASON, outcomes, proven
@@ -81,7 +81,7 @@ class TestOnesOwnSessions:
         await house.begin("bob@example.com")
         began_ms = house.clock.now_ms
         house.clock.advance(60)
-        moved = Client("198.51.100.1", "Mozilla/5.0\r\n\x1b[31m" + "x" * 500)
+        moved = SessionClient("198.51.100.1", "Mozilla/5.0\r\n\x1b[31m" + "x" * 500)
         laptop = await house.refreshed(laptop, moved)
 
         first, second = await house.sessions.list(await house.signed_in(phone))

@@ -237,6 +237,7 @@ def test_functions_are_for_our_own_code_and_each_for_one_role(catalogue) -> None
             ("meterr_drain", "next_due_day"),
             ("meterr_drain", "roll_up"),
             ("meterr_drain", "thin_marks"),
+            ("meterr_identity", "make_room_for_challenge"),
             ("meterr_identity", "prune_people"),
             ("meterr_identity", "prune_sessions"),
         ]

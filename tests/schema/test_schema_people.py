@@ -59,7 +59,7 @@ def test_the_role_of_people_touches_nothing_else(admin: Connection) -> None:
             where p.pronamespace = 'meterr'::regnamespace
               and x.grantee = 'meterr_identity'::regrole order by 1"""
     ).fetchall()
-    assert [("prune_people",), ("prune_sessions",)] == functions
+    assert [("make_room_for_challenge",), ("prune_people",), ("prune_sessions",)] == functions
 
 
 def test_the_role_of_people_uses_the_platforms_data_keys_and_no_others(admin: Connection) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Self
 from urllib.parse import urlsplit
 
+import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from meterr import identity
@@ -28,7 +29,7 @@ from meterr.identity.factors.totp_service import begin_totp, confirm_totp
 from meterr.identity.keyring import Pepper
 from meterr.identity.passwords import Hasher, take_up
 from meterr.identity.people import find_person, invite_user
-from meterr.identity.sessions import Client, Grant, Issuer, NeedsFactor, SignIn, SigningKeys
+from meterr.identity.sessions import Grant, Issuer, NeedsFactor, SessionClient, SignIn, SigningKeys
 from meterr.identity.throttle import Throttle
 from support import server
 from support.meterr_house import PEPPER, House, open_house
@@ -87,6 +88,17 @@ class ApiHouse:
     def token(self, name: str) -> str:
         return self.grant(name).access.get_secret_value()
 
+    def stale(self, name: str) -> str:
+        """Return the token of a session whose second factor was given an hour ago."""
+        grant = self.grant(name, new=True)
+        with psycopg.connect(self.house.admin_dsn) as connection:
+            connection.execute(
+                """update meterr.user_session set factor_at = factor_at - interval '1 hour'
+                    where session_id = %s""",
+                [grant.session_id],
+            )
+        return grant.access.get_secret_value()
+
     def forget(self, name: str) -> None:
         """Let the next request of somebody begin a new session."""
         self._grants.pop(name, None)
@@ -125,11 +137,13 @@ class ApiHouse:
     async def _begin(self, name: str) -> Grant:
         async with Services(self.house.database_url, self.keks) as at:
             outcome = await at.sign_in.with_password(
-                email_of(name), PASSWORD, Client("127.0.0.1", "tests")
+                email_of(name), PASSWORD, SessionClient("127.0.0.1", "tests")
             )
             if isinstance(outcome, NeedsFactor):
                 proof = FactorProof(self.users[name], at.clock.unix_ms(), ())
-                return await at.sign_in.finish(outcome.challenge, proof, Client("127.0.0.1", "t"))
+                return await at.sign_in.finish(
+                    outcome.challenge, proof, SessionClient("127.0.0.1", "t")
+                )
             assert isinstance(outcome, Grant)
             return outcome
 

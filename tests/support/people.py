@@ -18,12 +18,14 @@ from meterr.core.ids import IdFactory
 from meterr.core.policy import PLATFORM, Actor
 from meterr.core.policy import Role as MemberRole
 from meterr.identity import create_tenant
-from meterr.identity.factors import Passkeys, Vault, begin_totp, confirm_totp
+from meterr.identity.factors import PasskeyProof, Passkeys, Vault, begin_totp, confirm_totp
 from meterr.identity.factors.relying_party import relying_party
 from meterr.identity.factors.totp import STEP_S
 from meterr.identity.passwords import Cost, Hasher, TakenUp, take_up
+from meterr.identity.passwords.claims import Prove
 from meterr.identity.people import NewClaim, Operator, Person, find_person, invite_user
 from meterr.identity.throttle import Kind, Rule, Throttle
+from support.authenticator import Authenticator
 
 ORIGIN = "https://meterr.example.com"
 OPERATOR = Operator(name="tests")
@@ -102,7 +104,11 @@ class PeopleHouse:
         )
 
     async def take_up(
-        self, claim: NewClaim, password: SecretStr = PASSWORD, address: str = HERE
+        self,
+        claim: NewClaim,
+        password: SecretStr = PASSWORD,
+        address: str = HERE,
+        prove: Prove | None = None,
     ) -> TakenUp:
         return await take_up(
             self.db,
@@ -112,7 +118,17 @@ class PeopleHouse:
             token=claim.token,
             password=password,
             address=address,
+            prove=prove,
         )
+
+    def by_passkey(self, device: Authenticator) -> Prove:
+        """Return how a claim is confirmed with a passkey."""
+
+        async def prove(user_id: str) -> PasskeyProof:
+            options = await self.passkeys.begin_sign_in(HERE)
+            return await self.passkeys.finish_sign_in(HERE, device.get(options))
+
+        return prove
 
     async def person(
         self,

@@ -21,11 +21,11 @@ from meterr.identity.passwords import Hasher
 from meterr.identity.people import Person
 from meterr.identity.sessions import (
     Authority,
-    Client,
     Grant,
     Issuer,
     Lifetimes,
     NeedsFactor,
+    SessionClient,
     SessionRefused,
     Sessions,
     SignIn,
@@ -37,8 +37,8 @@ from support.identity import until
 from support.people import PASSWORD, SECRET, PeopleHouse, code_at
 
 RULES = Rules(issuer="https://meterr.example.com", audience="meterr", life_s_max=300)
-LAPTOP = Client("203.0.113.9", "Mozilla/5.0 (X11; Linux x86_64) Firefox/150.0")
-PHONE = Client("2001:db8::7", "Mozilla/5.0 (iPhone) Safari/26")
+LAPTOP = SessionClient("203.0.113.9", "Mozilla/5.0 (X11; Linux x86_64) Firefox/150.0")
+PHONE = SessionClient("2001:db8::7", "Mozilla/5.0 (iPhone) Safari/26")
 _PEPPERS = (b"current pepper of the tests", b"previous pepper of the tests")
 
 
@@ -78,7 +78,7 @@ class SessionHouse(PeopleHouse):
     async def begin(
         self,
         email: str = "ada@example.com",
-        client: Client = LAPTOP,
+        client: SessionClient = LAPTOP,
         password: SecretStr = PASSWORD,
     ) -> Grant:
         """Sign in somebody who owes nothing but the password."""
@@ -86,7 +86,7 @@ class SessionHouse(PeopleHouse):
         assert isinstance(outcome, Grant)
         return outcome
 
-    async def begin_with_factor(self, person: Person, client: Client = LAPTOP) -> Grant:
+    async def begin_with_factor(self, person: Person, client: SessionClient = LAPTOP) -> Grant:
         """Sign in somebody who has enrolled with a factor."""
         outcome = await self.sign_in.with_password(person.user.email, PASSWORD, client)
         assert isinstance(outcome, NeedsFactor)
@@ -112,7 +112,7 @@ class SessionHouse(PeopleHouse):
         await self.enrol(person)
         return person
 
-    async def refreshed(self, grant: Grant, client: Client = LAPTOP) -> Grant:
+    async def refreshed(self, grant: Grant, client: SessionClient = LAPTOP) -> Grant:
         """Return the next grant; fail when there is none."""
         found = await self.sessions.refresh(grant.refresh, client)
         assert found.grant is not None

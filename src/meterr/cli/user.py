@@ -74,11 +74,25 @@ def create(
 @command.command("reset")
 @with_settings
 @click.argument("email")
+@click.option(
+    "--without-factors", is_flag=True, help="Ask for no second factor, and leave none. Be sure who."
+)
 @click.option("--json", "as_json", is_flag=True, help="Write JSON.")
-def reset(config_file: Path | None, data_dir: Path | None, email: str, as_json: bool) -> None:
-    """Write a one-time claim with which EMAIL sets a new password. Second factors stay."""
+def reset(
+    config_file: Path | None,
+    data_dir: Path | None,
+    email: str,
+    without_factors: bool,
+    as_json: bool,
+) -> None:
+    """
+    Write a one-time claim with which EMAIL sets a new password.
+
+    An account with a second factor gives it with the claim, and keeps all it has.
+    """
     settings = configuration(config_file, data_dir).settings
-    _write_claim(run(_reset(settings, email)), as_json=as_json)
+    claim = run(_reset(settings, email, without_factors=without_factors))
+    _write_claim(claim, as_json=as_json)
 
 
 @command.command("list")
@@ -156,10 +170,16 @@ async def _invite(settings: Settings, tenant: str | None, email: str, role: Memb
         )
 
 
-async def _reset(settings: Settings, email: str) -> NewClaim:
+async def _reset(settings: Settings, email: str, *, without_factors: bool) -> NewClaim:
     async with _open(settings, None) as place:
         user = await find_user(place.people, email)
-        return await issue_reset(place.people, SystemClock(), by=_OPERATOR, user_id=user.user_id)
+        return await issue_reset(
+            place.people,
+            SystemClock(),
+            by=_OPERATOR,
+            user_id=user.user_id,
+            without_factors=without_factors,
+        )
 
 
 async def _list(settings: Settings) -> list[dict[str, object]]:

@@ -1495,20 +1495,30 @@ create index membership_by_user on meterr.membership (user_id);
 
 -- One-time claims, by the digest of their token: to take up an invitation, which makes the membership,
 -- or to set a new password. No row of a tenant's: it is read before anybody has signed in.
+-- It counts while its author may still make such a one: `made_by` in `made_in`, their tenant or the nil
+-- id. Without an author it was made by whoever runs the database. `drops_factors` is of resets only.
 create table meterr.user_claim (
   digest        bytea       primary key check (octet_length(digest) = 32),
   user_id       uuid        not null references meterr.user_account,
   joins_tenant  uuid,
   joins_as      text        check (joins_as in ('user', 'admin', 'super_admin')),
+  drops_factors boolean     not null default false,
+  made_by       uuid        references meterr.user_account,
+  made_in       uuid,
   expires_at    timestamptz not null,
   used_at       timestamptz,
   of_tenant     uuid        references meterr.tenant
     generated always as (nullif(joins_tenant, '00000000-0000-0000-0000-000000000000')) stored,
-  constraint joins_as_something check ((joins_tenant is null) = (joins_as is null))
+  constraint joins_as_something check ((joins_tenant is null) = (joins_as is null)),
+  constraint made_somewhere check ((made_by is null) = (made_in is null)),
+  constraint made_at_home_or_by_the_platform check (coalesce(
+    made_in in (joins_tenant, '00000000-0000-0000-0000-000000000000'), made_in is null)),
+  constraint only_a_reset_drops_factors check (joins_tenant is null or not drops_factors)
 );
 
 create index user_claim_by_expiry on meterr.user_claim (expires_at);
 create index user_claim_by_user on meterr.user_claim (user_id);
+create index user_claim_by_author on meterr.user_claim (made_by, made_in) where used_at is null;
 
 -- `short`: fewer characters than a password needs that stands alone; there must be a second factor.
 create table meterr.user_password (
@@ -1560,16 +1570,23 @@ create table meterr.passkey (
 
 create index passkey_by_user on meterr.passkey (user_id) where ended_at is null;
 
--- Challenges that browsers were given, by digest. Without a user: whoever has a passkey here.
+-- Challenges that browsers were given, by digest, until they answer. Without a user: whoever has a
+-- passkey here. `network` and `site` say who asked, narrowly and widely: strangers may ask, so there are
+-- only so many of each (identity.factors.challenges).
 create table meterr.passkey_ceremony (
   digest      bytea       primary key check (octet_length(digest) = 32),
   purpose     text        not null check (purpose in ('register', 'sign_in')),
   user_id     uuid        references meterr.user_account,
+  network     text        not null,
+  site        text        not null,
   expires_at  timestamptz not null,
   used_at     timestamptz
 );
 
 create index passkey_ceremony_by_expiry on meterr.passkey_ceremony (expires_at);
+create index passkey_ceremony_by_network on meterr.passkey_ceremony (network, expires_at);
+create index passkey_ceremony_by_site on meterr.passkey_ceremony (site);
+create index passkey_ceremony_by_user on meterr.passkey_ceremony (user_id);
 
 -- The codes that are left of the one set that counts.
 create table meterr.recovery_codes (
@@ -1633,6 +1650,19 @@ begin
 end
 $$;
 
+-- Claims of somebody who left, or has another role now. Whoever takes one up meanwhile waits for the
+-- row, and finds it used.
+create function meterr.end_claims() returns trigger
+  language plpgsql security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  update meterr.user_claim set used_at = now()
+   where made_by = new.user_id and made_in = new.tenant_id and used_at is null;
+  return null;
+end
+$$;
+
 create trigger stamp_version before insert or update on meterr.user_account
   for each row execute function meterr.stamp_identity_version();
 create trigger announce after update on meterr.user_account
@@ -1641,6 +1671,9 @@ create trigger stamp_version before insert or update on meterr.membership
   for each row execute function meterr.stamp_identity_version();
 create trigger announce after insert or update on meterr.membership
   for each row execute function meterr.announce_membership();
+create trigger end_claims after update on meterr.membership
+  for each row when (old.role <> new.role or new.ended_at is not null)
+  execute function meterr.end_claims();
 
 alter table meterr.membership enable row level security;
 alter table meterr.membership force row level security;
@@ -1699,6 +1732,48 @@ create view meterr.role_for_authentication with (security_barrier) as
     join meterr.user_account u using (user_id)
     left join meterr.tenant t on t.tenant_id = m.of_tenant
    where m.ended_at is null;
+
+-- Before a challenge is noted: what is answered or over goes, and where there are as many as may be, the
+-- oldest that came from where most came from. The newest of each network (of each site, in all) stay
+-- before the second newest of any. They take turns, so that counts are exact and nobody waits in a circle.
+create function meterr.make_room_for_challenge(
+  now_ timestamptz, network_ text, site_ text, user_id_ uuid,
+  network_kept integer, site_kept integer, account_kept integer, total_max integer,
+  total_kept integer) returns void
+  language plpgsql security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  perform pg_advisory_xact_lock(31632345877144953);  -- ours: 'passkey' in ASCII
+  delete from meterr.passkey_ceremony where expires_at <= now_ or used_at is not null;
+  delete from meterr.passkey_ceremony where digest in (
+    select c.digest from meterr.passkey_ceremony c
+     where c.network = network_
+     order by c.expires_at desc, c.digest offset network_kept);
+  delete from meterr.passkey_ceremony where digest in (
+    select c.digest
+      from (select r.digest, r.expires_at, row_number() over (
+                     partition by r.network order by r.expires_at desc, r.digest) as place
+              from meterr.passkey_ceremony r
+             where r.site = site_) c
+     order by c.place, c.expires_at desc, c.digest offset site_kept);
+  delete from meterr.passkey_ceremony where digest in (
+    select c.digest
+      from (select r.digest, r.expires_at, row_number() over (
+                     partition by r.network order by r.expires_at desc, r.digest) as place
+              from meterr.passkey_ceremony r
+             where r.user_id = user_id_) c
+     order by c.place, c.expires_at desc, c.digest offset account_kept);
+  if (select count(*) from meterr.passkey_ceremony) >= total_max then
+    delete from meterr.passkey_ceremony where digest in (
+      select c.digest
+        from (select r.digest, r.expires_at, row_number() over (
+                       partition by r.site order by r.expires_at desc, r.digest) as place
+                from meterr.passkey_ceremony r) c
+       order by c.place, c.expires_at desc, c.digest offset total_kept);
+  end if;
+end
+$$;
 
 -- What has expired, at most 1,000 rows of each kind at a time: links and challenges a day after their
 -- end, windows that nobody touched for 30 days, or for a day when nobody ever passed there, and what
@@ -1775,6 +1850,8 @@ grant update (began_ms, attempts, level, blocked_to_ms, passed_ms, touched_ms)
 grant execute on function meterr.prune_people(bigint) to meterr_identity;
 grant select, insert on meterr.api_window to meterr_identity;
 grant update (began_ms, requests) on meterr.api_window to meterr_identity;
+grant execute on function meterr.make_room_for_challenge(
+  timestamptz, text, text, uuid, integer, integer, integer, integer, integer) to meterr_identity;
 
 
 -- How keys follow each other ---------------------------------------------------------------------

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 from urllib.parse import parse_qsl
 
 from fastapi.exceptions import RequestValidationError
@@ -27,6 +27,8 @@ from meterr.core.policy.permission import Plane
 from meterr.core.telemetry import RequestLine
 
 TENANT_ID = "tenant_id"
+_BODY_HEADERS: Final = frozenset({b"content-length", b"transfer-encoding"})
+"""A request without either has no body to wait for."""
 
 
 class Gate(Protocol):
@@ -56,7 +58,8 @@ class Api:
     """
     All routes of our own API.
 
-    Authorisation is by the matched route object, before a byte of the body is read.
+    Authorisation is by the matched route object, before a byte of the body is read, and once more
+    when it is there: whoever sends it slowly may have been shown out meanwhile.
 
     Raises RouteUndeclared for an operation that cannot be guarded.
     """
@@ -109,6 +112,8 @@ class Api:
         allowance.require()
         _check_query(scope["query_string"], served.queries)
         body = await self._body(scope, receive, operation)
+        if not _BODY_HEADERS.isdisjoint(name for name, _ in scope["headers"]):
+            scope[CALLER] = await self._gate.admit(scope, operation, tenant_id, line)
         try:
             answering = partial(_answered, send, line, told)
             await _called(served.route, scope, _whole(body, receive), answering)

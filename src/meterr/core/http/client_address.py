@@ -23,6 +23,7 @@ TRUSTED_PROXIES: Final = "meterr.trusted_proxies"
 _FOUND: Final = "meterr.client_address"
 _HOPS_MAX: Final = 32
 _IPV6_PREFIX: Final = 64  # what one subscriber gets; an attacker has all of it for nothing
+_IPV6_SITE_PREFIX: Final = 48  # what a site gets, and what whoever asks for it gets
 _PAIR: Final = re.compile(
     r'\s*(?:(?P<name>[^\s"=,;]+)=(?P<value>"(?:[^"\\]|\\.)*"|[^\s",;]*))?\s*(?P<end>[;,]|\Z)'
 )
@@ -67,6 +68,19 @@ def network_of(address: str) -> str:
     An IPv4 address in IPv6 clothes is that IPv4 address. What is no address at all is counted as
     one and the same unknown place.
     """
+    return _within(address, _IPV6_PREFIX)
+
+
+def site_of(address: str) -> str:
+    """
+    Return what an address belongs to at large: itself, or the /48 of an IPv6 address.
+
+    For sharing something out, not for refusing: some providers have thousands of customers in one.
+    """
+    return _within(address, _IPV6_SITE_PREFIX)
+
+
+def _within(address: str, ipv6_prefix: int) -> str:
     try:
         parsed = ip_address(address.partition("%")[0])
     except ValueError:
@@ -74,7 +88,7 @@ def network_of(address: str) -> str:
     if isinstance(parsed, IPv6Address):
         if parsed.ipv4_mapped is not None:
             return str(parsed.ipv4_mapped)
-        return str(ip_network((parsed, _IPV6_PREFIX), strict=False))
+        return str(ip_network((parsed, ipv6_prefix), strict=False))
     return str(parsed)
 
 

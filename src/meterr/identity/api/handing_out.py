@@ -8,7 +8,7 @@ from pydantic import Field
 
 from meterr.core.api import Caller, NotConfigured, Shown, instant
 from meterr.core.clock import Clock
-from meterr.identity.sessions import Client, Cookies, Grant
+from meterr.identity.sessions import Cookies, Grant, SessionClient
 
 Deliver = Literal["body", "cookies"]
 
@@ -25,9 +25,9 @@ class Granted(Shown):
     refresh_ends_at: datetime | None
 
 
-def client_of(caller: Caller) -> Client:
+def client_of(caller: Caller) -> SessionClient:
     """Return the caller as sessions remember it."""
-    return Client(address=caller.address, user_agent=caller.user_agent)
+    return SessionClient(address=caller.address, user_agent=caller.user_agent)
 
 
 def handed_out(

@@ -5,19 +5,23 @@ import binascii
 import json
 from collections.abc import Iterator
 from datetime import datetime
-from typing import Any, Final
-
-from pydantic import Field
+from typing import Final
 
 from meterr.core.api import Asked, Caller, CallerHere, NotConfigured, Operation, Shown, instant
 from meterr.core.errors import NotFound
 from meterr.core.policy import PLATFORM, Permission, Role, Route
 from meterr.identity.api.services import IdentityServices
-from meterr.identity.api.sign_in import Code, PasskeyOptions, Secret, TotpSecret
+from meterr.identity.api.sign_in import (
+    Code,
+    NewPasskey,
+    PasskeyOptions,
+    Secret,
+    TotpSecret,
+    needed_passkeys,
+)
 from meterr.identity.factors import (
     FactorRefused,
     PasskeyRefused,
-    Passkeys,
     begin_totp,
     confirm_totp,
     find_enrolled,
@@ -61,13 +65,6 @@ class TotpCode(Asked):
     """A code of the app that has just taken over the secret."""
 
     code: Code
-
-
-class NewPasskey(Asked):
-    """What the browser's ``navigator.credentials.create`` answered, and a name for it."""
-
-    name: str = Field(max_length=100)
-    credential: dict[str, Any]
 
 
 class PasskeyShown(Shown):
@@ -176,18 +173,18 @@ class MeRoutes:
 
     async def begin_passkey(self, caller: CallerHere) -> PasskeyOptions:
         """Begin to make a passkey."""
-        options = await self._passkeys().begin_registration(await self._person(caller))
+        options = await needed_passkeys(self._at).begin_registration(await self._person(caller))
         return PasskeyOptions(options=json.loads(options))
 
     async def add_passkey(self, asked: NewPasskey, caller: CallerHere) -> PasskeyMade:
         """Store the passkey that the browser made. All sessions end, this one too."""
         person, answer = await self._person(caller), json.dumps(asked.credential)
-        made = await self._passkeys().finish_registration(person, asked.name, answer)
+        made = await needed_passkeys(self._at).finish_registration(person, asked.name, answer)
         return PasskeyMade(passkey_id=_encoded(made))
 
     async def remove_passkey(self, passkey_id: str, caller: CallerHere) -> None:
         """Take a passkey out of use. All sessions end, this one too."""
-        await self._passkeys().remove(await self._person(caller), _decoded(passkey_id))
+        await needed_passkeys(self._at).remove(await self._person(caller), _decoded(passkey_id))
 
     async def replace_recovery_codes(self, caller: CallerHere) -> RecoveryCodes:
         """Make ten new recovery codes. All sessions end, this one too."""
@@ -223,11 +220,6 @@ class MeRoutes:
 
     async def _person(self, caller: Caller) -> Person:
         return await find_person(self._at.people_db, caller.who.user_id)
-
-    def _passkeys(self) -> Passkeys:
-        if self._at.passkeys is None:
-            raise NotConfigured("A passkey", "sign_in.origin")
-        return self._at.passkeys
 
 
 def _encoded(credential_id: bytes) -> str:

@@ -1,16 +1,20 @@
 """``/api/v1/tenants/{tenant_id}/members`` and what belongs to it: people of a tenant."""
 
+import json
 from collections.abc import Iterator
 from datetime import datetime
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 from pydantic import Field
 
 from meterr.core.api import After, Asked, CallerHere, Limit, Operation, Shown, instant
+from meterr.core.errors import Invalid
 from meterr.core.policy import Open, Permission, Role, Route
 from meterr.identity.api.services import IdentityServices
-from meterr.identity.api.sign_in import Secret
-from meterr.identity.passwords import HashersBusy, SignInRefused, take_up
+from meterr.identity.api.sign_in import Code, Secret, needed_passkeys
+from meterr.identity.factors import FactorRefused, PasskeyRefused, check_totp, use_recovery_code
+from meterr.identity.passwords import FactorNeeded, HashersBusy, SignInRefused, take_up
+from meterr.identity.passwords.claims import Prove
 from meterr.identity.people import (
     Member,
     NewClaim,
@@ -80,10 +84,18 @@ class SessionsEnded(Shown):
 
 
 class TakeUp(Asked):
-    """The token of an invitation or a reset, and the password to have; who has one gives that."""
+    """
+    The token of an invitation or a reset, and the password to have; who has one gives that.
+
+    A reset of an account with a second factor takes one: a code of the app, a recovery code, or
+    what ``navigator.credentials.get`` answered to ``/sign-in/passkey/begin``.
+    """
 
     token: Secret
     password: Secret
+    code: Code | None = None
+    recovery_code: Code | None = None
+    credential: dict[str, Any] | None = None
 
 
 class Taken(Shown):
@@ -163,6 +175,7 @@ class PeopleRoutes:
 
     async def take_up(self, asked: TakeUp, caller: CallerHere) -> Taken:
         """Take up an invitation or a reset."""
+        prove = self._proving(asked, caller.address)
         taken = await take_up(
             self._at.people_db,
             self._at.hasher,
@@ -171,6 +184,7 @@ class PeopleRoutes:
             token=asked.token,
             password=asked.password,
             address=caller.address,
+            prove=prove,
         )
         return Taken(user_id=taken.user_id, tenant_id=taken.tenant_id, first_password=taken.first)
 
@@ -209,8 +223,46 @@ class PeopleRoutes:
             self.take_up,
             "invitations.take_up",
             cookie=False,
-            errors=(ClaimRefused, SignInRefused, TooManyAttempts, HashersBusy),
+            errors=(
+                ClaimRefused,
+                FactorNeeded,
+                FactorRefused,
+                PasskeyRefused,
+                SignInRefused,
+                TooManyAttempts,
+                HashersBusy,
+            ),
         )
+
+    def _proving(self, asked: TakeUp, address: str) -> Prove | None:
+        """Return how the factor that came along is verified, or None when none did."""
+        code, recovery_code, credential = asked.code, asked.recovery_code, asked.credential
+        if sum(each is not None for each in (code, recovery_code, credential)) > 1:
+            raise Invalid("Send one of code, recovery_code and credential.", param="code")
+        at = self._at
+        if code is not None:
+            return lambda user_id: check_totp(
+                at.people_db,
+                at.vault,
+                at.throttle,
+                at.clock,
+                user_id=user_id,
+                code=code.get_secret_value(),
+                address=address,
+            )
+        if recovery_code is not None:
+            return lambda user_id: use_recovery_code(
+                at.people_db,
+                at.throttle,
+                at.clock,
+                user_id=user_id,
+                code=recovery_code,
+                address=address,
+            )
+        if credential is not None:
+            passkeys = needed_passkeys(at)
+            return lambda _: passkeys.finish_sign_in(address, json.dumps(credential))
+        return None
 
     async def _invite(
         self, tenant_id: str, asked: Invitation, caller: CallerHere, role: Role

@@ -7,7 +7,7 @@ from typing import Final, Literal
 from pydantic import Field
 
 from meterr import identity
-from meterr.core.api import After, Asked, CallerHere, Limit, Operation, Shown, instant
+from meterr.core.api import After, Asked, Caller, CallerHere, Limit, Operation, Shown, instant
 from meterr.core.api.paging import paged
 from meterr.core.policy import PLATFORM, Permission, Role, Route
 from meterr.core.principal import UnknownPrice
@@ -183,15 +183,17 @@ class PlatformRoutes:
         )
 
     async def reset_user(self, user_id: str, caller: CallerHere) -> Invited:
-        """Make a one-time token for a new password. Factors stay as they are."""
-        claim = await issue_reset(
-            self._at.people_db,
-            self._at.clock,
-            by=caller.who,
-            user_id=user_id,
-            reason=caller.reason,
-        )
-        return shown_claim(claim)
+        """Make a one-time token for a new password; an account with factors gives one, too."""
+        return await self._reset(user_id, caller, without_factors=False)
+
+    async def reset_user_without_factors(self, user_id: str, caller: CallerHere) -> Invited:
+        """
+        Make a one-time token for a new password that leaves no factor and asks for none.
+
+        For somebody who has lost them all, or whose account somebody else took up first. Make sure
+        of the person before.
+        """
+        return await self._reset(user_id, caller, without_factors=True)
 
     async def end_sessions(self, user_id: str, caller: CallerHere) -> SessionsEnded:
         """End all sessions of anybody."""
@@ -260,6 +262,14 @@ class PlatformRoutes:
             ("POST", f"{one}/disable", user, self.disable_user, (LastAdmin,), 204),
             ("POST", f"{one}/enable", user, self.enable_user, (), 204),
             ("POST", f"{one}/reset", user, self.reset_user, (), 201),
+            (
+                "POST",
+                f"{one}/reset-without-factors",
+                user,
+                self.reset_user_without_factors,
+                (),
+                201,
+            ),
             ("DELETE", f"{one}/sessions", user, self.end_sessions, (), 200),
             ("GET", admins, role, self.super_admins, (), 200),
             ("POST", admins, role, self.invite_super_admin, invited, 201),
@@ -269,6 +279,17 @@ class PlatformRoutes:
             yield Operation(
                 Route(method, path), access, endpoint, name, status=status, errors=errors
             )
+
+    async def _reset(self, user_id: str, caller: Caller, *, without_factors: bool) -> Invited:
+        claim = await issue_reset(
+            self._at.people_db,
+            self._at.clock,
+            by=caller.who,
+            user_id=user_id,
+            without_factors=without_factors,
+            reason=caller.reason,
+        )
+        return shown_claim(claim)
 
 
 def _tenant(tenant: Tenant) -> TenantShown:

@@ -14,13 +14,12 @@ from meterr.core.policy import Open, Permission, Route
 from meterr.identity.api.gate import cookie_headers
 from meterr.identity.api.handing_out import Deliver, Granted, client_of, handed_out, needed
 from meterr.identity.api.services import IdentityServices
-from meterr.identity.api.sign_in import Code, PasskeyOptions, Secret
+from meterr.identity.api.sign_in import Code, PasskeyOptions, Secret, needed_passkeys
 from meterr.identity.factors import (
     FactorProof,
     FactorRefused,
     PasskeyProof,
     PasskeyRefused,
-    Passkeys,
     check_totp,
 )
 from meterr.identity.sessions import Grant, SessionRefused
@@ -136,7 +135,7 @@ class SessionRoutes:
 
     async def begin_passkey(self, caller: CallerHere) -> PasskeyOptions:
         """Begin to step up with a passkey."""
-        options = await self._passkeys().begin_sign_in(caller.address, caller.who.user_id)
+        options = await needed_passkeys(self._at).begin_sign_in(caller.address, caller.who.user_id)
         return PasskeyOptions(options=json.loads(options))
 
     async def step_up_passkey(
@@ -145,7 +144,7 @@ class SessionRoutes:
         """Step up with a passkey."""
         answer = json.dumps(asked.credential)
         user_id = caller.who.user_id
-        proof = await self._passkeys().finish_sign_in(caller.address, answer, user_id)
+        proof = await needed_passkeys(self._at).finish_sign_in(caller.address, answer, user_id)
         return await self._stepped_up(caller, proof, response)
 
     def operations(self) -> Iterator[Operation]:
@@ -182,11 +181,6 @@ class SessionRoutes:
             if refresh is not None:
                 return refresh, True
         raise SessionRefused("nothing_presented")
-
-    def _passkeys(self) -> Passkeys:
-        if self._at.passkeys is None:
-            raise NotConfigured("A passkey", "sign_in.origin")
-        return self._at.passkeys
 
     async def _stepped_up(
         self, caller: Caller, proof: FactorProof | PasskeyProof, response: Response

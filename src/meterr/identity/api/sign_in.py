@@ -61,6 +61,20 @@ class Begun(Asked):
     challenge: Challenge
 
 
+class NewPasskey(Asked):
+    """What the browser's ``navigator.credentials.create`` answered, and a name for it."""
+
+    name: str = Field(max_length=100)
+    credential: dict[str, Any]
+
+
+class FirstPasskey(NewPasskey):
+    """As above, for a sign-in that has begun with the password."""
+
+    challenge: Challenge
+    deliver: Deliver = "body"
+
+
 class PasskeyBegin(Asked):
     """Which sign-in a passkey is for; without a challenge it is the whole sign-in."""
 
@@ -152,7 +166,7 @@ class SignInRoutes:
         if asked.challenge is not None:
             pending = await self._at.sign_in.pending(asked.challenge)
             user_id = pending.person.user.user_id
-        options = await self._passkeys().begin_sign_in(caller.address, user_id)
+        options = await needed_passkeys(self._at).begin_sign_in(caller.address, user_id)
         return PasskeyOptions(options=json.loads(options))
 
     async def passkey(
@@ -163,12 +177,12 @@ class SignInRoutes:
         answer = json.dumps(asked.credential)
         client = client_of(caller)
         if asked.challenge is None:
-            proof = await self._passkeys().finish_sign_in(caller.address, answer)
+            proof = await needed_passkeys(self._at).finish_sign_in(caller.address, answer)
             grant = await self._at.sign_in.with_passkey(proof, client)
         else:
             pending = await self._at.sign_in.pending(asked.challenge)
             user_id = pending.person.user.user_id
-            proof = await self._passkeys().finish_sign_in(caller.address, answer, user_id)
+            proof = await needed_passkeys(self._at).finish_sign_in(caller.address, answer, user_id)
             grant = await self._at.sign_in.finish(asked.challenge, proof, client)
         return self._handed(grant, asked.deliver, response)
 
@@ -190,7 +204,25 @@ class SignInRoutes:
             user_id=person.user.user_id,
             code=asked.code.get_secret_value(),
             address=caller.address,
+            first=True,
         )
+        grant = await self._at.sign_in.finish(asked.challenge, proof, client_of(caller))
+        return self._handed(grant, asked.deliver, response)
+
+    async def begin_passkey_enrolment(self, asked: Begun) -> PasskeyOptions:
+        """Begin to make the first passkey of an account that must have a second factor."""
+        person = await self._enrolling(asked.challenge)
+        options = await needed_passkeys(self._at).begin_registration(person)
+        return PasskeyOptions(options=json.loads(options))
+
+    async def enrol_passkey(
+        self, asked: FirstPasskey, caller: CallerHere, response: Response
+    ) -> Granted:
+        """Store the first passkey, and finish the sign-in."""
+        self._check(asked.deliver)
+        person = await self._enrolling(asked.challenge)
+        answer = json.dumps(asked.credential)
+        proof = await needed_passkeys(self._at).finish_first(person, asked.name, answer)
         grant = await self._at.sign_in.finish(asked.challenge, proof, client_of(caller))
         return self._handed(grant, asked.deliver, response)
 
@@ -204,6 +236,8 @@ class SignInRoutes:
             ("passkey", self.passkey, _PASSKEY),
             ("enrolment/totp/begin", self.begin_enrolment, _FACTOR),
             ("enrolment/totp", self.enrol, _FACTOR),
+            ("enrolment/passkey/begin", self.begin_passkey_enrolment, _PASSKEY),
+            ("enrolment/passkey", self.enrol_passkey, _PASSKEY),
         )
         for step, endpoint, errors in steps:
             yield Operation(
@@ -220,11 +254,6 @@ class SignInRoutes:
         if not pending.must_enrol:
             raise Invalid("This sign-in needs the factor that the account has.", param="challenge")
         return pending.person
-
-    def _passkeys(self) -> Passkeys:
-        if self._at.passkeys is None:
-            raise NotConfigured("A passkey", "sign_in.origin")
-        return self._at.passkeys
 
     def _check(self, deliver: Deliver) -> None:
         """Refuse before anything is proved what could not be handed out afterwards."""
@@ -244,3 +273,10 @@ class SignInRoutes:
                 ways=list(outcome.ways) if isinstance(outcome, NeedsFactor) else [],
             )
         return self._handed(outcome, deliver, response)
+
+
+def needed_passkeys(services: IdentityServices) -> Passkeys:
+    """Return what passkeys need, or raise NotConfigured."""
+    if services.passkeys is None:
+        raise NotConfigured("A passkey", "sign_in.origin")
+    return services.passkeys

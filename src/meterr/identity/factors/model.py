@@ -59,6 +59,26 @@ class Passkey:
 
 
 @dataclass(frozen=True, slots=True)
+class Asked:
+    """Who asked for a challenge, for what, and for whom; without a user for whoever answers."""
+
+    purpose: str
+    user_id: str | None
+    network: str
+    site: str
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """How many challenges stay when room is made for one more."""
+
+    of_network: int
+    of_site: int
+    of_account: int
+    in_all: int
+
+
+@dataclass(frozen=True, slots=True)
 class StoredPasskey:
     """A passkey as a ceremony needs it. Its key is public."""
 
@@ -83,3 +103,15 @@ class Enrolled:
     def any(self) -> bool:
         """Whether there is a second factor. Recovery codes alone are none: they run out."""
         return self.totp or self.passkeys > 0
+
+    @property
+    def ways(self) -> tuple[str, ...]:
+        """By what a second factor can be given; none when there is none."""
+        if not self.any:
+            return ()
+        ways = {
+            "totp": self.totp,
+            "passkey": self.passkeys > 0,
+            "recovery_code": self.recovery_codes > 0,
+        }
+        return tuple(way for way, there in ways.items() if there)

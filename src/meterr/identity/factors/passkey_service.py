@@ -7,11 +7,12 @@ from typing import Final
 
 from meterr.core.clock import Clock
 from meterr.core.db import Connection, Database
-from meterr.core.errors import Invalid, NotFound
-from meterr.identity.factors import ceremony, store
+from meterr.core.errors import Invalid, MeterrError, NotFound
+from meterr.identity.factors import ceremony, challenges, store
+from meterr.identity.factors.ceremony import Registered
 from meterr.identity.factors.demand import check_factor_stays
 from meterr.identity.factors.errors import PasskeyRefused
-from meterr.identity.factors.model import Passkey, PasskeyProof
+from meterr.identity.factors.model import FactorProof, Passkey, PasskeyProof
 from meterr.identity.factors.relying_party import RelyingParty
 from meterr.identity.people import Person, find_person, steps
 from meterr.identity.people.model import UserState
@@ -19,8 +20,6 @@ from meterr.identity.terms import checked_name
 from meterr.identity.throttle import Proof, Throttle
 
 PASSKEYS_MAX: Final = 20
-REGISTER: Final = "register"
-SIGN_IN: Final = "sign_in"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +39,9 @@ class Passkeys:
         async with self.db.transaction() as connection:
             known = await store.passkeys_of(connection, user_id)
             if len(known) >= PASSKEYS_MAX:
-                raise Invalid(f"an account has at most {PASSKEYS_MAX} passkeys.", param="passkey")
-            await self._remember(connection, challenge, REGISTER, user_id)
+                raise _too_many()
+            asked = challenges.to_register(user_id)
+            await challenges.remember(connection, challenge, asked, self.clock.unix_ms())
         return ceremony.registration_options(
             self.relying_party,
             challenge=challenge,
@@ -55,20 +55,59 @@ class Passkeys:
         Store the passkey that the browser made and return its id.
 
         Sessions from before are over in every process. Raises PasskeyRefused when anything about
-        the response is wrong; its challenge is used up either way.
+        the response is wrong, Invalid when there are as many as may be; its challenge is used up
+        either way.
         """
+        return await self._finish(person, name, response, first=False)
+
+    async def finish_first(self, person: Person, name: str, response: str) -> FactorProof:
+        """
+        Store a passkey as the first factor of somebody who must have one before anything else.
+
+        As ``finish_registration``; PasskeyRefused also when there is a factor by now.
+        """
+        await self._finish(person, name, response, first=True)
+        return FactorProof(person.user.user_id, self.clock.unix_ms(), began=())
+
+    async def _finish(self, person: Person, name: str, response: str, *, first: bool) -> bytes:
         name = checked_name(name)
         user_id = person.user.user_id
         challenge = ceremony.challenge_of_registration(response)
-        await self._use_challenge(challenge, REGISTER, user_id)
-        registered = ceremony.verified_registration(self.relying_party, response, challenge or b"")
-        if registered is None:
-            raise PasskeyRefused("registration_wrong")
+        if challenge is None:
+            raise PasskeyRefused("unreadable")
+        made = ceremony.verified_registration(self.relying_party, response, challenge)
+        # One transaction from the challenge to the passkey: what ends the one in between, such as a
+        # reset of the account, prevents the other. Refusals are raised after the commit.
         async with self.db.transaction() as connection:
-            if not await store.insert_passkey(connection, user_id, name, registered):
-                raise PasskeyRefused("registered_already")
-            await steps.touch_credentials(connection, user_id)
-        return registered.credential_id
+            await store.lock_account(connection, user_id)
+            good, bound_to = await self._used(connection, challenge, challenges.REGISTER)
+            refused: MeterrError | None = None
+            if not good or bound_to != user_id:
+                refused = _challenge_refused()
+            elif made is not None:
+                refused = await self._enrol(connection, user_id, name, made, first=first)
+        if refused is not None:
+            raise refused
+        if made is None:
+            raise PasskeyRefused("registration_wrong")
+        return made.credential_id
+
+    async def _enrol(
+        self, connection: Connection, user_id: str, name: str, made: Registered, *, first: bool
+    ) -> MeterrError | None:
+        """Write a passkey down under the account's lock, or return why not."""
+        enrolled = await store.enrolled(connection, user_id)
+        if enrolled is None or (first and enrolled.any):
+            return PasskeyRefused("enrolled_meanwhile")
+        if enrolled.passkeys >= PASSKEYS_MAX:
+            return _too_many()
+        if not await store.insert_passkey(connection, user_id, name, made):
+            return PasskeyRefused("registered_already")
+        if not enrolled.any:
+            # They would stand in for this factor, whoever had them made before.
+            await store.end_recovery_codes(connection, user_id)
+        await steps.touch_credentials(connection, user_id)
+        return None
 
     async def begin_sign_in(self, address: str, user_id: str | None = None) -> str:
         """
@@ -82,7 +121,8 @@ class Passkeys:
         challenge = self.randomness(ceremony.CHALLENGE_BYTES)
         async with self.db.transaction() as connection:
             known = [] if user_id is None else await store.passkeys_of(connection, user_id)
-            await self._remember(connection, challenge, SIGN_IN, user_id)
+            asked = challenges.to_sign_in(address, user_id)
+            await challenges.remember(connection, challenge, asked, self.clock.unix_ms())
         return ceremony.sign_in_options(self.relying_party, challenge=challenge, known=known)
 
     async def finish_sign_in(
@@ -96,9 +136,7 @@ class Passkeys:
         """
         attempt = await self.throttle.attempt(Proof.PASSKEY, "", address)
         said = ceremony.asserted(response)
-        bound_to = await self._use_challenge(
-            None if said is None else said.challenge, SIGN_IN, user_id
-        )
+        bound_to = await self._use_challenge(None if said is None else said.challenge, user_id)
         if said is None:
             raise PasskeyRefused("unreadable")
         async with self.db.transaction() as connection:
@@ -128,32 +166,36 @@ class Passkeys:
                 raise NotFound("There is no such passkey.")
             left = enrolled.passkeys - 1 + enrolled.totp
             check_factor_stays(person.roles.values(), enrolled, left=left)
+            if not left:
+                await store.end_recovery_codes(connection, user_id)
             await steps.touch_credentials(connection, user_id)
 
-    async def _remember(
-        self, connection: Connection, challenge: bytes, purpose: str, user_id: str | None
-    ) -> None:
-        expires_at_ms = self.clock.unix_ms() + ceremony.TIMEOUT_MS
-        await store.insert_ceremony(
-            connection, ceremony.digest_of(challenge), purpose, user_id, expires_at_ms
-        )
-
-    async def _use_challenge(
-        self, challenge: bytes | None, purpose: str, user_id: str | None
-    ) -> str | None:
+    async def _use_challenge(self, challenge: bytes | None, user_id: str | None) -> str | None:
         """Use a challenge up and return to whom it was bound; PasskeyRefused when it is none."""
         if challenge is None:
             raise PasskeyRefused("unreadable")
         async with self.db.transaction() as connection:
-            good, bound_to = await store.use_ceremony(
-                connection, ceremony.digest_of(challenge), purpose, self.clock.unix_ms()
-            )
+            good, bound_to = await self._used(connection, challenge, challenges.SIGN_IN)
         # A challenge given to one person is not for another, nor one given to everybody for one.
         if not good or bound_to != user_id:
-            raise PasskeyRefused("challenge_unknown_used_or_over")
+            raise _challenge_refused()
         return bound_to
+
+    async def _used(
+        self, connection: Connection, challenge: bytes, purpose: str
+    ) -> tuple[bool, str | None]:
+        digest = ceremony.digest_of(challenge)
+        return await store.use_ceremony(connection, digest, purpose, self.clock.unix_ms())
 
     async def list(self, user_id: str) -> list[Passkey]:
         """Return a person's passkeys, oldest first."""
         async with self.db.transaction() as connection:
             return await store.list_passkeys(connection, user_id)
+
+
+def _challenge_refused() -> PasskeyRefused:
+    return PasskeyRefused("challenge_unknown_used_or_over")
+
+
+def _too_many() -> Invalid:
+    return Invalid(f"an account has at most {PASSKEYS_MAX} passkeys.", param="passkey")

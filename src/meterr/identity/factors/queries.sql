@@ -31,6 +31,10 @@ select factor_id::text, sealed
 update meterr.totp_factor set state = 'ended', sealed = null
  where user_id = %(user_id)s and state = %(state)s;
 
+-- name: end_all_totp
+update meterr.totp_factor set state = 'ended', sealed = null
+ where user_id = %(user_id)s and state <> 'ended';
+
 -- name: activate_totp
 update meterr.totp_factor set state = 'active', last_step = %(step)s
  where user_id = %(user_id)s and factor_id = %(factor_id)s and state = 'pending';
@@ -46,21 +50,37 @@ insert into meterr.recovery_codes (user_id, digests)
 values (%(user_id)s, %(digests)s)
 on conflict (user_id) do update set digests = excluded.digests, made_at = now();
 
+-- name: end_recovery_codes
+update meterr.recovery_codes set digests = '{}' where user_id = %(user_id)s;
+
 -- name: use_recovery_code
 -- As above: the row is locked, and a digest that is gone is not found by whoever waited.
 update meterr.recovery_codes set digests = array_remove(digests, %(digest)s::bytea)
  where user_id = %(user_id)s and %(digest)s::bytea = any(digests)
 returning cardinality(digests) as codes_left;
 
+-- name: lock_ceremonies
+-- As the function below does: who changes more than one takes turns.
+select pg_advisory_xact_lock(31632345877144953);
+
+-- name: make_room
+select meterr.make_room_for_challenge(
+  %(now)s, %(network)s, %(site)s, %(user_id)s, %(network_kept)s, %(site_kept)s, %(account_kept)s,
+  %(total_max)s, %(total_kept)s) as made;
+
 -- name: insert_ceremony
-insert into meterr.passkey_ceremony (digest, purpose, user_id, expires_at)
-values (%(digest)s, %(purpose)s, %(user_id)s, %(expires_at)s);
+insert into meterr.passkey_ceremony (digest, purpose, user_id, network, site, expires_at)
+values (%(digest)s, %(purpose)s, %(user_id)s, %(network)s, %(site)s, %(expires_at)s);
 
 -- name: use_ceremony
 -- Used up by the first answer, right or wrong. `bound_to` is null for whoever has a passkey here.
 update meterr.passkey_ceremony set used_at = %(now)s
  where digest = %(digest)s and purpose = %(purpose)s and used_at is null and expires_at > %(now)s
 returning user_id::text as bound_to;
+
+-- name: end_ceremonies
+update meterr.passkey_ceremony set used_at = now()
+ where user_id = %(user_id)s and used_at is null;
 
 -- name: insert_passkey
 insert into meterr.passkey
@@ -102,3 +122,7 @@ update meterr.passkey
 -- name: end_passkey
 update meterr.passkey set ended_at = now()
  where credential_id = %(credential_id)s and user_id = %(user_id)s and ended_at is null;
+
+-- name: end_passkeys
+update meterr.passkey set ended_at = now()
+ where user_id = %(user_id)s and ended_at is null;

@@ -9,7 +9,14 @@ from meterr.core.clock import as_datetime
 from meterr.core.db import Connection
 from meterr.core.sql import load_sql
 from meterr.identity.factors.ceremony import Registered, Verified
-from meterr.identity.factors.model import Enrolled, Passkey, StoredPasskey, StoredTotp
+from meterr.identity.factors.model import (
+    Asked,
+    Enrolled,
+    Kept,
+    Passkey,
+    StoredPasskey,
+    StoredTotp,
+)
 
 _SQL: Final = load_sql("meterr.identity.factors")
 
@@ -40,6 +47,10 @@ async def end_totp(connection: Connection, user_id: str, state: str) -> bool:
     return (await connection.execute(_SQL["end_totp"], values)).rowcount == 1
 
 
+async def end_all_totp(connection: Connection, user_id: str) -> None:
+    await connection.execute(_SQL["end_all_totp"], {"user_id": user_id})
+
+
 async def activate_totp(connection: Connection, user_id: str, factor_id: str, step: int) -> bool:
     values = {"user_id": user_id, "factor_id": factor_id, "step": step}
     return (await connection.execute(_SQL["activate_totp"], values)).rowcount == 1
@@ -58,6 +69,10 @@ async def replace_recovery_codes(
     await connection.execute(_SQL["replace_recovery_codes"], values)
 
 
+async def end_recovery_codes(connection: Connection, user_id: str) -> None:
+    await connection.execute(_SQL["end_recovery_codes"], {"user_id": user_id})
+
+
 async def use_recovery_code(connection: Connection, user_id: str, digest: bytes) -> int | None:
     """Use a code up and return how many are left, or None when it was none."""
     async with connection.cursor(row_factory=dict_row) as cursor:
@@ -66,13 +81,36 @@ async def use_recovery_code(connection: Connection, user_id: str, digest: bytes)
     return None if row is None else int(row["codes_left"])
 
 
+async def lock_ceremonies(connection: Connection) -> None:
+    await connection.execute(_SQL["lock_ceremonies"])
+
+
+async def make_room(
+    connection: Connection, asked: Asked, now_ms: int, *, kept: Kept, total_max: int
+) -> None:
+    values = {
+        "now": as_datetime(now_ms),
+        "network": asked.network,
+        "site": asked.site,
+        "user_id": asked.user_id,
+        "network_kept": kept.of_network,
+        "site_kept": kept.of_site,
+        "account_kept": kept.of_account,
+        "total_max": total_max,
+        "total_kept": kept.in_all,
+    }
+    await connection.execute(_SQL["make_room"], values)
+
+
 async def insert_ceremony(
-    connection: Connection, digest: bytes, purpose: str, user_id: str | None, expires_at_ms: int
+    connection: Connection, digest: bytes, asked: Asked, expires_at_ms: int
 ) -> None:
     values = {
         "digest": digest,
-        "purpose": purpose,
-        "user_id": user_id,
+        "purpose": asked.purpose,
+        "user_id": asked.user_id,
+        "network": asked.network,
+        "site": asked.site,
         "expires_at": as_datetime(expires_at_ms),
     }
     await connection.execute(_SQL["insert_ceremony"], values)
@@ -87,6 +125,10 @@ async def use_ceremony(
         await cursor.execute(_SQL["use_ceremony"], values)
         row = await cursor.fetchone()
     return (False, None) if row is None else (True, row["bound_to"])
+
+
+async def end_ceremonies(connection: Connection, user_id: str) -> None:
+    await connection.execute(_SQL["end_ceremonies"], {"user_id": user_id})
 
 
 async def insert_passkey(
@@ -134,6 +176,10 @@ async def use_passkey(
         "now": as_datetime(now_ms),
     }
     return (await connection.execute(_SQL["use_passkey"], values)).rowcount == 1
+
+
+async def end_passkeys(connection: Connection, user_id: str) -> None:
+    await connection.execute(_SQL["end_passkeys"], {"user_id": user_id})
 
 
 async def end_passkey(connection: Connection, user_id: str, credential_id: bytes) -> bool:

@@ -68,25 +68,33 @@ async def confirm_totp(
     user_id: str,
     code: str,
     address: str,
+    first: bool = False,
 ) -> FactorProof:
     """
     Put the secret made by ``begin_totp`` into use, in the place of one before.
 
-    Sessions from before are over in every process. Raises FactorRefused, TooManyAttempts.
+    Sessions from before are over in every process. With ``first`` it is to be the first factor, and
+    refused when there is one by now. Raises FactorRefused, TooManyAttempts.
     """
     attempt = await throttle.attempt(Proof.FACTOR, user_id, address)
     now_ms = clock.unix_ms()
     async with db.tenant_transaction(PLATFORM) as connection:
         await store.lock_account(connection, user_id)
+        enrolled = await store.enrolled(connection, user_id)
         pending = await store.find_totp(connection, user_id, PENDING)
-        if pending is None:
+        if enrolled is None or pending is None:
             raise FactorRefused("nothing_pending", attempt.began)
+        if first and enrolled.any:
+            raise FactorRefused("enrolled_meanwhile", attempt.began)
         secret = await vault.open(connection, user_id, pending.factor_id, pending.sealed)
         step = totp.matching_step(secret, code, now_ms // 1000)
         if step is None:
             raise FactorRefused("wrong_code", attempt.began)
         await store.end_totp(connection, user_id, ACTIVE)
         await store.activate_totp(connection, user_id, pending.factor_id, step)
+        if not enrolled.any:
+            # They would stand in for this factor, whoever had them made before.
+            await store.end_recovery_codes(connection, user_id)
         await steps.touch_credentials(connection, user_id)
     await throttle.passed(attempt)
     return FactorProof(user_id=user_id, at_ms=now_ms, began=attempt.began)
@@ -133,5 +141,7 @@ async def remove_totp(db: Database, person: Person) -> None:
         if enrolled is None or not enrolled.totp:
             return
         check_factor_stays(person.roles.values(), enrolled, left=enrolled.passkeys)
+        if not enrolled.passkeys:
+            await store.end_recovery_codes(connection, user_id)
         await store.end_totp(connection, user_id, ACTIVE)
         await steps.touch_credentials(connection, user_id)

@@ -4,6 +4,19 @@ from meterr.core.errors import MeterrError
 from meterr.identity.throttle import Kind
 
 
+class FactorNeeded(MeterrError):
+    """A reset of an account with a second factor came without one; ``ways`` says which it has."""
+
+    code, status, title = "factor-needed", 403, "Second factor needed"
+
+    def __init__(self, ways: tuple[str, ...]) -> None:
+        super().__init__(
+            "This account has a second factor: give it with the new password. Without any, ask "
+            "whoever sent this link for one that does without."
+        )
+        self.ways = ways
+
+
 class SignInRefused(MeterrError):
     """
     The sign-in does not count. One public text for every reason.

@@ -1,28 +1,26 @@
 """
 Argon2id, behind a gate: hashing takes 64 MiB and a fifth of a second, which strangers can ask for.
 
-So only so many run at once, in threads of their own, and only so many wait; the rest is told to
-come back. One Hasher per process, opened by the composition root.
+So only so many run at once, in threads of their own, and only so many wait (``gate``). One Hasher
+per process, opened by the composition root.
 """
 
-import asyncio
 import base64
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Final, ParamSpec, Self, TypeVar
+from functools import partial
+from typing import Final, Self, TypeVar
 
 import argon2
 from argon2.exceptions import InvalidHashError, VerificationError, VerifyMismatchError
 
-from meterr.core.errors import Unavailable
+from meterr.identity.passwords.gate import Gate
 
 SALT_BYTES: Final = 16
 HASH_BYTES: Final = 32
-RETRY_AFTER_S: Final = 2
 
-_Parameters = ParamSpec("_Parameters")
 _Result = TypeVar("_Result")
 
 
@@ -35,37 +33,22 @@ class Cost:
     lanes: int = 1
 
 
-class HashersBusy(Unavailable):
-    """As many passwords are being hashed and waiting as may be."""
-
-    code, title = "hashers-busy", "Too many sign-ins at once"
-
-    def __init__(self) -> None:
-        super().__init__(
-            "Too many people are signing in right now. Retry in a moment.",
-            reason="hashers_busy",
-            retry_after_s=RETRY_AFTER_S,
-        )
-
-
 class Hasher:
     """
     Hash and verify passwords, at most ``running_max`` at once with ``waiting_max`` behind them.
 
+    ``whose`` says for whom: those of one network stand in each other's way before anybody else's.
     ``verifications`` counts those that did the work, for accounts that exist and that do not.
     """
 
     def __init__(
         self,
-        threads: ThreadPoolExecutor,
+        gate: Gate,
         *,
-        places: int,
         cost: Cost,
         randomness: Callable[[int], bytes],
     ) -> None:
-        self._threads = threads
-        self._places = places
-        self._taken: set[Future[object]] = set()
+        self._gate = gate
         self._randomness = randomness
         self._argon2 = argon2.PasswordHasher(
             time_cost=cost.passes,
@@ -91,28 +74,24 @@ class Hasher:
         """Yield a hasher with threads of its own; they end, after what they run, with the block."""
         threads = ThreadPoolExecutor(running_max, thread_name_prefix="argon2")
         try:
-            yield cls(
-                threads,
-                places=running_max + waiting_max,
-                cost=cost or Cost(),
-                randomness=randomness,
-            )
+            gate = Gate(threads, running_max=running_max, waiting_max=waiting_max)
+            yield cls(gate, cost=cost or Cost(), randomness=randomness)
         finally:
             threads.shutdown(cancel_futures=True)
 
-    async def hash(self, password: bytes) -> str:
+    async def hash(self, password: bytes, whose: str = "") -> str:
         """Return the hash to store. Raises HashersBusy."""
         salt = self._randomness(SALT_BYTES)
-        return await self._run(self._hash, password, salt)
+        return await self._run(partial(self._hash, password, salt), whose)
 
-    async def verify(self, stored: str | None, password: bytes) -> bool:
+    async def verify(self, stored: str | None, password: bytes, whose: str = "") -> bool:
         """
         Return whether ``password`` is the one behind ``stored``; for None it never is.
 
         An unknown account costs what a wrong password costs: a hash that nobody's password has
         is verified in its place. Raises HashersBusy before anything was looked at.
         """
-        right = await self._run(self._verify, stored or self._nobodys, password)
+        right = await self._run(partial(self._verify, stored or self._nobodys, password), whose)
         self.verifications += right is not None
         return right is True and stored is not None
 
@@ -120,19 +99,8 @@ class Hasher:
         """Return whether a hash was made with other parameters than today's."""
         return self._argon2.check_needs_rehash(stored)
 
-    async def _run(
-        self,
-        work: Callable[_Parameters, _Result],
-        *arguments: _Parameters.args,
-        **named: _Parameters.kwargs,
-    ) -> _Result:
-        # A caller who left does not free the place: the thread runs on, and so does its memory.
-        self._taken = {future for future in self._taken if not future.done()}
-        if len(self._taken) >= self._places:
-            raise HashersBusy
-        future = self._threads.submit(work, *arguments, **named)
-        self._taken.add(future)  # type: ignore[arg-type]  # only ever asked whether it is done
-        return await asyncio.wrap_future(future)
+    async def _run(self, work: Callable[[], _Result], whose: str = "") -> _Result:
+        return await self._gate.run(whose, work)
 
     def _hash(self, password: bytes, salt: bytes) -> str:
         return self._argon2.hash(password, salt=salt)

@@ -4,9 +4,11 @@ from pydantic import SecretStr
 
 from meterr.core.db import Database
 from meterr.core.errors import Invalid
+from meterr.core.http.client_address import site_of
 from meterr.identity.passwords import store
 from meterr.identity.passwords.errors import SignInRefused
-from meterr.identity.passwords.hasher import Hasher, HashersBusy
+from meterr.identity.passwords.gate import HashersBusy
+from meterr.identity.passwords.hasher import Hasher
 from meterr.identity.passwords.model import PasswordProof, StoredPassword
 from meterr.identity.passwords.rules import checked_password, is_short, normalised
 from meterr.identity.people import find_person, read_email, steps
@@ -43,18 +45,20 @@ async def check_password(
     attempt = await throttle.attempt(Proof.PASSWORD, canonical, address)
     async with db.transaction() as connection:
         stored = await store.find_password(connection, canonical)
+    whose = site_of(address)
     try:
-        right = await hasher.verify(_hash_that_counts(stored), typed or b"")
+        right = await hasher.verify(_hash_that_counts(stored), typed or b"", whose)
     except HashersBusy:
         await throttle.void(attempt)
         raise
     if stored is None or not right or typed is None:
         raise SignInRefused(_why_not(stored), attempt.began)
-    if not await _still_right(db, hasher, stored, typed):
+    if not await _still_right(db, hasher, stored, typed, whose):
         raise SignInRefused("changed_meanwhile", attempt.began)
-    await throttle.passed(attempt)
-    await _rehash(db, hasher, stored, typed)
-    return PasswordProof(person=await find_person(db, stored.user_id), began=attempt.began)
+    began = await throttle.passed(attempt)
+    await _rehash(db, hasher, stored, typed, whose)
+    person = await find_person(db, stored.user_id)
+    return PasswordProof(person=person, began=(*attempt.began, *began))
 
 
 async def change_password(
@@ -84,27 +88,31 @@ async def change_password(
     encoded = checked_password(new, with_factor=stored.has_factor, own_words=words)
     if encoded == normalised(current):
         raise Invalid("password is the one you have.", param="password")
-    hashed = await hasher.hash(encoded)
+    hashed = await hasher.hash(encoded, site_of(address))
     async with db.transaction() as connection:
         await store.set_password(connection, user_id, hashed, short=is_short(encoded))
         await steps.touch_credentials(connection, user_id)
 
 
-async def _still_right(db: Database, hasher: Hasher, stored: StoredPassword, typed: bytes) -> bool:
+async def _still_right(
+    db: Database, hasher: Hasher, stored: StoredPassword, typed: bytes, whose: str
+) -> bool:
     """Return whether the password still is the one, after the time that looking at it took."""
     async with db.transaction() as connection:
         now = await store.find_password_of(connection, stored.user_id)
     if now is None or _hash_that_counts(now) is None:
         return False
     # Hashed again by a sign-in beside this one, or changed: only looking tells.
-    return now.hash == stored.hash or await hasher.verify(now.hash, typed)
+    return now.hash == stored.hash or await hasher.verify(now.hash, typed, whose)
 
 
-async def _rehash(db: Database, hasher: Hasher, stored: StoredPassword, typed: bytes) -> None:
+async def _rehash(
+    db: Database, hasher: Hasher, stored: StoredPassword, typed: bytes, whose: str
+) -> None:
     if stored.hash is None or not hasher.is_outdated(stored.hash):
         return
     try:
-        hashed = await hasher.hash(typed)
+        hashed = await hasher.hash(typed, whose)
     except HashersBusy:
         return  # the next sign-in does it
     async with db.transaction() as connection:

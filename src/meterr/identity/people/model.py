@@ -75,13 +75,29 @@ class NewClaim:
 
 
 @dataclass(frozen=True, slots=True)
+class Author:
+    """Who made a claim, and where they are what it takes: in its tenant, or on the platform."""
+
+    user_id: str
+    tenant_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class Claim:
-    """A claim that still counts, as the database knows it."""
+    """
+    A claim that is not used and not over. Without an author the operator made it.
+
+    ``author_role`` is what the author is now, where they made it; ``drops_factors`` is of resets.
+    """
 
     digest: bytes
     user_id: str
     joins_tenant: str | None
     joins_as: Role | None
+    author: Author | None
+    author_role: Role | None = None
+    drops_factors: bool = False
+    of_super_admin: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -111,8 +111,10 @@ update meterr.user_account set credentials_changed_at = clock_timestamp()
  where user_id = %(user_id)s;
 
 -- name: insert_claim
-insert into meterr.user_claim (digest, user_id, joins_tenant, joins_as, expires_at)
-values (%(digest)s, %(user_id)s, %(joins_tenant)s, %(joins_as)s, %(expires_at)s);
+insert into meterr.user_claim
+       (digest, user_id, joins_tenant, joins_as, drops_factors, made_by, made_in, expires_at)
+values (%(digest)s, %(user_id)s, %(joins_tenant)s, %(joins_as)s, %(drops_factors)s, %(made_by)s,
+        %(made_in)s, %(expires_at)s);
 
 -- name: end_claims
 -- Of one kind: a new invitation to a tenant, or a new reset, ends those before it.
@@ -121,9 +123,17 @@ update meterr.user_claim set used_at = now()
    and used_at is null;
 
 -- name: find_claim
-select c.digest, c.user_id::text, c.joins_tenant::text, c.joins_as
+-- With what its author is now, where it was made.
+select c.digest, c.user_id::text, c.joins_tenant::text, c.joins_as, c.drops_factors,
+       c.made_by::text, c.made_in::text, r.role as author_role,
+       exists (select from meterr.role_for_authentication p
+                where p.user_id = c.user_id
+                  and p.tenant_id = '00000000-0000-0000-0000-000000000000') as of_super_admin
   from meterr.user_claim c
   join meterr.user_account u using (user_id)
+  left join meterr.role_for_authentication r
+    on r.user_id = c.made_by and r.tenant_id = c.made_in
+   and r.user_state = 'active' and r.tenant_state = 'active'
  where c.digest = %(digest)s and c.used_at is null and c.expires_at > %(now)s
    and u.state = 'active';
 

@@ -1,12 +1,12 @@
 """The rules of memberships: who may give whom which role. Pure."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from meterr.core.errors import Invalid
-from meterr.core.policy import PLATFORM, Actor, Permission, Role, allowed
+from meterr.core.policy import PLATFORM, Actor, Forbidden, Permission, Role, allowed
 from meterr.core.policy.table import TABLE
 from meterr.identity.people.errors import LastAdmin, OwnRole
-from meterr.identity.people.model import By, Operator
+from meterr.identity.people.model import Author, By, Claim, Operator
 
 _IN_CHARGE = frozenset({Role.ADMIN, Role.SUPER_ADMIN})
 
@@ -27,6 +27,43 @@ def check_authority(
         return
     for permission in permissions:
         allowed(by, permission, tenant_id, now_ms=now_ms, reason=reason).require()
+
+
+def wanted_for(tenant_id: str | None, role: Role | None) -> frozenset[Permission]:
+    """Return what it takes to invite somebody as ``role``, or, without one, to make a reset."""
+    if tenant_id is None:
+        return frozenset({Permission.PLATFORM_USER_CHANGE})
+    if tenant_id == PLATFORM:
+        return frozenset({Permission.PLATFORM_ROLE_CHANGE})
+    if role is Role.USER:
+        return frozenset({Permission.TENANT_MEMBER_INVITE})
+    return frozenset({Permission.TENANT_MEMBER_INVITE, Permission.TENANT_ROLE_CHANGE})
+
+
+def author_of(by: By, tenant_id: str | None, role: Role | None) -> Author | None:
+    """Return who answers for a claim that ``by`` may make, and where; None for the operator."""
+    if isinstance(by, Operator):
+        return None
+    at_home = tenant_id is not None and wanted_for(tenant_id, role) <= _may(by.role_in(tenant_id))
+    return Author(by.user_id, tenant_id if at_home and tenant_id is not None else PLATFORM)
+
+
+def still_granted(claim: Claim) -> bool:
+    """
+    Return whether the author of a claim is still what it takes to make it.
+
+    What drops the factors of a super_admin is the operator's alone.
+    """
+    if claim.author is None:
+        return True
+    wanted = wanted_for(claim.joins_tenant, claim.joins_as)
+    return wanted <= _may(claim.author_role) and not (claim.drops_factors and claim.of_super_admin)
+
+
+def check_may_drop_factors(by: By, roles: Mapping[str, Role]) -> None:
+    """Raise Forbidden when ``by`` would drop the factors of somebody who may do the same."""
+    if isinstance(by, Actor) and PLATFORM in roles:
+        raise Forbidden("reset of a super_admin without factors")
 
 
 def check_platform(by: By, permission: Permission, *, now_ms: int, reason: str) -> None:

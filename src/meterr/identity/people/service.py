@@ -23,7 +23,14 @@ from meterr.identity.people.model import (
     User,
     UserPage,
 )
-from meterr.identity.people.roles import check_authority, check_platform, check_role
+from meterr.identity.people.roles import (
+    author_of,
+    check_authority,
+    check_may_drop_factors,
+    check_platform,
+    check_role,
+    wanted_for,
+)
 from meterr.identity.terms import is_uuid
 
 PAGE_USERS_MAX = 200
@@ -48,7 +55,7 @@ async def invite_user(
     The answer holds a one-time token and is the same whether the address has an account or not.
     There is no membership before the token is taken up: a new account gets its password with it, an
     old one must give the password it has (``passwords.take_up``). A new invitation to the same
-    tenant ends the one before.
+    tenant ends the one before. It counts only while ``by`` may still make it.
 
     Raises:
         Invalid: the address is none, or the role does not exist there.
@@ -58,10 +65,8 @@ async def invite_user(
     address = read_email(email)
     check_role(tenant_id, role)
     now_ms = clock.unix_ms()
-    wanted = [Permission.TENANT_MEMBER_INVITE]
-    if role is not Role.USER:
-        wanted.append(Permission.TENANT_ROLE_CHANGE)
-    check_authority(by, wanted, tenant_id, now_ms=now_ms, reason=reason)
+    wanted = wanted_for(tenant_id, role)
+    check_authority(by, sorted(wanted), tenant_id, now_ms=now_ms, reason=reason)
     if not is_uuid(tenant_id):
         raise NotFound("There is no such tenant.")
     async with db.tenant_transaction(tenant_id) as connection:
@@ -73,9 +78,16 @@ async def invite_user(
             raise OwnRole
         if await store.find_role(connection, tenant_id, user.user_id) is not None:
             raise AlreadyMember
-        claim = _new_claim(randomness, user, now_ms)
-        await _replace_claim(connection, claim, user, tenant_id, role)
-    return claim
+        made = _new_claim(randomness, user, now_ms)
+        claim = Claim(
+            digest=_digest(made),
+            user_id=user.user_id,
+            joins_tenant=tenant_id,
+            joins_as=role,
+            author=author_of(by, tenant_id, role),
+        )
+        await _replace_claim(connection, claim, made.expires_at_ms)
+    return made
 
 
 async def issue_reset(
@@ -84,22 +96,39 @@ async def issue_reset(
     *,
     by: By,
     user_id: str,
+    without_factors: bool = False,
     reason: str = "",
     randomness: Callable[[int], bytes] = os.urandom,
 ) -> NewClaim:
     """
-    Make a one-time token with which a person sets a new password. Factors stay as they are.
+    Make a one-time token with which a person sets a new password.
+
+    Whoever takes it up gives a second factor of the account as well, if it has one, and then all of
+    them stay. ``without_factors`` is for a person who has none of them, of whom ``by`` has made
+    sure: nothing is asked for, and nothing that proved the account before is left. Only the
+    operator does that to a super_admin.
 
     For the platform only: whoever holds the token is that person in every tenant, up to the second
-    factor. Raises NotFound for an unknown account.
+    factor. It counts only while ``by`` may still make it. Raises NotFound for an unknown account.
     """
     now_ms = clock.unix_ms()
     check_platform(by, Permission.PLATFORM_USER_CHANGE, now_ms=now_ms, reason=reason)
     async with db.transaction() as connection:
         user = await _existing(connection, user_id)
-        claim = _new_claim(randomness, user, now_ms)
-        await _replace_claim(connection, claim, user, None, None)
-    return claim
+        if without_factors:
+            roles = await store.roles_of(connection, [user.user_id])
+            check_may_drop_factors(by, roles[user.user_id])
+        made = _new_claim(randomness, user, now_ms)
+        claim = Claim(
+            digest=_digest(made),
+            user_id=user.user_id,
+            joins_tenant=None,
+            joins_as=None,
+            author=author_of(by, None, None),
+            drops_factors=without_factors,
+        )
+        await _replace_claim(connection, claim, made.expires_at_ms)
+    return made
 
 
 async def disable_user(
@@ -219,20 +248,17 @@ def _new_claim(randomness: Callable[[int], bytes], user: User, now_ms: int) -> N
     )
 
 
-async def _replace_claim(
-    connection: Connection,
-    new: NewClaim,
-    user: User,
-    joins_tenant: str | None,
-    joins_as: Role | None,
-) -> None:
-    digest = digest_of(new.token)
+def _digest(made: NewClaim) -> bytes:
+    digest = digest_of(made.token)
     if digest is None:
         raise ValueError("the minted token is none")
-    claim = Claim(digest=digest, user_id=user.user_id, joins_tenant=joins_tenant, joins_as=joins_as)
-    await store.end_claims(connection, user.user_id, joins_tenant)
+    return digest
+
+
+async def _replace_claim(connection: Connection, claim: Claim, expires_at_ms: int) -> None:
+    await store.end_claims(connection, claim.user_id, claim.joins_tenant)
     try:
-        await store.insert_claim(connection, claim, new.expires_at_ms)
+        await store.insert_claim(connection, claim, expires_at_ms)
     except psycopg.errors.ForeignKeyViolation:
         raise NotFound("There is no such tenant.") from None
 

@@ -10,7 +10,7 @@ from meterr.core.db import Connection
 from meterr.core.policy import Role
 from meterr.core.sql import load_sql
 from meterr.identity.people.email import Email
-from meterr.identity.people.model import Claim, Member, User, UserState
+from meterr.identity.people.model import Author, Claim, Member, User, UserState
 
 _SQL: Final = load_sql("meterr.identity.people")
 
@@ -113,6 +113,9 @@ async def insert_claim(connection: Connection, claim: Claim, expires_at_ms: int)
         "user_id": claim.user_id,
         "joins_tenant": claim.joins_tenant,
         "joins_as": claim.joins_as and claim.joins_as.value,
+        "drops_factors": claim.drops_factors,
+        "made_by": claim.author and claim.author.user_id,
+        "made_in": claim.author and claim.author.tenant_id,
         "expires_at": as_datetime(expires_at_ms),
     }
     await connection.execute(_SQL["insert_claim"], values)
@@ -148,10 +151,19 @@ def _member(*, tenant_id: str, role: str, since_ms: int, **columns: Any) -> Memb
     return Member(user=_user(**columns), tenant_id=tenant_id, role=Role(role), since_ms=since_ms)
 
 
-def _claim(*, digest: bytes, user_id: str, joins_tenant: str | None, joins_as: str | None) -> Claim:
+def _claim(
+    *,
+    digest: bytes,
+    joins_as: str | None,
+    made_by: str | None,
+    made_in: str | None,
+    author_role: str | None,
+    **columns: Any,
+) -> Claim:
     return Claim(
         digest=bytes(digest),
-        user_id=user_id,
-        joins_tenant=joins_tenant,
         joins_as=None if joins_as is None else Role(joins_as),
+        author=None if made_by is None or made_in is None else Author(made_by, made_in),
+        author_role=None if author_role is None else Role(author_role),
+        **columns,
     )

@@ -4,7 +4,7 @@ from meterr.identity.sessions.authority import Authority
 from meterr.identity.sessions.cookies import Cookies, CookiesRefused
 from meterr.identity.sessions.errors import ChallengeRefused, SessionRefused, SessionUnverifiable
 from meterr.identity.sessions.issuer import Issuer
-from meterr.identity.sessions.model import Client, Grant, Lifetimes, MustEnrol, NeedsFactor
+from meterr.identity.sessions.model import Grant, Lifetimes, MustEnrol, NeedsFactor, SessionClient
 from meterr.identity.sessions.service import Sessions
 from meterr.identity.sessions.sign_in import SignIn
 from meterr.identity.sessions.signing_keys import SigningKeys
@@ -12,7 +12,6 @@ from meterr.identity.sessions.signing_keys import SigningKeys
 __all__ = [
     "Authority",
     "ChallengeRefused",
-    "Client",
     "Cookies",
     "CookiesRefused",
     "Grant",
@@ -20,6 +19,7 @@ __all__ = [
     "Lifetimes",
     "MustEnrol",
     "NeedsFactor",
+    "SessionClient",
     "SessionRefused",
     "SessionUnverifiable",
     "Sessions",

@@ -12,7 +12,7 @@ from meterr.core.db import Connection, Database
 from meterr.core.ids import IdFactory
 from meterr.core.tokens import Claims, Rules, SigningKey, sign
 from meterr.identity.sessions import store
-from meterr.identity.sessions.model import Client, Grant, Lifetimes, SessionInfo
+from meterr.identity.sessions.model import Grant, Lifetimes, SessionClient, SessionInfo
 from meterr.identity.sessions.refresh_token import SECRET_BYTES, Macs, digest_of, mint
 from meterr.identity.sessions.signing_keys import SigningKeys
 
@@ -40,7 +40,7 @@ class Issuer:
         *,
         user_id: str,
         factor_at_ms: int | None,
-        client: Client,
+        client: SessionClient,
         ends_at_ms: int | None = None,
     ) -> Grant:
         """
@@ -89,9 +89,9 @@ class Issuer:
             refresh_ends_at_ms=min(ends_at_ms, now_ms + self.lifetimes.idle_s * 1000),
         )
 
-    def seen(self, client: Client) -> Client:
+    def seen(self, client: SessionClient) -> SessionClient:
         """Return a client as it may be stored and shown."""
-        return Client(
+        return SessionClient(
             address=_printable(client.address, ADDRESS_CHARS_MAX),
             user_agent=_printable(client.user_agent, USER_AGENT_CHARS_MAX),
         )

@@ -36,8 +36,12 @@ class Lifetimes:
 
 
 @dataclass(frozen=True, slots=True)
-class Client:
-    """Who asks: the address behind trusted proxies, and what the program calls itself."""
+class SessionClient:
+    """
+    What a session was begun or used from: an address behind trusted proxies, and a user agent.
+
+    As it is stored and shown to the person. A call with a key has ``identity.client.Client``.
+    """
 
     address: str
     user_agent: str

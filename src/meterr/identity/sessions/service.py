@@ -14,11 +14,11 @@ from meterr.identity.sessions.errors import SessionRefused
 from meterr.identity.sessions.family import Turn, judge, over
 from meterr.identity.sessions.issuer import Issuer
 from meterr.identity.sessions.model import (
-    Client,
     Ended,
     Family,
     Grant,
     Refresh,
+    SessionClient,
     SessionInfo,
     SignedIn,
 )
@@ -39,7 +39,7 @@ class Sessions:
 
     issuer: Issuer
 
-    async def refresh(self, token: SecretStr, client: Client) -> Refresh:
+    async def refresh(self, token: SecretStr, client: SessionClient) -> Refresh:
         """
         Exchange a refresh token for the next one and a new access token.
 
@@ -60,7 +60,7 @@ class Sessions:
         return found
 
     async def step_up(
-        self, signed_in: SignedIn, proof: FactorProof | PasskeyProof, client: Client
+        self, signed_in: SignedIn, proof: FactorProof | PasskeyProof, client: SessionClient
     ) -> Grant:
         """
         Take up a factor that was given just now: the session goes on under a new id.
@@ -148,7 +148,7 @@ class Sessions:
             )
 
     async def _turn(
-        self, connection: Connection, key: SigningKey, presented: Presented, client: Client
+        self, connection: Connection, key: SigningKey, presented: Presented, client: SessionClient
     ) -> Refresh | str:
         """Return what becomes of a token, or the reason why nothing does."""
         now_ms = self.issuer.clock.unix_ms()
@@ -176,7 +176,7 @@ class Sessions:
         return Refresh(session_id=family.session_id, user_id=family.user_id, grant=grant)
 
     async def _rotated(
-        self, connection: Connection, presented: Presented, client: Client, now_ms: int
+        self, connection: Connection, presented: Presented, client: SessionClient, now_ms: int
     ) -> SecretStr:
         salt = self.issuer.randomness(SALT_BYTES)
         refresh = next(successors(presented, salt, self.issuer.macs))

@@ -18,12 +18,12 @@ from meterr.identity.sessions import store
 from meterr.identity.sessions.errors import ChallengeRefused
 from meterr.identity.sessions.issuer import Issuer
 from meterr.identity.sessions.model import (
-    Client,
     Grant,
     MustEnrol,
     NeedsFactor,
     Outcome,
     Pending,
+    SessionClient,
 )
 from meterr.identity.sessions.store import Challenge, Marks
 from meterr.identity.throttle import Throttle
@@ -50,7 +50,9 @@ class SignIn:
     hasher: Hasher
     throttle: Throttle
 
-    async def with_password(self, email: str, password: SecretStr, client: Client) -> Outcome:
+    async def with_password(
+        self, email: str, password: SecretStr, client: SessionClient
+    ) -> Outcome:
         """
         Sign in with address and password.
 
@@ -95,7 +97,7 @@ class SignIn:
             raise ChallengeRefused("account_disabled")
         return Pending(person=person, must_enrol=found.owes == _ENROL)
 
-    async def finish(self, challenge: SecretStr, proof: Proof, client: Client) -> Grant:
+    async def finish(self, challenge: SecretStr, proof: Proof, client: SessionClient) -> Grant:
         """
         Begin the session that a challenge and a proof for the same person lead to, once.
 
@@ -119,7 +121,7 @@ class SignIn:
                 client=client,
             )
 
-    async def with_passkey(self, proof: PasskeyProof, client: Client) -> Grant:
+    async def with_passkey(self, proof: PasskeyProof, client: SessionClient) -> Grant:
         """
         Begin the session of somebody whose passkey has just answered: two factors in one.
 
@@ -145,7 +147,7 @@ class SignIn:
         async with self.issuer.db.transaction() as connection:
             return await store.find_marks(connection, canonical)
 
-    async def _begin(self, marks: Marks, proof: PasswordProof, client: Client) -> Grant:
+    async def _begin(self, marks: Marks, proof: PasswordProof, client: SessionClient) -> Grant:
         key = await self.issuer.keys.current()
         async with self.issuer.db.transaction() as connection:
             account = await store.lock_person(connection, marks.user_id)
@@ -173,7 +175,7 @@ class SignIn:
         if owed is Demand.ENROL:
             return MustEnrol(challenge=token, ends_at_ms=ends_at_ms, began=proof.began)
         return NeedsFactor(
-            challenge=token, ends_at_ms=ends_at_ms, ways=_ways(enrolled), began=proof.began
+            challenge=token, ends_at_ms=ends_at_ms, ways=enrolled.ways, began=proof.began
         )
 
     async def _found(self, connection: Connection, challenge: SecretStr) -> Challenge:
@@ -216,12 +218,3 @@ def _digest_of(challenge: SecretStr) -> bytes:
 
 def _user_of(proof: Proof) -> str:
     return proof.user_id if isinstance(proof, FactorProof) else proof.person.user.user_id
-
-
-def _ways(enrolled: Enrolled) -> tuple[str, ...]:
-    ways = {
-        "totp": enrolled.totp,
-        "passkey": enrolled.passkeys > 0,
-        "recovery_code": enrolled.recovery_codes > 0,
-    }
-    return tuple(way for way, there in ways.items() if there)

@@ -13,7 +13,7 @@ from meterr.core.policy import PLATFORM, Role
 from meterr.core.sql import load_sql
 from meterr.core.tokens import VerifyingKey
 from meterr.identity.sessions.key_states import KeyRecord, KeyState, KnownKey
-from meterr.identity.sessions.model import Client, Ended, Family, LiveSession, SessionInfo
+from meterr.identity.sessions.model import Ended, Family, LiveSession, SessionClient, SessionInfo
 
 _SQL: Final = load_sql("meterr.identity.sessions")
 _OURS: Final = {"tenant_id": PLATFORM}
@@ -170,7 +170,7 @@ async def rotate_family(
     session_id: str,
     refresh_digest: bytes,
     salt: bytes,
-    client: Client,
+    client: SessionClient,
     now_ms: int,
 ) -> None:
     values = {

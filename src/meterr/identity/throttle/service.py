@@ -15,6 +15,7 @@ from meterr.identity.throttle.subject import (
     subjects_of,
 )
 from meterr.identity.throttle.window import (
+    HOUR_MS,
     RULES,
     Kind,
     Pause,
@@ -80,42 +81,63 @@ class Throttle:
         """
         subjects = subjects_of(proof, account, address, self._mac)
         now_ms = self._clock.unix_ms()
+        guessed = [s for s in subjects if not self._rules[s.kind].of_right_ones]
         async with self._db.transaction() as connection:
-            await store.make_windows(connection, subjects, now_ms)
+            await store.make_windows(connection, guessed, now_ms)
             before = await store.lock_windows(connection, subjects)
             self._refuse_paused(before, now_ms)
-            after = {s: count(window, now_ms, self._rules[s.kind]) for s, window in before.items()}
+            after = {s: count(before[s], now_ms, self._rules[s.kind]) for s in guessed}
             await store.write_windows(connection, after, now_ms)
             if _tidies(before, after):
                 await store.prune(connection, now_ms)
         paused = {
             subject.kind: pause
-            for subject in subjects
+            for subject in after
             if (pause := begun(before[subject], after[subject])) is not None
         }
-        began = tuple(s.kind for s in subjects if s.kind in paused and after[s].level == 1)
+        began = tuple(s.kind for s in after if s.kind in paused and after[s].level == 1)
         return Attempt(subjects=subjects, began=began, paused=paused)
 
-    async def passed(self, attempt: Attempt) -> None:
-        """Say that the proof was right: the person's own windows are cleared, others spared."""
-        await self._settle(attempt, right=True)
+    async def passed(self, attempt: Attempt) -> tuple[Kind, ...]:
+        """
+        Say that the proof was right: the person's own windows are cleared, others spared.
+
+        Returns the limits on right ones that it reached as the first of an hour.
+        """
+        return await self._settle(attempt, right=True)
 
     async def void(self, attempt: Attempt) -> None:
         """Say that nothing was proved either way, because we could not look."""
         await self._settle(attempt, right=False)
 
-    async def _settle(self, attempt: Attempt, *, right: bool) -> None:
+    async def _settle(self, attempt: Attempt, *, right: bool) -> tuple[Kind, ...]:
         now_ms = self._clock.unix_ms()
         async with self._db.transaction() as connection:
+            if right:
+                await store.make_windows(connection, attempt.subjects, now_ms)
             before = await store.lock_windows(connection, attempt.subjects)
-            after = {}
-            for subject, window in before.items():
-                if right and subject.kind in _OF_THE_PERSON:
-                    after[subject] = cleared(window, now_ms)
-                else:
-                    pause = attempt.paused.get(subject.kind)
-                    after[subject] = take_back(window, self._rules[subject.kind], pause)
+            after = {
+                subject: self._settled(subject.kind, window, attempt, now_ms, right=right)
+                for subject, window in before.items()
+            }
             await store.write_windows(connection, after, now_ms)
+        return tuple(
+            subject.kind
+            for subject, window in before.items()
+            if self._rules[subject.kind].of_right_ones
+            and begun(window, after[subject]) is not None
+            and now_ms - window.blocked_to_ms >= HOUR_MS
+        )
+
+    def _settled(
+        self, kind: Kind, window: Window, attempt: Attempt, now_ms: int, *, right: bool
+    ) -> Window:
+        rule = self._rules[kind]
+        if rule.of_right_ones:
+            return count(window, now_ms, rule) if right else window
+        if right and kind in _OF_THE_PERSON:
+            return cleared(window, now_ms)
+        return take_back(window, rule, attempt.paused.get(kind))
 
     def _refuse_paused(self, windows: Mapping[Subject, Window], now_ms: int) -> None:
         familiar = any(

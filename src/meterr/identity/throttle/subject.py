@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from meterr.core.http.client_address import network_of
+from meterr.core.http.client_address import network_of, site_of
 from meterr.identity.throttle.window import Kind
 
 
@@ -19,7 +19,15 @@ class Proof(StrEnum):
 
 
 KINDS: Final[Mapping[Proof, tuple[Kind, ...]]] = {
-    Proof.PASSWORD: (Kind.ACCOUNT, Kind.ACCOUNT_HERE, Kind.ADDRESS, Kind.GLOBAL),
+    Proof.PASSWORD: (
+        Kind.ACCOUNT,
+        Kind.ACCOUNT_HERE,
+        Kind.ADDRESS,
+        Kind.GLOBAL,
+        Kind.PASSED,
+        Kind.PASSED_HERE,
+        Kind.PASSED_SITE,
+    ),
     # A password or a session came before it, so a crowd of strangers is not in its way.
     Proof.FACTOR: (Kind.ADDRESS, Kind.FACTOR),
     # Nobody's guesses stand in the way of a passkey, not even from the same address.
@@ -27,7 +35,7 @@ KINDS: Final[Mapping[Proof, tuple[Kind, ...]]] = {
     Proof.CLAIM: (Kind.CEREMONY,),
 }
 # Nobody else's attempts hold up an account at an address that is its own.
-OVERLOOKED_WHERE_FAMILIAR: Final = frozenset({Kind.ACCOUNT, Kind.GLOBAL})
+OVERLOOKED_WHERE_FAMILIAR: Final = frozenset({Kind.ACCOUNT, Kind.GLOBAL, Kind.PASSED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +58,7 @@ def subjects_of(
         address: The client's, behind trusted proxies.
         mac: A keyed digest of 32 bytes: people type passwords where an address belongs.
     """
-    network = network_of(address)
+    network, site = network_of(address), site_of(address)
     texts = {
         Kind.ACCOUNT: account,
         Kind.ACCOUNT_HERE: f"{account}\0{network}",
@@ -58,6 +66,9 @@ def subjects_of(
         Kind.CEREMONY: network,
         Kind.FACTOR: account,
         Kind.GLOBAL: "",
+        Kind.PASSED: account,
+        Kind.PASSED_HERE: f"{account}\0{site}",
+        Kind.PASSED_SITE: site,
     }
     return tuple(
         Subject(kind, mac(f"meterr sign-in\0{kind}\0{texts[kind]}".encode()))

@@ -4,6 +4,9 @@ Counting attempts to sign in: windows, pauses that double, and none that lasts. 
 An attempt is counted before anybody looks at what it proves, so a thousand at the same moment are
 a thousand; one that turns out right is taken back. A window that is full pauses for a while; each
 time it fills up again without a quiet hour between, the pause doubles, up to its longest.
+
+Right passwords are counted as well, each after it was verified: verifying takes a hasher's time,
+which somebody with one password could ask for without end. Their pauses do not double.
 """
 
 from collections.abc import Mapping
@@ -26,6 +29,9 @@ class Kind(StrEnum):
     CEREMONY = "ceremony"  # what cannot be guessed, only asked for, from one address
     FACTOR = "factor"  # the second factor of one account, from all addresses together
     GLOBAL = "global"  # everybody
+    PASSED = "passed"  # right passwords of one account, from all addresses together
+    PASSED_HERE = "passed_here"  # right passwords of one account from one address; of IPv6, its /48
+    PASSED_SITE = "passed_site"  # right passwords of all accounts from there
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,13 +41,15 @@ class Rule:
 
     ``attempts`` within ``window_ms`` begin a pause of ``pause_ms``, doubled for each pause before
     it, never longer than ``pause_ms_max``. After a pause one attempt begins the next one, until
-    ``HOUR_MS`` has passed since the last pause ended.
+    ``HOUR_MS`` has passed since the last pause ended. With ``of_right_ones`` right ones are
+    counted, no others; after a pause there is as much room as before.
     """
 
     attempts: int
     window_ms: int
     pause_ms: int
     pause_ms_max: int
+    of_right_ones: bool = False
 
 
 RULES: Final[Mapping[Kind, Rule]] = {
@@ -54,6 +62,12 @@ RULES: Final[Mapping[Kind, Rule]] = {
     # Many addresses against one account: addresses that the account knows are not held up.
     Kind.ACCOUNT: Rule(50, HOUR_MS, MINUTE_MS, 15 * MINUTE_MS),
     Kind.GLOBAL: Rule(1000, 5 * MINUTE_MS, MINUTE_MS // 6, MINUTE_MS),
+    # At 0.2 s each, whoever knows a password takes a tenth of one core with it, from one site.
+    Kind.PASSED_HERE: Rule(30, 5 * MINUTE_MS, MINUTE_MS, MINUTE_MS, of_right_ones=True),
+    # Ten sites fill it; addresses that the account knows are not held up.
+    Kind.PASSED: Rule(300, 5 * MINUTE_MS, MINUTE_MS, MINUTE_MS, of_right_ones=True),
+    # An office behind one address, in the morning.
+    Kind.PASSED_SITE: Rule(200, 5 * MINUTE_MS, 2 * MINUTE_MS, 2 * MINUTE_MS, of_right_ones=True),
 }
 
 
@@ -95,6 +109,8 @@ def count(window: Window, now_ms: int, rule: Rule) -> Window:
     attempts = window.attempts + 1
     if attempts < (1 if window.level else rule.attempts):
         return replace(window, attempts=attempts)
+    if rule.of_right_ones:
+        return replace(window, attempts=0, blocked_to_ms=now_ms + rule.pause_ms)
     pause_ms = min(rule.pause_ms << min(window.level, 16), rule.pause_ms_max)
     return replace(window, attempts=0, level=window.level + 1, blocked_to_ms=now_ms + pause_ms)
 
