@@ -1,6 +1,7 @@
 """How much one caller may ask of the management API: counted, told, and refused."""
 
 import asyncio
+import os
 
 import pytest
 from hypothesis import given
@@ -34,7 +35,7 @@ def told(headers: dict[str, str]) -> tuple[int, int]:
 class TestOverHttp:
     def test_every_answer_behind_the_gate_says_what_is_left(self, api: ApiHouse) -> None:
         """Issue 3.3: RateLimit and RateLimit-Policy on our own API, on refusals too."""
-        here = {"x-forwarded-for": "198.51.100.31"}
+        here = {"x-forwarded-for": f"2001:db8:{os.urandom(2).hex()}::1"}  # nobody else's
         answers = [
             api.send("GET", "/api/v1/openapi.json", headers=here),
             api.send("POST", "/api/v1/sign-in/password", {"email": 7}, here),
