@@ -49,13 +49,16 @@ class TestOverHttp:
 
     def test_a_person_has_one_allowance_wherever_they_are(self, api: ApiHouse) -> None:
         """A second address is no second allowance, and another person's is another."""
-        lefts = []
-        for place in ("198.51.100.32", "198.51.100.33"):
-            answer = api.send(
-                "GET", "/api/v1/me", headers={"x-forwarded-for": place}, who="user-elsewhere"
-            )
-            lefts.append(told(answer.headers)[0])
-        assert 1 == lefts[0] - lefts[1]
+
+        def left_from(place: str) -> int:
+            elsewhere = {"x-forwarded-for": place}
+            answer = api.send("GET", "/api/v1/me", headers=elsewhere, who="user-elsewhere")
+            return told(answer.headers)[0]
+
+        first = left_from("198.51.100.32")
+        if (second := left_from("198.51.100.33")) > first:  # a new minute began between the two
+            first, second = second, left_from("198.51.100.32")
+        assert 1 == first - second
 
 
 @pytest.fixture
