@@ -1,18 +1,14 @@
 """The official Node SDKs, unmodified: what they say they did is what the ledger says."""
 
 import json
-import os
-import shutil
-import subprocess
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from support.conversation import Conversation
+from support.node import CLIENTS, run_node
 from support.spent import booked, spent
 
-CLIENTS = Path(__file__).parents[1] / "clients" / "node"
 SAID = "You said: How is the weather in Rome?"
 # The simulator's log keeps the last usage sent: of a stream of messages, the output alone.
 PROMPT = {"input_tokens": 7}
@@ -51,27 +47,9 @@ _CUT = {"cut_stream", "cut_stream_of_anthropic"}
 @pytest.fixture(scope="module")
 def told(meterr: Conversation) -> dict[str, dict[str, Any]]:
     """What the Node program printed, by the name of the call."""
-    node = shutil.which("node")
-    if node is None or not (CLIENTS / "node_modules").is_dir():
-        reason = "needs node, and its packages: ./dev test installs them"
-        if os.environ.get("CI") == "true":
-            pytest.fail(reason)
-        pytest.skip(reason)
-    ended = subprocess.run(
-        [node, "run_all.mjs"],
-        cwd=CLIENTS,
-        env={
-            "PATH": os.environ["PATH"],
-            "METERR_BASE_URL": meterr.house.base_url,
-            "METERR_API_KEY": meterr.house.key,
-        },
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-    assert 0 == ended.returncode, ended.stderr
-    return {each["name"]: each for each in map(json.loads, ended.stdout.splitlines())}
+    house = {"METERR_BASE_URL": meterr.house.base_url, "METERR_API_KEY": meterr.house.key}
+    said = run_node("run_all.mjs", environment=house)
+    return {each["name"]: each for each in map(json.loads, said.splitlines())}
 
 
 def test_the_lock_names_no_address() -> None:
