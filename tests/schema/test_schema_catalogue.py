@@ -10,7 +10,13 @@ from support.rows import TENANT_TABLES
 
 ROLES = ("meterr_owner", "meterr_app", "meterr_auth", "meterr_drain", "meterr_identity")
 WORKERS = ROLES[1:]
-APPEND_ONLY = ("ledger_entry", "price_version", "price_override", "schema_migration")
+APPEND_ONLY = (
+    "ledger_entry",
+    "price_version",
+    "price_override",
+    "schema_migration",
+    "security_event",
+)
 
 
 @pytest.fixture
@@ -18,6 +24,7 @@ def catalogue(admin_dsn: str):
     with psycopg.connect(admin_dsn) as connection:
         connection.execute("set role meterr_drain")
         connection.execute("select meterr.ensure_ledger_partitions('2026-11-20', '2026-11-25')")
+        connection.execute("select meterr.ensure_event_partitions('2026-11-20', '2026-11-25')")
         connection.execute("reset role")
         yield connection
 
@@ -47,6 +54,7 @@ def test_every_table_with_a_tenant_has_row_security_enabled_and_forced(catalogue
     ).fetchall()
 
     assert tables >= {*TENANT_TABLES, "ledger_entry_default", "ledger_entry_20261122"}
+    assert tables >= {"security_event_default", "security_event_20261122"}
     assert set() == tables - {name for (name,) in rows}
 
 
@@ -98,6 +106,7 @@ def test_no_other_policy_opens_tenant_rows(catalogue) -> None:
         ("key_use", "{meterr_owner}", "ALL"),
         ("key_caller", "{meterr_owner}", "ALL"),
         ("signing_key", "{meterr_owner}", "SELECT"),
+        ("security_event", "{meterr_owner}", "INSERT"),
     } == set(rows)
 
 
@@ -227,19 +236,27 @@ def test_functions_are_for_our_own_code_and_each_for_one_role(catalogue) -> None
             ("meterr_app", "list_tenants"),
             ("meterr_app", "list_unknown_tenants"),
             ("meterr_app", "may_be_billed"),
+            ("meterr_app", "notify_keepers"),
+            ("meterr_app", "notify_person"),
             ("meterr_app", "prune_limits"),
+            ("meterr_app", "record_event"),
             ("meterr_app", "renew_leases"),
             ("meterr_app", "sum_entries"),
             ("meterr_app", "sum_lines"),
             ("meterr_drain", "close_process"),
+            ("meterr_drain", "drop_event_day"),
             ("meterr_drain", "drop_ledger_day"),
+            ("meterr_drain", "ensure_event_partitions"),
             ("meterr_drain", "ensure_ledger_partitions"),
             ("meterr_drain", "next_due_day"),
             ("meterr_drain", "roll_up"),
             ("meterr_drain", "thin_marks"),
             ("meterr_identity", "make_room_for_challenge"),
+            ("meterr_identity", "notify_person"),
+            ("meterr_identity", "prune_notices"),
             ("meterr_identity", "prune_people"),
             ("meterr_identity", "prune_sessions"),
+            ("meterr_identity", "record_event"),
         ]
     ) == sorted(rows)
 

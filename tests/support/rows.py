@@ -124,6 +124,16 @@ def row_of(table: str, tenant_id: str) -> dict[str, object]:
         **_sealed_rows(tenant_id),
         "membership": {"tenant_id": tenant_id, "user_id": SOMEBODY, "role": "user"},
         **_key_rows(tenant_id),
+        "security_event": {
+            "tenant_id": tenant_id,
+            "at": AT,
+            "id": uuid.uuid4(),
+            "kind": "key.created",
+            "severity": "info",
+            "outcome": "done",
+            **dict.fromkeys(("actor_kind", "actor_id", "target_kind", "target_id", "network"), ""),
+            "detail": "{}",
+        },
     }
     return rows[table]
 
@@ -174,6 +184,7 @@ TENANT_TABLES = (  # parents first
     "key_use",
     "key_caller",
     "signing_key",
+    "security_event",
 )
 TENANT_VIEWS = ("entry_figures",)
 

@@ -420,7 +420,7 @@ begin
   while day <= to_day loop
     partition := 'ledger_entry_' || to_char(day, 'YYYYMMDD');
     if to_regclass('meterr.' || partition) is null then
-      perform meterr.make_ledger_partition(partition, day::timestamptz, (day + 1)::timestamptz);
+      perform meterr.make_partition('ledger_entry', partition, day::timestamptz, (day + 1)::timestamptz);
       made := made + 1;
     end if;
     day := day + 1;
@@ -429,22 +429,26 @@ begin
 end
 $$;
 
-create function meterr.make_ledger_partition(partition name, low timestamptz, high timestamptz)
+-- One day of a table that is partitioned by `at` and has a default partition.
+create function meterr.make_partition(of_table name, partition name, low timestamptz, high timestamptz)
   returns void
   language plpgsql
   set search_path = pg_catalog, pg_temp
 as $$
+declare
+  waiting name := of_table || '_default';
 begin
-  execute format('create table meterr.%I (like meterr.ledger_entry including defaults including constraints)', partition);
+  execute format('create table meterr.%I (like meterr.%I including defaults including constraints)',
+                 partition, of_table);
   -- Forced security would hide the waiting rows from the owner too; nobody else can look while the
   -- lock of this ALTER is held, and it ends with the transaction.
-  alter table meterr.ledger_entry_default no force row level security;
-  execute format('with moved as (delete from meterr.ledger_entry_default where at >= %L and at < %L returning *) '
-                 'insert into meterr.%I select * from moved', low, high, partition);
-  alter table meterr.ledger_entry_default force row level security;
+  execute format('alter table meterr.%I no force row level security', waiting);
+  execute format('with moved as (delete from meterr.%I where at >= %L and at < %L returning *) '
+                 'insert into meterr.%I select * from moved', waiting, low, high, partition);
+  execute format('alter table meterr.%I force row level security', waiting);
   execute format('alter table meterr.%I enable row level security, force row level security', partition);
-  execute format('alter table meterr.ledger_entry attach partition meterr.%I for values from (%L) to (%L)',
-                 partition, low, high);
+  execute format('alter table meterr.%I attach partition meterr.%I for values from (%L) to (%L)',
+                 of_table, partition, low, high);
 end
 $$;
 
@@ -2308,3 +2312,233 @@ grant update (address, user_agent, seen_at, generation, refresh_digest, previous
 grant select, insert on meterr.sign_in_challenge to meterr_identity;
 grant update (used_at) on meterr.sign_in_challenge to meterr_identity;
 grant execute on function meterr.prune_sessions(bigint) to meterr_identity;
+
+
+-- Security events, and what people are told of them ----------------------------------------------
+
+-- What happened, written in the transaction of the change that it reports: append-only, one partition
+-- per UTC day. The nil id stands for the installation. `at` is the time inside `id` (UUIDv7); `kind` and
+-- what goes with it are core.events. Nobody may insert: record_event() is the only way in, so that
+-- no row has a time or an id that somebody chose.
+create table meterr.security_event (
+  tenant_id    uuid        not null,
+  at           timestamptz not null,
+  id           uuid        not null,
+  kind         text        not null check (kind ~ '^[a-z_]+\.[a-z_]+$'),
+  severity     text        not null check (severity in ('info', 'warning', 'critical')),
+  outcome      text        not null check (outcome in ('done', 'refused', 'failed')),
+  actor_kind   text        not null,
+  actor_id     text        not null check (length(actor_id) <= 100),
+  target_kind  text        not null,
+  target_id    text        not null check (length(target_id) <= 200),
+  network      text        not null check (length(network) <= 43),
+  detail       jsonb       not null check (jsonb_typeof(detail) = 'object' and pg_column_size(detail) <= 8192),
+  primary key (tenant_id, at, id)
+) partition by range (at);
+
+create table meterr.security_event_default partition of meterr.security_event default;
+
+alter table meterr.security_event enable row level security;
+alter table meterr.security_event force row level security;
+alter table meterr.security_event_default enable row level security;
+alter table meterr.security_event_default force row level security;
+
+create policy own_rows on meterr.security_event to meterr_app
+  using (tenant_id = nullif(current_setting('meterr.tenant_id', true), '')::uuid)
+  with check (tenant_id = nullif(current_setting('meterr.tenant_id', true), '')::uuid);
+-- For record_event(), which runs as the owner.
+create policy owner_appends on meterr.security_event for insert to meterr_owner with check (true);
+
+-- A millisecond and 74 random bits, as RFC 9562 has it.
+create function meterr.id_of_time(at timestamptz) returns uuid
+  language sql volatile
+  set search_path = pg_catalog, pg_temp
+  return encode(set_bit(set_bit(overlay(uuid_send(gen_random_uuid())
+    placing substring(int8send((extract(epoch from at) * 1000)::bigint) from 3) from 1 for 6),
+    52, 1), 53, 1), 'hex')::uuid;
+
+-- Any service may say what happened to any tenant; what it says cannot be taken back.
+create function meterr.record_event(
+  of_tenant uuid, kind text, severity text, outcome text, actor_kind text, actor_id text,
+  target_kind text, target_id text, network text, detail jsonb)
+  returns table (event_id uuid, event_at timestamptz)
+  language plpgsql security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  event_at := date_trunc('milliseconds', clock_timestamp());
+  event_id := meterr.id_of_time(event_at);
+  insert into meterr.security_event values (
+    of_tenant, event_at, event_id, kind, severity, outcome, actor_kind, actor_id,
+    target_kind, target_id, network, detail);
+  return next;
+end
+$$;
+
+-- As ensure_ledger_partitions() does for the ledger.
+create function meterr.ensure_event_partitions(from_day date, to_day date) returns integer
+  language plpgsql security definer
+  set search_path = pg_catalog, pg_temp
+  set timezone = 'UTC'
+  set lock_timeout = '2s'
+as $$
+declare
+  day date := from_day;
+  partition name;
+  made integer := 0;
+begin
+  if from_day is null or to_day is null or to_day - from_day not between 0 and 400 then
+    raise exception 'ensure_event_partitions: % to % is not between 1 and 401 days', from_day, to_day
+      using errcode = 'invalid_parameter_value';
+  end if;
+  perform pg_advisory_xact_lock(hashtextextended('meterr.ensure_event_partitions', 0));
+  while day <= to_day loop
+    partition := 'security_event_' || to_char(day, 'YYYYMMDD');
+    if to_regclass('meterr.' || partition) is null then
+      perform meterr.make_partition('security_event', partition, day::timestamptz, (day + 1)::timestamptz);
+      made := made + 1;
+    end if;
+    day := day + 1;
+  end loop;
+  return made;
+end
+$$;
+
+-- Drops the oldest day before `before` and returns it; null when there is none or another session is at
+-- it. Gives up with lock_not_available rather than make those wait who record.
+create function meterr.drop_event_day(before date) returns date
+  language plpgsql security definer
+  set search_path = pg_catalog, pg_temp
+  set timezone = 'UTC'
+  set lock_timeout = '500ms'
+as $$
+declare
+  partition name;
+begin
+  -- What happened half a year ago is what people ask for after a break-in: no role may drop less.
+  if before is null or before > current_date - 180 then
+    raise exception 'drop_event_day: % is not at least 180 days ago', before
+      using errcode = 'invalid_parameter_value';
+  end if;
+  if not pg_try_advisory_xact_lock(hashtextextended('meterr.drop_event_day', 0)) then
+    return null;
+  end if;
+  select c.relname into partition
+    from pg_inherits i
+    join pg_class c on c.oid = i.inhrelid
+   where i.inhparent = 'meterr.security_event'::regclass
+     and c.relname ~ '^security_event_[0-9]{8}$'
+     and c.relname < 'security_event_' || to_char(before, 'YYYYMMDD')
+   order by c.relname
+   limit 1;
+  if not found then
+    return null;
+  end if;
+  execute format('alter table meterr.security_event detach partition meterr.%I', partition);
+  execute format('drop table meterr.%I', partition);
+  return right(partition, 8)::date;
+end
+$$;
+
+-- A person is told of an event that concerns them, once. No row of a tenant's: people read their own,
+-- whatever they are members of. `about` is a name that they gave, `many` how many things of theirs it is
+-- about. `mail_due_at` is null when nothing is to be sent (any more).
+create table meterr.notice (
+  user_id        uuid        not null references meterr.user_account,
+  event_id       uuid        not null,
+  at             timestamptz not null,
+  kind           text        not null,
+  about_tenant   uuid,
+  about          text        not null,
+  many           integer     not null check (many > 0),
+  read_at        timestamptz,
+  mail_due_at    timestamptz,
+  mail_attempts  integer     not null default 0,
+  mailed_at      timestamptz,
+  primary key (user_id, event_id)
+);
+
+create index notice_by_time on meterr.notice (user_id, at desc, event_id desc);
+create index notice_to_mail on meterr.notice (mail_due_at) where mail_due_at is not null;
+
+create function meterr.notify_person(
+  event_id uuid, event_at timestamptz, event_kind text, of_tenant uuid, person uuid, concerning text)
+  returns void
+  language sql security definer
+  set search_path = pg_catalog, pg_temp
+  begin atomic
+    insert into meterr.notice (user_id, event_id, at, kind, about_tenant, about, many, mail_due_at)
+    values (person, event_id, event_at, event_kind, of_tenant, concerning, 1, event_at)
+    on conflict do nothing;
+  end;
+
+-- Tells whoever keeps keys: those named, or all that an emergency ended. The person who owns a key
+-- keeps it; one without such a person is kept by the administrators of its tenant. However many keys
+-- it is about, each person is told once.
+create function meterr.notify_keepers(
+  event_id uuid, event_at timestamptz, event_kind text, of_tenant uuid, keys uuid[], emergency uuid)
+  returns integer
+  language plpgsql security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  told integer;
+begin
+  with owned as (
+    select k.owner_user_id, count(*) as many, min(k.name) as about
+      from meterr.api_key k
+     where k.tenant_id = of_tenant
+       and case when emergency is null then k.key_id = any (keys) else k.emergency_id = emergency end
+     group by k.owner_user_id
+  ), member as (
+    select m.user_id, m.role
+      from meterr.membership m join meterr.user_account u using (user_id)
+     where m.tenant_id = of_tenant and m.ended_at is null and u.state = 'active'
+  ), keeper as (
+    select m.user_id, o.many, o.about
+      from owned o join member m on m.user_id = o.owner_user_id
+    union all
+    select m.user_id, o.many, o.about
+      from owned o cross join member m
+     where m.role = 'admin'
+       and not exists (select from member n where n.user_id = o.owner_user_id)
+  )
+  insert into meterr.notice (user_id, event_id, at, kind, about_tenant, about, many, mail_due_at)
+  select k.user_id, notify_keepers.event_id, event_at, event_kind, of_tenant, min(k.about), sum(k.many),
+         event_at
+    from keeper k
+   group by k.user_id
+  on conflict do nothing;
+  get diagnostics told = row_count;
+  return told;
+end
+$$;
+
+-- Notices of more than 180 days ago, at most 1,000 at a time.
+create function meterr.prune_notices() returns integer
+  language plpgsql security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  pruned integer;
+begin
+  delete from meterr.notice where (user_id, event_id) in (
+    select n.user_id, n.event_id from meterr.notice n
+     where n.at < now() - interval '180 days' limit 1000 for update skip locked);
+  get diagnostics pruned = row_count;
+  return pruned;
+end
+$$;
+
+grant select on meterr.security_event to meterr_app;
+grant execute on function meterr.record_event(
+  uuid, text, text, text, text, text, text, text, text, jsonb) to meterr_app, meterr_identity;
+grant execute on function meterr.ensure_event_partitions(date, date) to meterr_drain;
+grant execute on function meterr.drop_event_day(date) to meterr_drain;
+grant select on meterr.notice to meterr_identity;
+grant update (read_at, mail_due_at, mail_attempts, mailed_at) on meterr.notice to meterr_identity;
+grant execute on function meterr.notify_person(uuid, timestamptz, text, uuid, uuid, text)
+  to meterr_app, meterr_identity;
+grant execute on function meterr.notify_keepers(uuid, timestamptz, text, uuid, uuid[], uuid)
+  to meterr_app;
+grant execute on function meterr.prune_notices() to meterr_identity;
