@@ -2471,7 +2471,7 @@ create function meterr.notify_person(
 -- keeps it; one without such a person is kept by the administrators of its tenant. However many keys
 -- it is about, each person is told once.
 create function meterr.notify_keepers(
-  event_id uuid, event_at timestamptz, event_kind text, of_tenant uuid, keys uuid[], emergency uuid)
+  event_id uuid, event_at timestamptz, event_kind text, whose uuid, keys uuid[], emergency uuid)
   returns integer
   language plpgsql security definer
   set search_path = pg_catalog, pg_temp
@@ -2482,13 +2482,13 @@ begin
   with owned as (
     select k.owner_user_id, count(*) as many, min(k.name) as about
       from meterr.api_key k
-     where k.tenant_id = of_tenant
+     where k.tenant_id = whose
        and case when emergency is null then k.key_id = any (keys) else k.emergency_id = emergency end
      group by k.owner_user_id
   ), member as (
     select m.user_id, m.role
       from meterr.membership m join meterr.user_account u using (user_id)
-     where m.tenant_id = of_tenant and m.ended_at is null and u.state = 'active'
+     where m.tenant_id = whose and m.ended_at is null and u.state = 'active'
   ), keeper as (
     select m.user_id, o.many, o.about
       from owned o join member m on m.user_id = o.owner_user_id
@@ -2499,7 +2499,7 @@ begin
        and not exists (select from member n where n.user_id = o.owner_user_id)
   )
   insert into meterr.notice (user_id, event_id, at, kind, about_tenant, about, many, mail_due_at)
-  select k.user_id, notify_keepers.event_id, event_at, event_kind, of_tenant, min(k.about), sum(k.many),
+  select k.user_id, notify_keepers.event_id, event_at, event_kind, whose, min(k.about), sum(k.many),
          event_at
     from keeper k
    group by k.user_id

@@ -1,0 +1,119 @@
+"""Sending notices: one of all processes at a time, each letter at least once."""
+
+import asyncio
+import smtplib
+from collections.abc import Callable, Iterator, Sequence
+from email.message import EmailMessage
+from typing import Final
+
+from meterr.core.db import Connection, Database
+from meterr.identity.notices import store
+from meterr.identity.notices.model import Letter, Sent
+from meterr.identity.notices.smtp import Smtp, is_final
+from meterr.identity.notices.text import TEXTS, message
+
+BATCH_LETTERS: Final = 50
+
+
+class NoticeSender:
+    """
+    Send what is due. ``db`` acts as Role.IDENTITY.
+
+    With ``smtp`` None nothing is sent, and only what is old is cleared away. ``tell`` gets the
+    name of what went wrong, never an address.
+    """
+
+    def __init__(
+        self,
+        db: Database,
+        smtp: Smtp | None,
+        *,
+        sender: str,
+        origin: str | None,
+        tell: Callable[[str], None],
+    ) -> None:
+        self._db = db
+        self._smtp = smtp
+        self._sender = sender
+        self._origin = origin
+        self._tell = tell
+
+    async def round(self) -> int:
+        """
+        Send one batch if it is our turn; return how many letters were sent.
+
+        The turn is a lock of this session: it ends with the process, whatever becomes of that.
+        Raises DatabaseUnavailable.
+        """
+        async with self._db.session() as connection:
+            if not await store.take_turn(connection):
+                return 0
+            try:
+                return await self._send_batch(connection)
+            finally:
+                await store.end_turn(connection)
+
+    async def _send_batch(self, connection: Connection) -> int:
+        await store.put_away_late(connection)
+        await store.prune(connection)
+        if self._smtp is None:
+            return 0
+        letters = await store.take_letters(connection, BATCH_LETTERS)
+        if not letters:
+            return 0
+        done = 0
+        for each in await asyncio.to_thread(self._posted, self._smtp, letters):
+            if each.done or each.refused:
+                await store.put_away(connection, each.letter, sent=each.done)
+            done += each.done
+        return done
+
+    def _posted(self, smtp: Smtp, letters: Sequence[Letter]) -> list[Sent]:
+        """Return what became of each letter that anything became of."""
+        found: list[Sent] = []
+        writable: list[tuple[Letter, EmailMessage]] = []
+        for letter in letters:
+            mail = self._written(letter)
+            if mail is None:
+                found.append(Sent(letter, done=False, refused=True))
+            else:
+                writable.append((letter, mail))
+        return found + self._sent(smtp, writable)
+
+    def _sent(self, smtp: Smtp, writable: Sequence[tuple[Letter, EmailMessage]]) -> list[Sent]:
+        found: list[Sent] = []
+        try:
+            for letter, error in _matched(smtp, writable):
+                if error is not None:
+                    self._tell(type(error).__name__)
+                found.append(Sent(letter, error is None, error is not None and is_final(error)))
+        except (OSError, smtplib.SMTPException) as error:
+            # What was sent before the connection broke stays sent.
+            self._tell(type(error).__name__)
+        return found
+
+    def _written(self, letter: Letter) -> EmailMessage | None:
+        """Return a letter as mail, or None when it is for nobody or cannot be written."""
+        if letter.email is None or letter.kind not in TEXTS:
+            return None
+        try:
+            return message(
+                letter.kind,
+                to=letter.email,
+                sender=self._sender,
+                at=letter.at,
+                about=letter.about,
+                many=letter.many,
+                origin=self._origin,
+            )
+        except ValueError:
+            self._tell("ValueError")
+            return None
+
+
+def _matched(
+    smtp: Smtp, writable: Sequence[tuple[Letter, EmailMessage]]
+) -> Iterator[tuple[Letter, smtplib.SMTPException | None]]:
+    answers = smtp.send(mail for _, mail in writable)
+    # Answers first: the connection is closed when there are no more of them.
+    yield from ((letter, error) for error, (letter, _) in zip(answers, writable, strict=True))

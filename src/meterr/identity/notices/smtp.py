@@ -1,0 +1,111 @@
+"""A mail server, as the standard library speaks to it. Blocks: call it in a worker thread."""
+
+import smtplib
+import ssl
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from email.message import EmailMessage
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Final, Self
+from urllib.parse import unquote, urlsplit
+
+from meterr.core.errors import OperatorError
+
+TIMEOUT_S: Final = 30.0
+_PORTS: Final = {"smtps": 465, "smtp": 587}
+
+
+class MailRefused(OperatorError):
+    """``notify.smtp_url`` is no address of a mail server."""
+
+
+@dataclass(frozen=True, slots=True)
+class Smtp:
+    """
+    Where mail goes, and how we log in.
+
+    ``smtps`` is TLS from the first byte; without it, STARTTLS before anything is said, except to
+    this very machine. The certificate is verified, against ``ca_file`` if there is one.
+    """
+
+    host: str
+    port: int
+    implicit_tls: bool
+    user: str = field(default="", repr=False)
+    password: str = field(default="", repr=False)
+    ca_file: Path | None = None
+    timeout_s: float = TIMEOUT_S
+
+    @classmethod
+    def parse(cls, url: str, ca_file: Path | None = None) -> Self:
+        """Read ``smtps://user:password@host:port``; MailRefused, without the text, otherwise."""
+        try:
+            found = urlsplit(url)
+            port = found.port
+        except ValueError:
+            raise MailRefused(_FORM) from None
+        extra = found.path.strip("/") or found.query or found.fragment
+        if found.scheme not in _PORTS or not found.hostname or extra:
+            raise MailRefused(_FORM)
+        return cls(
+            host=found.hostname,
+            port=port or _PORTS[found.scheme],
+            implicit_tls=found.scheme == "smtps",
+            user=unquote(found.username or ""),
+            password=unquote(found.password or ""),
+            ca_file=ca_file,
+        )
+
+    def send(self, mails: Iterable[EmailMessage]) -> Iterator[smtplib.SMTPException | None]:
+        """
+        Send over one connection; yield None, or what the server said, for each.
+
+        Raises OSError, smtplib.SMTPException when there is no connection (any more).
+        """
+        with self._connected() as server:
+            for mail in mails:
+                try:
+                    server.send_message(mail)
+                except smtplib.SMTPServerDisconnected:
+                    raise
+                except smtplib.SMTPException as error:
+                    yield error
+                else:
+                    yield None
+
+    @contextmanager
+    def _connected(self) -> Iterator[smtplib.SMTP]:
+        context = ssl.create_default_context(cafile=self.ca_file)
+        if self.implicit_tls:
+            server: smtplib.SMTP = smtplib.SMTP_SSL(
+                self.host, self.port, timeout=self.timeout_s, context=context
+            )
+        else:
+            server = smtplib.SMTP(self.host, self.port, timeout=self.timeout_s)
+        with server:
+            if not self.implicit_tls and not self._is_here(server):
+                server.starttls(context=context)
+            if self.user:
+                server.login(self.user, self.password)
+            yield server
+
+    def _is_here(self, server: smtplib.SMTP) -> bool:
+        """Return whether the server runs on this machine and offers no TLS."""
+        server.ehlo_or_helo_if_needed()
+        if server.has_extn("starttls") or server.sock is None:
+            return False
+        return ip_address(server.sock.getpeername()[0].partition("%")[0]).is_loopback
+
+
+def is_final(error: smtplib.SMTPException) -> bool:
+    """Return whether the server will never take this letter."""
+    if isinstance(error, smtplib.SMTPRecipientsRefused):
+        return all(code >= 500 for code, _ in error.recipients.values())
+    if isinstance(error, smtplib.SMTPNotSupportedError):
+        return True  # an address that only other servers can write
+    return isinstance(error, smtplib.SMTPDataError) and error.smtp_code >= 500
+
+
+_FORM: Final = "notify.smtp_url: write smtps://user:password@host or smtp://user:password@host"

@@ -1,0 +1,99 @@
+"""The SQL of notices: one statement a function, no decision."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from psycopg.rows import class_row
+
+from meterr.core.db import Connection
+from meterr.core.events import Recorded
+from meterr.core.sql import load_sql
+from meterr.identity.notices.model import Letter, Notice
+
+_SQL = load_sql("meterr.identity.notices")
+
+
+async def tell_person(connection: Connection, event: Recorded, user_id: str, about: str) -> None:
+    """Leave a notice for one person."""
+    await connection.execute(
+        _SQL["tell_person"],
+        {
+            "event": event.event_id,
+            "at": event.at,
+            "kind": event.kind.value,
+            "tenant": event.tenant_id,
+            "user": user_id,
+            "about": about,
+        },
+    )
+
+
+async def tell_keepers(
+    connection: Connection, event: Recorded, key_ids: Sequence[str], emergency_id: str | None
+) -> None:
+    """Leave a notice for each person who keeps one of the keys."""
+    await connection.execute(
+        _SQL["tell_keepers"],
+        {
+            "event": event.event_id,
+            "at": event.at,
+            "kind": event.kind.value,
+            "tenant": event.tenant_id,
+            "keys": list(key_ids),
+            "emergency": emergency_id,
+        },
+    )
+
+
+async def notices_before(
+    connection: Connection, user_id: str, cursor: tuple[datetime, str], rows: int, *, unread: bool
+) -> list[Notice]:
+    """Return a person's notices before ``cursor``, newest first."""
+    async with connection.cursor(row_factory=class_row(Notice)) as found:
+        parameters = {"user": user_id, "unread": unread, "rows": rows}
+        cursor_at, cursor_id = cursor
+        await found.execute(
+            _SQL["notices_before"],
+            {**parameters, "cursor_at": cursor_at, "cursor_id": cursor_id},
+        )
+        return await found.fetchall()
+
+
+async def mark_read(connection: Connection, user_id: str, event_id: str) -> bool:
+    """Say that a notice was read; return whether the person has it."""
+    parameters = {"user": user_id, "event": event_id}
+    return (await connection.execute(_SQL["mark_read"], parameters)).rowcount > 0
+
+
+async def take_turn(connection: Connection) -> bool:
+    """Become the one that sends, for as long as the session lasts or until ``end_turn``."""
+    row = await (await connection.execute(_SQL["take_turn"])).fetchone()
+    return row is not None and row[0] is True
+
+
+async def end_turn(connection: Connection) -> None:
+    """Let another one send."""
+    await connection.execute(_SQL["end_turn"])
+
+
+async def take_letters(connection: Connection, rows: int) -> list[Letter]:
+    """Return what is due; it is due again later unless it is put away."""
+    async with connection.cursor(row_factory=class_row(Letter)) as found:
+        await found.execute(_SQL["take_letters"], {"rows": rows})
+        return await found.fetchall()
+
+
+async def put_away(connection: Connection, letter: Letter, *, sent: bool) -> None:
+    """Say that a letter was sent, or never will be."""
+    parameters = {"user": letter.user_id, "event": letter.event_id, "sent": sent}
+    await connection.execute(_SQL["put_away"], parameters)
+
+
+async def put_away_late(connection: Connection) -> None:
+    """Give up letters about what happened three days ago."""
+    await connection.execute(_SQL["put_away_late"])
+
+
+async def prune(connection: Connection) -> None:
+    """Delete some of the notices that are older than half a year."""
+    await connection.execute(_SQL["prune"])
