@@ -90,7 +90,9 @@ def sender(
     ca_file: Path | None = None,
 ) -> NoticeSender:
     smtp = Smtp.parse(f"{url}:{server.port}", ca_file)
-    return NoticeSender(house.db, smtp, sender=SENDER, origin="https://m.test", tell=told.append)
+    return NoticeSender(
+        house.db, lambda: smtp, sender=SENDER, origin="https://m.test", tell=told.append
+    )
 
 
 def make_due(admin_dsn: str, sql: str = "mail_due_at = now()") -> None:

@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 from pydantic import BaseModel, SecretStr
 
+from meterr.core.event_settings import NotifySettings
 from meterr.core.secrets import PLAIN
 from meterr.core.secrets.setting import SecretSetting
 from meterr.core.settings import SecretsSettings, Settings
@@ -66,10 +67,15 @@ def for_gateway(settings: Settings) -> Settings:
     A gateway faces strangers. It gets what it shows or checks at each call (pepper, credentials,
     keys that stored credentials are sealed under), with every reference read already. It reads no
     other secret while it runs, so the way to more of them (``secrets``: Vault's token) stays with
-    its parent, as do the administrator's login, which only commands use, and the database's
-    address, which travels as ``dsn``.
+    its parent, as do the administrator's login, which only commands use, the mail server's, and the
+    database's address, which travels as ``dsn``.
     """
-    kept = {"secrets": SecretsSettings(), "database_url": None, "database_admin_url": None}
+    kept = {
+        "secrets": SecretsSettings(),
+        "notify": NotifySettings(),
+        "database_url": None,
+        "database_admin_url": None,
+    }
     return settings.model_copy(update=kept)
 
 

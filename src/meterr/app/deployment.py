@@ -13,6 +13,7 @@ from meterr.app.child import Instructions, Part, exposed, for_gateway
 from meterr.app.draining import drain_until, report_failure
 from meterr.app.gateway_process import journal_root, keyring
 from meterr.app.key_upkeep import keep_policies, refuse_unknown_peppers
+from meterr.app.notices import keep_notices
 from meterr.app.rollups import keep_rollups
 from meterr.app.supervisor import Child, ChildPlan
 from meterr.app.turns import Seat, Turns
@@ -84,9 +85,11 @@ class Deployment:
         self._children = [Child(each, self._telemetry) for each in self._child_plans()]
         running = [asyncio.create_task(child.run()) for child in self._children]
         draining = asyncio.create_task(self._drain())
-        retention_days = plan.settings.ledger.retention_days
         rolling = asyncio.create_task(
-            keep_rollups(self._stop, lambda: plan.dsn, retention_days, self._telemetry)
+            keep_rollups(self._stop, lambda: plan.dsn, plan.settings, self._telemetry)
+        )
+        mailing = asyncio.create_task(
+            keep_notices(self._stop, lambda: plan.dsn, plan.settings, self._telemetry)
         )
         policies = asyncio.create_task(
             keep_policies(self._stop, lambda: plan.dsn, SystemClock(), self._telemetry)
@@ -103,6 +106,7 @@ class Deployment:
             await draining
             rolling.cancel()  # an hour half rolled up is rolled back, and still due
             policies.cancel()
+            mailing.cancel()
             watching.cancel()
             for task in running:
                 task.cancel()

@@ -8,6 +8,7 @@ from functools import partial
 from meterr.core import migrate
 from meterr.core.db import Database, Role
 from meterr.core.errors import Unavailable
+from meterr.core.settings import Settings
 from meterr.core.telemetry import Event, EventLine, Level, Telemetry
 from meterr.ledger.rollups import Notice, RollupWriter
 
@@ -18,6 +19,7 @@ _STATEMENT_S = 600.0
 
 _EVENTS = {
     Notice.DROPPED: (Level.INFO, Event.LEDGER_DAY_DROPPED),
+    Notice.EVENTS_DROPPED: (Level.INFO, Event.SECURITY_EVENTS_DROPPED),
     Notice.FAILED: (Level.ERROR, Event.ROLLUPS_STUCK),
 }
 
@@ -25,7 +27,7 @@ _EVENTS = {
 async def keep_rollups(
     stop: asyncio.Event,
     dsn: Callable[[], str],
-    retention_days: int | None,
+    settings: Settings,
     telemetry: Telemetry,
 ) -> None:
     """
@@ -40,7 +42,13 @@ async def keep_rollups(
                 dsn(), Role.DRAIN, pool_size_max=1, statement_timeout_s=_STATEMENT_S
             ) as db:
                 tell = partial(_tell, telemetry)
-                await RollupWriter(db, tell, retention_days=retention_days).run(stop)
+                writer = RollupWriter(
+                    db,
+                    tell,
+                    retention_days=settings.ledger.retention_days,
+                    event_retention_days=settings.events.retention_days,
+                )
+                await writer.run(stop)
         except Unavailable:
             await _pause(stop, _RETRY_S)
         except migrate.SchemaMismatch:

@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
+from meterr.core.event_settings import EventSettings, NotifySettings
 from meterr.core.http.outbound.allowlist import AllowList
 from meterr.core.http.settings import ServerSettings
 from meterr.core.leak_settings import LeakSettings
@@ -330,6 +331,8 @@ class Settings(Group):
     sign_in: SignInSettings = Field(default_factory=SignInSettings, description="People.")
     session: SessionSettings = Field(default_factory=SessionSettings, description="Sessions.")
     leaks: LeakSettings = Field(default_factory=LeakSettings, description="Leaked keys.")
+    events: EventSettings = Field(default_factory=EventSettings, description="Security events.")
+    notify: NotifySettings = Field(default_factory=NotifySettings, description="Mail to people.")
     log: LogSettings = Field(default_factory=LogSettings, description="Logs.")
     upstreams: Annotated[
         dict[str, UpstreamSettings], Field(description="Provider endpoints by name.")

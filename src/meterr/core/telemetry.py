@@ -44,6 +44,7 @@ class Event(StrEnum):
     JOURNAL_DRAIN_STUCK = "journal_drain_stuck"
     LEDGER_PARTITION_MISSING = "ledger_partition_missing"
     LEDGER_DAY_DROPPED = "ledger_day_dropped"
+    SECURITY_EVENTS_DROPPED = "security_events_dropped"
     ROLLUPS_STUCK = "rollups_stuck"
     UNEXPECTED_ERROR = "unexpected_error"
     PRICES_RELOADED = "prices_reloaded"
@@ -51,6 +52,7 @@ class Event(StrEnum):
     CREDENTIAL_UNREADABLE = "credential_unreadable"
     SECRET_READ = "secret_read"  # noqa: S105 (the name of an event)
     KEY_DUE = "key_due"
+    MAIL_FAILED = "mail_failed"
 
 
 _ORDER = {level: position for position, level in enumerate(Level)}

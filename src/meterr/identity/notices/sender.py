@@ -7,6 +7,7 @@ from email.message import EmailMessage
 from typing import Final
 
 from meterr.core.db import Connection, Database
+from meterr.core.errors import OperatorError, Unavailable
 from meterr.identity.notices import store
 from meterr.identity.notices.model import Letter, Sent
 from meterr.identity.notices.smtp import Smtp, is_final
@@ -19,21 +20,22 @@ class NoticeSender:
     """
     Send what is due. ``db`` acts as Role.IDENTITY.
 
-    With ``smtp`` None nothing is sent, and only what is old is cleared away. ``tell`` gets the
-    name of what went wrong, never an address.
+    ``server`` is asked, in a worker thread, when there is something to send; it may block. With
+    None nothing is sent, and only what is old is cleared away. ``tell`` gets the name of what went
+    wrong, never an address.
     """
 
     def __init__(
         self,
         db: Database,
-        smtp: Smtp | None,
+        server: Callable[[], Smtp] | None,
         *,
         sender: str,
         origin: str | None,
         tell: Callable[[str], None],
     ) -> None:
         self._db = db
-        self._smtp = smtp
+        self._server = server
         self._sender = sender
         self._origin = origin
         self._tell = tell
@@ -56,19 +58,19 @@ class NoticeSender:
     async def _send_batch(self, connection: Connection) -> int:
         await store.put_away_late(connection)
         await store.prune(connection)
-        if self._smtp is None:
+        if self._server is None:
             return 0
         letters = await store.take_letters(connection, BATCH_LETTERS)
         if not letters:
             return 0
         done = 0
-        for each in await asyncio.to_thread(self._posted, self._smtp, letters):
+        for each in await asyncio.to_thread(self._posted, self._server, letters):
             if each.done or each.refused:
                 await store.put_away(connection, each.letter, sent=each.done)
             done += each.done
         return done
 
-    def _posted(self, smtp: Smtp, letters: Sequence[Letter]) -> list[Sent]:
+    def _posted(self, server: Callable[[], Smtp], letters: Sequence[Letter]) -> list[Sent]:
         """Return what became of each letter that anything became of."""
         found: list[Sent] = []
         writable: list[tuple[Letter, EmailMessage]] = []
@@ -78,16 +80,18 @@ class NoticeSender:
                 found.append(Sent(letter, done=False, refused=True))
             else:
                 writable.append((letter, mail))
-        return found + self._sent(smtp, writable)
+        return found + self._sent(server, writable)
 
-    def _sent(self, smtp: Smtp, writable: Sequence[tuple[Letter, EmailMessage]]) -> list[Sent]:
+    def _sent(
+        self, server: Callable[[], Smtp], writable: Sequence[tuple[Letter, EmailMessage]]
+    ) -> list[Sent]:
         found: list[Sent] = []
         try:
-            for letter, error in _matched(smtp, writable):
+            for letter, error in _matched(server(), writable):
                 if error is not None:
                     self._tell(type(error).__name__)
                 found.append(Sent(letter, error is None, error is not None and is_final(error)))
-        except (OSError, smtplib.SMTPException) as error:
+        except (OSError, smtplib.SMTPException, OperatorError, Unavailable) as error:
             # What was sent before the connection broke stays sent.
             self._tell(type(error).__name__)
         return found

@@ -13,6 +13,7 @@ import psycopg
 
 from meterr.core.db import Connection, Database
 from meterr.core.errors import Unavailable
+from meterr.core.events import days as event_days
 from meterr.ledger.rollups import store
 
 ROUND_S = 30.0
@@ -27,10 +28,12 @@ class Notice(StrEnum):
     """What a person must know of the upkeep."""
 
     DROPPED = "dropped"  # a day's entries are gone, as the settings ask
+    EVENTS_DROPPED = "events_dropped"  # so are a day's security events
     FAILED = "failed"  # a step could not be done; it is tried again in the next round
 
 
 _Done = TypeVar("_Done")
+_DropDay = Callable[..., Awaitable[date | None]]
 Tell = Callable[[Notice, Mapping[str, str | int]], None]
 
 
@@ -48,13 +51,22 @@ class RollupWriter:
     Any number of hosts may run one: each step takes PostgreSQL's advisory lock for its transaction,
     and who does not get it has nothing to do. What is read stays exact without any writer, only
     slower. ``db`` acts as Role.DRAIN; an hour with millions of entries needs its statement timeout.
-    ``retention_days`` None keeps every entry.
+    ``retention_days`` None keeps every entry. The days of security events are kept up with those
+    of the ledger: ``event_retention_days`` is how many stay.
     """
 
-    def __init__(self, db: Database, tell: Tell, *, retention_days: int | None) -> None:
+    def __init__(
+        self,
+        db: Database,
+        tell: Tell,
+        *,
+        retention_days: int | None,
+        event_retention_days: int | None = None,
+    ) -> None:
         self._db = db
         self._tell = tell
         self._retention_days = retention_days
+        self._event_retention_days = event_retention_days
         self._failed: set[str] = set()  # in this round
         self._told: set[str] = set()  # in the round before
 
@@ -83,9 +95,17 @@ class RollupWriter:
         # Days come also when no call does: the drain makes them only beside entries.
         last = now.date() + timedelta(days=PARTITION_DAYS_AHEAD)
         await self._attempt(partial(store.ensure_partitions, first=now.date(), last=last))
+        await self._attempt(partial(event_days.ensure_days, first=now.date(), last=last))
         await self._attempt(store.thin_marks)
         hours = await self._roll_up(now - SETTLE, stop)
-        return Round(hours, await self._drop_expired(now.date(), stop))
+        today = now.date()
+        await self._drop_expired(
+            today, self._event_retention_days, event_days.drop_day, Notice.EVENTS_DROPPED, stop
+        )
+        dropped = await self._drop_expired(
+            today, self._retention_days, store.drop_day, Notice.DROPPED, stop
+        )
+        return Round(hours, dropped)
 
     async def _roll_up(self, ended_by: datetime, stop: asyncio.Event) -> int:
         """Sum tenant by tenant, the oldest day first; return how many hours."""
@@ -103,15 +123,16 @@ class RollupWriter:
                 hours += await self._attempt(step, tenant=tenant, day=name) or 0
         return hours
 
-    async def _drop_expired(self, today: date, stop: asyncio.Event) -> tuple[date, ...]:
+    async def _drop_expired(
+        self, today: date, kept: int | None, drop: _DropDay, notice: Notice, stop: asyncio.Event
+    ) -> tuple[date, ...]:
         dropped: list[date] = []
-        while self._retention_days is not None and not stop.is_set():
-            before = today - timedelta(days=self._retention_days)
-            day = await self._attempt(partial(store.drop_day, before=before))
+        while kept is not None and not stop.is_set():
+            day = await self._attempt(partial(drop, before=today - timedelta(days=kept)))
             if day is None:
                 break
             dropped.append(day)
-            self._tell(Notice.DROPPED, {"day": day.isoformat()})
+            self._tell(notice, {"day": day.isoformat()})
         return tuple(dropped)
 
     async def _attempt(
