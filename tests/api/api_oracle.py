@@ -52,6 +52,8 @@ MAY: Final[Mapping[str, frozenset[str]]] = {
     "POST /api/v1/me/factors/passkeys": SIGNED_IN,
     "DELETE /api/v1/me/factors/passkeys/{passkey_id}": SIGNED_IN,
     "POST /api/v1/me/factors/recovery-codes": SIGNED_IN,
+    "GET /api/v1/me/notices": SIGNED_IN,
+    "POST /api/v1/me/notices/{notice_id}/read": SIGNED_IN,
     # A user sees sums, keys and limits of the tenant; calls one by one are for administrators.
     f"GET {_T}/usage": MEMBERS,
     f"GET {_T}/calls": ADMINS_OR_GLASS,
@@ -68,6 +70,7 @@ MAY: Final[Mapping[str, frozenset[str]]] = {
     f"POST {_T}/keys/claims": ADMINS,
     f"POST {_T}/limits": ADMINS_OR_GLASS,
     f"DELETE {_T}/limits/{{limit_id}}": ADMINS_OR_GLASS,
+    f"GET {_T}/events": ADMINS_OR_GLASS,
     f"GET {_T}/members": ADMINS_OR_GLASS,
     f"POST {_T}/invitations": ADMINS_OR_GLASS,
     f"POST {_T}/admin-invitations": ADMINS_OR_GLASS,

@@ -91,7 +91,7 @@ class TestTheCatalogue:
         """An attacker has a /64 for nothing; counting its addresses would count nothing."""
         assert "2001:db8::/64" == Source.stranger("2001:db8::dead").network
         assert "192.0.2.7" == Source.stranger("::ffff:192.0.2.7").network
-        assert "" == Source.stranger("unix").network
+        assert ("", "unknown") == (Source.stranger("").network, Source.stranger("unix").network)
 
 
 class TestRecording:

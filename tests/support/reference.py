@@ -24,6 +24,8 @@ from meterr.core.api import Operation
 from meterr.core.api.openapi import OpenApi
 from meterr.core.configuration import PREFIX
 from meterr.core.errors import MeterrError
+from meterr.core.events.api import EventRoutes
+from meterr.core.events.kinds import CATALOGUE
 from meterr.core.policy import Open
 from meterr.core.settings import PRESETS, Group, Settings, UpstreamSettings
 from meterr.gateway import SURFACES, Family, dialect, headers
@@ -230,6 +232,7 @@ def operations() -> list[Operation]:
         *OpenApi().operations(),
         *identity_api.operations(nothing),
         *ledger_api.operations(nothing, nothing),
+        *EventRoutes(nothing, nothing).operations(),
         *LeakRoutes(nothing, nothing, nothing, None).operations(),
     ]
     return sorted(found, key=lambda each: (each.route.path, each.route.method))
@@ -242,6 +245,21 @@ def _management() -> str:
         does = (inspect.getdoc(each.endpoint) or "").partition("\n")[0]
         rows.append([code(f"{each.route.method} {each.route.path}"), access, does])
     return table(["path", "permission", "does"], rows)
+
+
+def _events() -> str:
+    rows = [
+        [
+            code(kind),
+            entry.severity,
+            entry.outcome,
+            "reported" if entry.reported else "with its change",
+            ", ".join(map(code, entry.details)),
+            entry.means,
+        ]
+        for kind, entry in CATALOGUE.items()
+    ]
+    return table(["kind", "severity", "outcome", "written", "detail", "meaning"], rows)
 
 
 def _yes(value: bool) -> str:
@@ -297,6 +315,7 @@ PARTS: Mapping[str, Callable[[], str]] = {
     "errors": _errors,
     "surfaces": _surfaces,
     "management": _management,
+    "events": _events,
     "withheld_headers": _withheld_headers,
     "returned_headers": _returned_headers,
     "price_classes": _price_classes,

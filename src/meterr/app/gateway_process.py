@@ -16,6 +16,7 @@ from meterr.app.child import Instructions
 from meterr.app.health import Health
 from meterr.app.http_server import serve
 from meterr.app.price_overrides import PriceKeeper
+from meterr.app.smells import Smells, open_reports
 from meterr.app.stored_credentials import CredentialKeeper
 from meterr.app.turns import Seat, Turns
 from meterr.app.upstream_limits import UpstreamLimits
@@ -23,6 +24,7 @@ from meterr.app.upstreams import MutableEndpoints, meanings, open_endpoints, rou
 from meterr.core.clock import Clock, SystemClock
 from meterr.core.crypto import DataKeys
 from meterr.core.db import Database, Role
+from meterr.core.events import Reporter
 from meterr.core.http.door import Door
 from meterr.core.http.route import Route
 from meterr.core.http.web import Web
@@ -111,8 +113,10 @@ async def open_door(
     ids = IdFactory(clock)
     peppers = keyring(settings)
     async with AsyncExitStack() as stack:
+        # The first to open is the last to close: what the others say at their end is written.
+        reporter = await stack.enter_async_context(open_reports(dsn, clock, telemetry))
         exact, below = await stack.enter_async_context(
-            _model_routes(settings, dsn, telemetry, peppers, clock, ids)
+            _model_routes(settings, dsn, telemetry, peppers, clock, ids, reporter)
         )
         api = await stack.enter_async_context(
             api_routes.open_api(settings, dsn, peppers, clock, ids)
@@ -128,6 +132,7 @@ async def open_door(
             ids=ids,
             telemetry=telemetry,
             log_from_status=_LOG_FROM_STATUS[settings.log.requests],
+            report=Smells(reporter),
         )
 
 
@@ -139,6 +144,7 @@ async def _model_routes(
     peppers: identity.Keyring,
     clock: SystemClock,
     ids: IdFactory,
+    reporter: Reporter,
 ) -> AsyncIterator[tuple[Mapping[str, Route], Mapping[str, Route]]]:
     """Yield the routes for callers with a key and for probes: by full path, and by prefix."""
     async with AsyncExitStack() as stack:
@@ -169,7 +175,7 @@ async def _model_routes(
         # Callers wait in the socket's queue meanwhile: better than a 503 for each after a restart.
         await keeper.rereading.tried_once(_PRICES_WAIT_S)
         endpoints, withheld = await stack.enter_async_context(
-            _endpoints(settings, db_app, clock, telemetry)
+            _endpoints(settings, db_app, clock, telemetry, reporter)
         )
         routes = router(settings.upstreams)
         admission = gateway.Admission(
@@ -196,14 +202,14 @@ async def _model_routes(
 
 @asynccontextmanager
 async def _endpoints(
-    settings: Settings, db: Database, clock: Clock, telemetry: Telemetry
+    settings: Settings, db: Database, clock: Clock, telemetry: Telemetry, reporter: Reporter
 ) -> AsyncIterator[tuple[MutableEndpoints, Collection[str]]]:
     """Yield the endpoints, and the upstreams whose credential is not known right now."""
     keys = encryption.configured(settings)
     data_keys = None if keys is None else DataKeys(keys, clock)
     opened = open_endpoints(settings.upstreams, settings.gateway, settings.outbound)
     async with opened as endpoints:
-        keeper = CredentialKeeper(db, data_keys, settings.upstreams, endpoints, telemetry)
+        keeper = CredentialKeeper(db, data_keys, settings.upstreams, endpoints, telemetry, reporter)
         async with _running(keeper.rereading.run()):
             await keeper.rereading.tried_once(_PRICES_WAIT_S)
             yield endpoints, keeper.withheld

@@ -13,6 +13,7 @@ from meterr.core.api.openapi import OpenApi
 from meterr.core.clock import Clock
 from meterr.core.crypto import DataKeys, KeyEncryptionKeys
 from meterr.core.db import Database, Role
+from meterr.core.events.api import EventRoutes
 from meterr.core.ids import IdFactory
 from meterr.core.settings import Settings
 from meterr.identity.api import IdentityServices, SessionGate
@@ -90,3 +91,4 @@ def _operations(services: IdentityServices, described: OpenApi) -> Iterator[Oper
     yield from described.operations()
     yield from identity_operations(services)
     yield from ledger_operations(services.db, services.clock)
+    yield from EventRoutes(services.db, services.clock).operations()

@@ -7,6 +7,7 @@ from pydantic import SecretStr
 
 from meterr.app.rereading import Rereading
 from meterr.app.upstreams import MutableEndpoints, with_credential
+from meterr.core import events
 from meterr.core.crypto import DataKeys, Unreadable
 from meterr.core.db import Database
 from meterr.core.errors import OperatorError
@@ -34,8 +35,10 @@ class CredentialKeeper:
         upstreams: Mapping[str, UpstreamSettings],
         endpoints: MutableEndpoints,
         telemetry: Telemetry,
+        reporter: events.Reporter,
     ) -> None:
         self._db = db
+        self._reporter = reporter
         self._data_keys = data_keys
         self._upstreams = upstreams
         self._endpoints = endpoints
@@ -60,6 +63,7 @@ class CredentialKeeper:
             except (Unreadable, OperatorError) as error:
                 if self._versions.get(name) != version:  # told once, not every 2 s
                     self._report(f"credential of {name}", error)
+                    self._reporter.report(undecryptable(name, error))
                 self._versions[name] = version
                 self.withheld.add(name)
                 return
@@ -86,3 +90,14 @@ class CredentialKeeper:
             event=Event.CREDENTIAL_UNREADABLE, where=where, error_type=type(error).__name__
         )
         self._telemetry.event(Level.ERROR, line)
+
+
+def undecryptable(upstream: str, error: Exception) -> events.Event:
+    """Return the event that an upstream's stored credential cannot be opened."""
+    return events.Event(
+        events.Kind.CREDENTIAL_UNDECRYPTABLE,
+        None,
+        events.SYSTEM,
+        events.Target(events.TargetKind.UPSTREAM, upstream),
+        {"reason": type(error).__name__},
+    )

@@ -27,6 +27,7 @@ _COMMANDS = {
     "price": ("meterr.cli.price", "Set and list your own prices."),
     "usage": ("meterr.cli.usage", "Sum calls, tokens and cost by model, key, day and more."),
     "logs": ("meterr.cli.logs", "List calls, and follow them as they come."),
+    "events": ("meterr.cli.events", "List security events, and follow them as they come."),
     "ledger": ("meterr.cli.ledger", "Write closed days to files for DuckDB, Spark and others."),
     "verify": ("meterr.cli.verify", "Recompute the ledger and compare."),
     "reconcile": ("meterr.cli.reconcile", "Compare a provider's own bill with the ledger."),

@@ -111,7 +111,8 @@ class Authenticator:
         now_ms = self._clock.unix_ms()
         reason = key.refusal(now_ms, client)
         if reason is not None:
-            raise KeyRefused(reason, key_id=key.principal.key_id)
+            principal = key.principal
+            raise KeyRefused(reason, key_id=principal.key_id, tenant_id=principal.tenant_id)
         if self._diary is not None:
             self._diary.note(key, now_ms)
             if key.grace_until_ms is not None:

@@ -15,16 +15,17 @@ class KeyRefused(MeterrError):
     """
     The key does not count. One public text for every reason, so that nobody learns which it was.
 
-    ``reason`` and ``private`` are for our own code and log.
+    ``reason``, ``private`` and whose key it is are for our own code, log and events.
     """
 
     code, status, title = "invalid-key", 401, "Invalid API key"
 
-    def __init__(self, reason: Reason, *, key_id: str = "") -> None:
+    def __init__(self, reason: Reason, *, key_id: str = "", tenant_id: str = "") -> None:
         private = f"reason={reason.value} key_id={key_id}" if key_id else f"reason={reason.value}"
         super().__init__(_MISSING if reason is Reason.MISSING else _REFUSED, private=private)
         self.reason = reason
         self.key_id = key_id
+        self.tenant_id = tenant_id
 
 
 class KeyUnverifiable(Unavailable):

@@ -154,7 +154,7 @@ CATALOGUE: Final[Mapping[Kind, Entry]] = MappingProxyType(
             ("session",),
         ),
         Kind.SIGN_IN_FAILED: _reported(
-            "A password, factor, passkey or challenge was refused.",
+            "A password, factor, passkey, one-time code or link was refused.",
             Severity.WARNING,
             "reason",
             "code",
@@ -194,7 +194,7 @@ CATALOGUE: Final[Mapping[Kind, Entry]] = MappingProxyType(
         ),
         Kind.ACCESS_DENIED: _reported(
             "Somebody who is signed in asked for what is not theirs.",
-            Severity.WARNING,
+            Severity.INFO,
             "code",
             "route",
         ),

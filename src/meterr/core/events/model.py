@@ -10,7 +10,7 @@ from types import MappingProxyType
 from typing import Final, NamedTuple, Self
 
 from meterr.core.events.kinds import CATALOGUE, OF_REPORTS, Kind, Outcome, Severity
-from meterr.core.events.network import network_of
+from meterr.core.http.client_address import network_of
 from meterr.core.masking import HIDDEN
 from meterr.core.redaction import Redactor
 
@@ -65,17 +65,17 @@ class Source:
     @classmethod
     def user(cls, user_id: str, address: str = "") -> Self:
         """Return a person at a client's address."""
-        return cls(ActorKind.USER, user_id, network_of(address))
+        return cls(ActorKind.USER, user_id, _network(address))
 
     @classmethod
     def key(cls, key_id: str, address: str = "") -> Self:
         """Return a program with the key of that id."""
-        return cls(ActorKind.KEY, key_id, network_of(address))
+        return cls(ActorKind.KEY, key_id, _network(address))
 
     @classmethod
     def stranger(cls, address: str) -> Self:
         """Return somebody of whom only the address is known."""
-        return cls(network=network_of(address))
+        return cls(network=_network(address))
 
 
 OPERATOR: Final = Source(ActorKind.OPERATOR)
@@ -212,6 +212,10 @@ def text_told(text: str, chars_max: int = DETAIL_CHARS_MAX) -> str:
     words = (HIDDEN if "@" in word else word for word in kept.split(" "))
     redacted = _REDACTOR.line(json.dumps(" ".join(words), ensure_ascii=False).encode())
     return str(json.loads(redacted))[:chars_max]
+
+
+def _network(address: str) -> str:
+    return network_of(address) if address else ""
 
 
 def _told(value: Value) -> Value:

@@ -15,7 +15,8 @@ from typing import Final
 from meterr.core.events.kinds import CATALOGUE, OTHERS, TIMES, Kind
 from meterr.core.events.model import Event
 
-KEPT_APART_MAX: Final = 256
+KEPT_APART_MAX: Final = 64
+"""Of each kind, so that a flood of one hides none of another."""
 
 
 @dataclass(slots=True)
@@ -41,7 +42,7 @@ class Reporter:
         self._kept_apart_max = kept_apart_max
         self._waiting: dict[Hashable, Tally] = {}
         self._written: set[Hashable] = set()  # in this interval
-        self._apart: set[Hashable] = set()  # what waits or was written in it
+        self._apart: dict[Kind, set[Hashable]] = {}  # what waits or was written in it
         self._one_at_a_time = threading.Lock()
 
     def report(self, event: Event, times: int = 1) -> None:
@@ -64,7 +65,9 @@ class Reporter:
         """Return all that waits, and begin the next interval: what goes on is not new in it."""
         with self._one_at_a_time:
             everything, self._waiting = self._waiting, {}
-            self._written, self._apart = set(everything), set(everything)
+            self._written, self._apart = set(everything), {}
+            for key, each in everything.items():
+                self._apart.setdefault(each.event.kind, set()).add(key)
         return tuple(everything.values())
 
     def put_back(self, tallies: tuple[Tally, ...]) -> None:
@@ -76,11 +79,12 @@ class Reporter:
 
     def _count(self, event: Event, times: int) -> None:
         key = _key_of(event)
-        if key not in self._apart and len(self._apart) >= self._kept_apart_max:
+        apart = self._apart.setdefault(event.kind, set())
+        if key not in apart and len(apart) >= self._kept_apart_max:
             event = Event(event.kind, None, detail={OTHERS: True})
             key = event.kind
         else:
-            self._apart.add(key)
+            apart.add(key)
         self._waiting.setdefault(key, Tally(event)).times += times
 
 

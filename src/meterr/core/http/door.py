@@ -1,7 +1,7 @@
 """The door: every request gets an id, a route, an error it can read, and one log line."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from meterr.core.errors import MeterrError, NotFound
 from meterr.core.http import problem
@@ -15,6 +15,8 @@ from meterr.core.http.web import Web
 from meterr.core.ids import IdFactory
 from meterr.core.telemetry import Event, EventLine, Level, RequestLine, Telemetry
 
+Report = Callable[[Scope, RequestLine, Exception], None]
+
 
 class Internal(MeterrError):
     """A fault of meterr; the log has the reason under the request id."""
@@ -27,6 +29,7 @@ class Door:
     ``exact`` and ``below`` map a path, or a prefix ending in a slash, to its route. A route is
     chosen by the path as it was sent, byte for byte, never by anything a header says. ``dialect``
     renders errors for SDKs, also for a path without a route whose first segment is one of theirs.
+    ``report`` hears of every refusal and failure, before the answer; it neither waits nor raises.
     """
 
     def __init__(
@@ -39,6 +42,7 @@ class Door:
         ids: IdFactory,
         telemetry: Telemetry,
         log_from_status: int,
+        report: Report | None = None,
     ) -> None:
         self._exact = {path.encode(): route for path, route in exact.items()}
         self._below = {prefix.encode(): route for prefix, route in below.items()}
@@ -53,6 +57,7 @@ class Door:
         self._ids = ids
         self._telemetry = telemetry
         self._log_from_status = log_from_status
+        self._tell = report or _unheard
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -70,9 +75,11 @@ class Door:
         except ClientGone:
             line.outcome = "client_gone"
         except MeterrError as error:
+            self._tell(scope, line, error)
             await self._refuse(scope, send, line, error)
         # The error boundary: the caller gets an answer that says nothing but the request's id.
         except Exception as error:  # noqa: BLE001
+            self._tell(scope, line, error)
             self._report(error, line.request_id)
             await self._refuse(scope, send, line, Internal(_SORRY))
         finally:
@@ -143,6 +150,10 @@ class Door:
                 request_id=request_id,
             ),
         )
+
+
+def _unheard(scope: Scope, line: RequestLine, error: Exception) -> None:
+    """Tell nobody."""
 
 
 def _first_segment(path: bytes) -> bytes:

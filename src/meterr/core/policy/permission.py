@@ -20,6 +20,7 @@ class Permission(StrEnum):
     SELF_FACTOR_CHANGE = "self:factor:change"
     SELF_SESSION_READ = "self:session:read"
     SELF_SESSION_END = "self:session:end"
+    SELF_NOTICE_READ = "self:notice:read"
 
     TENANT_USAGE_READ = "tenant:usage:read"
     TENANT_CALL_READ = "tenant:call:read"
@@ -36,6 +37,7 @@ class Permission(StrEnum):
     TENANT_MEMBER_REMOVE = "tenant:member:remove"
     TENANT_ROLE_CHANGE = "tenant:role:change"
     TENANT_SESSION_END = "tenant:session:end"
+    TENANT_EVENT_READ = "tenant:event:read"
     TENANT_CREDENTIAL_READ = "tenant:credential:read"
     TENANT_CREDENTIAL_CHANGE = "tenant:credential:change"
     TENANT_SETTINGS_CHANGE = "tenant:settings:change"

@@ -14,6 +14,7 @@ _EVERYBODY: Final = (
     "self:factor:change",
     "self:session:read",
     "self:session:end",
+    "self:notice:read",
 )
 _TENANT_USER: Final = (
     "tenant:usage:read",
@@ -34,6 +35,7 @@ _TENANT_ADMIN: Final = (
     "tenant:member:remove",
     "tenant:role:change",
     "tenant:session:end",
+    "tenant:event:read",
     "tenant:credential:read",
     "tenant:credential:change",
     "tenant:settings:change",
@@ -53,6 +55,7 @@ _BREAK_GLASS: Final = (
     "tenant:member:remove",
     "tenant:role:change",
     "tenant:session:end",
+    "tenant:event:read",
     "platform:tenant:read",
     "platform:tenant:create",
     "platform:tenant:change",

@@ -7,6 +7,7 @@ from meterr.identity.api.credentials import CredentialRoutes
 from meterr.identity.api.gate import SessionGate
 from meterr.identity.api.keys import KeyRoutes
 from meterr.identity.api.me import MeRoutes
+from meterr.identity.api.notices import NoticeRoutes
 from meterr.identity.api.people import PeopleRoutes
 from meterr.identity.api.platform import PlatformRoutes
 from meterr.identity.api.rotation import RotationRoutes
@@ -23,6 +24,7 @@ def operations(services: IdentityServices) -> Iterator[Operation]:
         SignInRoutes(services),
         SessionRoutes(services),
         MeRoutes(services),
+        NoticeRoutes(services),
         PeopleRoutes(services),
         RotationRoutes(services),
         KeyRoutes(services),
