@@ -19,6 +19,7 @@ from meterr.app.supervisor import Child, ChildPlan
 from meterr.app.turns import Seat, Turns
 from meterr.core.clock import SystemClock
 from meterr.core.errors import OperatorError
+from meterr.core.events import SYSTEM
 from meterr.core.migrate import SchemaMismatch
 from meterr.core.postgres import EmbeddedPostgres, EmbeddedPostgresError
 from meterr.core.settings import Settings
@@ -85,15 +86,8 @@ class Deployment:
         self._children = [Child(each, self._telemetry) for each in self._child_plans()]
         running = [asyncio.create_task(child.run()) for child in self._children]
         draining = asyncio.create_task(self._drain())
-        rolling = asyncio.create_task(
-            keep_rollups(self._stop, lambda: plan.dsn, plan.settings, self._telemetry)
-        )
-        mailing = asyncio.create_task(
-            keep_notices(self._stop, lambda: plan.dsn, plan.settings, self._telemetry)
-        )
-        policies = asyncio.create_task(
-            keep_policies(self._stop, lambda: plan.dsn, SystemClock(), self._telemetry)
-        )
+        with SYSTEM.acts():  # whoever started it: what a schedule does, meterr does
+            rolling, policies, mailing = self._keepers()
         watching = asyncio.create_task(self._watch_postgres(plan.embedded))
         try:
             await self._until_ready()
@@ -115,6 +109,17 @@ class Deployment:
                 self._turns.close()
         if self._failure is not None:
             raise self._failure
+
+    def _keepers(self) -> tuple[asyncio.Task[None], asyncio.Task[None], asyncio.Task[None]]:
+        stop, telemetry, settings = self._stop, self._telemetry, self._plan.settings
+        return (
+            asyncio.create_task(keep_rollups(stop, self._dsn, settings, telemetry)),
+            asyncio.create_task(keep_policies(stop, self._dsn, SystemClock(), telemetry)),
+            asyncio.create_task(keep_notices(stop, self._dsn, settings, telemetry)),
+        )
+
+    def _dsn(self) -> str:
+        return self._plan.dsn
 
     def _child_plans(self) -> Sequence[ChildPlan]:
         """Return the children in starting order; the gateways are last."""

@@ -70,7 +70,7 @@ async def open_management(parts: Parts) -> AsyncIterator[Api]:
             cookies=sessions.cookies,
             step_up_ms=people.step_up_ms,
         )
-        gate = SessionGate(services.authority, services.cookies, clock, services.step_up_ms)
+        gate = SessionGate(services.authority, services.cookies, clock, services.step_up_ms, db)
         described = OpenApi((SessionRefused, SessionUnverifiable))
         db_auth = await stack.enter_async_context(Database.open(dsn, Role.AUTH, pool_size_max=1))
         keys = published_keys(settings)

@@ -17,6 +17,7 @@ from meterr.app.deployment import database_url_file
 from meterr.app.secret_settings import with_reader
 from meterr.core.configuration import Configuration, ConfigurationError, load
 from meterr.core.db import Database, Role
+from meterr.core.events import OPERATOR
 from meterr.core.settings import Settings, environment
 from meterr.identity.model import Tenant
 
@@ -97,9 +98,10 @@ async def chosen_tenants(db: Database, name: str | None) -> list[Tenant]:
 
 
 def run(work: Awaitable[_Result]) -> _Result:
-    """Run a command's asynchronous part."""
+    """Run a command's asynchronous part; what it changes, the operator did."""
 
     async def awaited() -> _Result:
         return await work
 
-    return asyncio.run(awaited())
+    with OPERATOR.acts():
+        return asyncio.run(awaited())

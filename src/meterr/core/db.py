@@ -13,6 +13,7 @@ from psycopg.abc import RV, PQGen
 from psycopg.conninfo import conninfo_to_dict
 
 from meterr.core import outage
+from meterr.core.acting import SOURCE
 from meterr.core.outage import DatabaseUnavailable
 from meterr.core.pool import Connection, Pool
 from meterr.core.sql import load_sql
@@ -92,7 +93,10 @@ class Database:
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Connection]:
         """Yield a connection in a transaction: committed at the end, rolled back on any error."""
-        async with self.session() as connection, connection.transaction():
+        async with self._begun() as connection:
+            source = SOURCE.get()
+            if source:
+                await connection.execute(_SQL["act_from"], {"source": source})
             yield connection
 
     @asynccontextmanager
@@ -106,10 +110,16 @@ class Database:
         """
         if not tenant_id:
             raise ValueError("tenant_id is empty")
-        async with self.transaction() as connection:
+        async with self._begun() as connection:
             if one_snapshot:
                 await connection.execute(_SQL["keep_snapshot"])
-            await connection.execute(_SQL["act_for_tenant"], {"tenant_id": tenant_id})
+            said = {"tenant_id": tenant_id, "source": SOURCE.get()}
+            await connection.execute(_SQL["act_for_tenant"], said)
+            yield connection
+
+    @asynccontextmanager
+    async def _begun(self) -> AsyncIterator[Connection]:
+        async with self.session() as connection, connection.transaction():
             yield connection
 
     async def server_time_s(self) -> float:

@@ -1,6 +1,11 @@
 -- name: act_for_tenant
 -- Transaction-local: ends with the transaction, whatever its outcome.
-select set_config('meterr.tenant_id', %(tenant_id)s, true);
+select set_config('meterr.tenant_id', %(tenant_id)s, true),
+       set_config('meterr.source', %(source)s, true);
+
+-- name: act_from
+-- Who acts, for whatever records changes; transaction-local, too.
+select set_config('meterr.source', %(source)s, true);
 
 -- name: keep_snapshot
 -- Before the first query of a transaction, or PostgreSQL refuses.

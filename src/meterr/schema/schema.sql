@@ -2542,3 +2542,425 @@ grant execute on function meterr.notify_person(uuid, timestamptz, text, uuid, uu
 grant execute on function meterr.notify_keepers(uuid, timestamptz, text, uuid, uuid[], uuid)
   to meterr_app;
 grant execute on function meterr.prune_notices() to meterr_identity;
+
+-- What changes is recorded by the change itself, so that no code can forget it. Who acts stands in
+-- meterr.source as kind|id|network, said by core.db for its transaction; without it, meterr acts.
+create function meterr.record_change(
+  of_tenant uuid, kind text, severity text, target_kind text, target_id text, detail jsonb,
+  person uuid default null)
+  returns table (event_id uuid, event_at timestamptz)
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  said text[] := string_to_array(
+    coalesce(nullif(current_setting('meterr.source', true), ''), 'system||'), '|');
+begin
+  -- Whoever proves to be somebody in this very transaction acts as that person.
+  if person is not null and said[1] in ('nobody', 'system') then
+    said := array['user', person::text, said[3]];
+  end if;
+  return query
+    select r.event_id, r.event_at
+      from meterr.record_event(of_tenant, kind, severity, 'done', said[1], said[2],
+                               target_kind, target_id, said[3], detail) r;
+end
+$$;
+
+-- Many keys may be made in one statement. A successor is told of as such.
+create function meterr.record_keys_made() returns trigger
+  language plpgsql security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  perform meterr.record_change(m.tenant_id, 'key.created', 'info', 'key', m.key_id::text, '{}')
+    from made m where m.first_key_id is null;
+  return null;
+end
+$$;
+
+create function meterr.record_key_change() returns trigger
+  language plpgsql security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  became meterr.api_key := new;
+  was meterr.api_key := old;
+  changed text;
+begin
+  if was.state <> became.state then
+    perform meterr.notify_keepers(r.event_id, r.event_at, 'key.revoked', became.tenant_id,
+                                  array[became.key_id], null)
+       from meterr.record_change(became.tenant_id, 'key.revoked', 'info', 'key',
+                                 became.key_id::text, '{}') r;
+    return null;
+  end if;
+  select string_agg(n.key, ' ' order by n.key) into changed
+    from jsonb_each(to_jsonb(became)) n join jsonb_each(to_jsonb(was)) o using (key)
+   where n.value <> o.value and n.key in ('name', 'scopes', 'models', 'networks', 'expires_at');
+  perform meterr.record_change(became.tenant_id, 'key.changed', 'info', 'key', became.key_id::text,
+                               jsonb_build_object('terms', changed));
+  return null;
+end
+$$;
+
+create function meterr.record_rotation() returns trigger
+  language plpgsql security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  perform meterr.notify_keepers(r.event_id, r.event_at, 'key.rotated', new.tenant_id,
+                                array[new.key_id], null)
+     from meterr.record_change(new.tenant_id, 'key.rotated', 'info', 'key', new.key_id::text,
+            jsonb_build_object('way', new.kind, 'successor', new.successor_id)) r;
+  return null;
+end
+$$;
+
+-- One event for each statement: codes are made by the thousand.
+create function meterr.record_codes() returns trigger
+  language plpgsql security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  perform meterr.record_change(c.tenant_id, 'key.codes_issued', 'warning', 'tenant',
+                               c.tenant_id::text, jsonb_build_object('codes', c.codes))
+    from (select n.tenant_id, count(*) as codes from made n
+           where n.followed_at is null and n.code_expires_at > now() group by n.tenant_id) c;
+  return null;
+end
+$$;
+
+create function meterr.record_codes_again() returns trigger
+  language plpgsql security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  perform meterr.record_change(c.tenant_id, 'key.codes_issued', 'warning', 'tenant',
+                               c.tenant_id::text, jsonb_build_object('codes', c.codes))
+    from (select n.tenant_id, count(*) as codes
+            from made n join was o using (tenant_id, successor_id)
+           where n.followed_at is null and n.code_mac <> o.code_mac
+             and n.code_expires_at <> o.code_expires_at group by n.tenant_id) c;
+  return null;
+end
+$$;
+
+create function meterr.record_emergency() returns trigger
+  language plpgsql security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  perform meterr.notify_keepers(r.event_id, r.event_at, 'key.emergency', new.tenant_id, null,
+                                new.emergency_id)
+     from meterr.record_change(new.tenant_id, 'key.emergency', 'critical', 'tenant',
+            new.tenant_id::text,
+            jsonb_build_object('emergency', new.emergency_id, 'keys', new.keys)) r;
+  return null;
+end
+$$;
+
+create function meterr.record_key_policy() returns trigger
+  language plpgsql security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  perform meterr.record_change(new.tenant_id, 'key.policy_changed', 'info', 'tenant',
+            new.tenant_id::text, jsonb_build_object('ended', new.ended_at is not null));
+  return null;
+end
+$$;
+
+create function meterr.record_tenant() returns trigger
+  language plpgsql security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if tg_op = 'INSERT' then
+    perform meterr.record_change(new.tenant_id, 'tenant.created', 'info', 'tenant',
+                                 new.tenant_id::text, '{}');
+  else
+    perform meterr.record_change(new.tenant_id, 'tenant.changed', 'info', 'tenant',
+              new.tenant_id::text, jsonb_build_object('state', new.state));
+  end if;
+  return null;
+end
+$$;
+
+create function meterr.record_limit() returns trigger
+  language plpgsql security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  perform meterr.record_change(new.tenant_id, 'limit.changed', 'info', 'tenant', new.tenant_id::text,
+            jsonb_build_object('limit', new.limit_id, 'measure', new.measure,
+              'amount', new.amount::text, 'hard', new.hard, 'ended', new.ended_at is not null));
+  return null;
+end
+$$;
+
+create function meterr.record_price() returns trigger
+  language plpgsql security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  perform meterr.record_change('00000000-0000-0000-0000-000000000000', 'price.changed', 'info',
+            'none', '', jsonb_build_object('override', new.override_id));
+  return null;
+end
+$$;
+
+create function meterr.record_membership() returns trigger
+  language plpgsql security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if tg_op = 'INSERT' or old.ended_at is not null and new.ended_at is null then
+    perform meterr.record_change(new.tenant_id, 'member.joined', 'info', 'user', new.user_id::text,
+              jsonb_build_object('role', new.role), new.user_id);
+  elsif new.ended_at is not null then
+    perform meterr.record_change(new.tenant_id, 'member.removed', 'info', 'user', new.user_id::text,
+              jsonb_build_object('before', old.role));
+  else
+    perform meterr.notify_person(r.event_id, r.event_at, 'member.role_changed', new.tenant_id,
+                                 new.user_id, new.role)
+       from meterr.record_change(new.tenant_id, 'member.role_changed', 'warning', 'user',
+              new.user_id::text, jsonb_build_object('before', old.role, 'after', new.role)) r;
+  end if;
+  return null;
+end
+$$;
+
+create function meterr.record_claim() returns trigger
+  language plpgsql security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  platform constant uuid := '00000000-0000-0000-0000-000000000000';
+begin
+  if new.joins_tenant is not null then
+    perform meterr.record_change(new.joins_tenant, 'member.invited', 'info', 'user',
+              new.user_id::text, jsonb_build_object('role', new.joins_as));
+  else
+    perform meterr.notify_person(r.event_id, r.event_at, 'password.reset_issued', null,
+                                 new.user_id, '')
+       from meterr.record_change(platform, 'password.reset_issued', 'warning', 'user',
+                                 new.user_id::text, '{}') r;
+  end if;
+  return null;
+end
+$$;
+
+-- What happens to an account: the trigger's arguments are the kind, a name for what it is about, and
+-- whether the person is told.
+create function meterr.record_account() returns trigger
+  language plpgsql security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  platform constant uuid := '00000000-0000-0000-0000-000000000000';
+  kind text := tg_argv[0];
+  detail jsonb := '{}';
+  place record;
+begin
+  if tg_argv[1] <> '' then
+    detail := jsonb_build_object('factor', tg_argv[1]);
+  end if;
+  if kind = 'factor.recovery_used' then
+    detail := jsonb_build_object('left', cardinality(new.digests));
+  end if;
+  select r.* into place
+    from meterr.record_change(platform, kind, 'warning', 'user', new.user_id::text, detail,
+           case when kind not like 'user.%' then new.user_id end) r;
+  if tg_argv[2] = 'told' then
+    perform meterr.notify_person(place.event_id, place.event_at, kind, null, new.user_id, tg_argv[1]);
+  end if;
+  return null;
+end
+$$;
+
+-- What addresses have in common that belong to one place: a /24 or a /48; '' for what is no address.
+create function meterr.place_of(address text) returns text
+  language plpgsql immutable
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return network(set_masklen(address::inet, case family(address::inet) when 4 then 24 else 48 end));
+exception when invalid_text_representation then
+  return '';
+end
+$$;
+
+-- A session that takes the place of another one, which ended in this transaction, is no new sign-in.
+create function meterr.record_sign_in() returns trigger
+  language plpgsql security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  platform constant uuid := '00000000-0000-0000-0000-000000000000';
+  place text := meterr.place_of(new.address);
+begin
+  if exists (select from meterr.user_session s
+              where s.user_id = new.user_id and s.ended_because = 'replaced'
+                and s.xmin = pg_current_xact_id()::xid) then
+    return null;
+  end if;
+  perform meterr.record_change(platform, 'sign_in.succeeded', 'info', 'user', new.user_id::text,
+            jsonb_build_object('session', new.session_id, 'factor', new.factor_at is not null),
+            new.user_id);
+  if place <> '' and exists (select from meterr.user_session s
+       where s.user_id = new.user_id and s.session_id <> new.session_id)
+     and not exists (select from meterr.user_session s
+       where s.user_id = new.user_id and s.session_id <> new.session_id
+         and meterr.place_of(s.address) = place) then
+    perform meterr.notify_person(r.event_id, r.event_at, 'sign_in.new_network', null, new.user_id,
+                                 place)
+       from meterr.record_change(platform, 'sign_in.new_network', 'warning', 'user',
+              new.user_id::text, jsonb_build_object('session', new.session_id), new.user_id) r;
+  end if;
+  return null;
+end
+$$;
+
+create function meterr.record_session_end() returns trigger
+  language plpgsql security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  platform constant uuid := '00000000-0000-0000-0000-000000000000';
+begin
+  if new.ended_because = 'reused' then
+    perform meterr.notify_person(r.event_id, r.event_at, 'session.reused', null, new.user_id, '')
+       from meterr.record_change(platform, 'session.reused', 'critical', 'session',
+                                 new.session_id::text, '{}') r;
+  elsif split_part(coalesce(current_setting('meterr.source', true), ''), '|', 2)
+        <> new.user_id::text then
+    perform meterr.record_change(platform, 'session.ended', 'info', 'session',
+              new.session_id::text, '{}');
+  end if;
+  return null;
+end
+$$;
+
+create function meterr.record_credential() returns trigger
+  language plpgsql security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  perform meterr.record_change(new.tenant_id, tg_argv[0], 'info', 'upstream', new.upstream, '{}');
+  return null;
+end
+$$;
+
+create function meterr.record_keyring() returns trigger
+  language plpgsql security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  platform constant uuid := '00000000-0000-0000-0000-000000000000';
+begin
+  if tg_table_name = 'signing_key' then
+    perform meterr.record_change(platform, 'signing_key.rotated', 'warning', 'keyring',
+              to_jsonb(new) ->> 'kid', '{}');
+  else
+    perform meterr.record_change(platform, 'keyring.rotated', 'warning', 'keyring',
+              to_jsonb(new) ->> 'kek_id', jsonb_build_object('step', tg_argv[0]));
+  end if;
+  return null;
+end
+$$;
+
+create trigger record_made after insert on meterr.api_key
+  referencing new table as made for each statement execute function meterr.record_keys_made();
+create trigger record_change after update on meterr.api_key
+  for each row when (new.emergency_id is not distinct from old.emergency_id and (
+    old.state <> new.state and new.successor_id is not distinct from old.successor_id
+    or row(old.name, old.scopes, old.models, old.networks, old.expires_at)
+       is distinct from row(new.name, new.scopes, new.models, new.networks, new.expires_at)))
+  execute function meterr.record_key_change();
+create trigger record_rotation after insert on meterr.key_succession
+  for each row when (new.followed_at is not null) execute function meterr.record_rotation();
+create trigger record_collected after update on meterr.key_succession
+  for each row when (old.followed_at is null and new.followed_at is not null)
+  execute function meterr.record_rotation();
+create trigger record_codes after insert on meterr.key_succession
+  referencing new table as made for each statement execute function meterr.record_codes();
+create trigger record_codes_again after update on meterr.key_succession
+  referencing old table as was new table as made
+  for each statement execute function meterr.record_codes_again();
+create trigger record_emergency after insert on meterr.key_emergency
+  for each row execute function meterr.record_emergency();
+create trigger record_policy after insert or update on meterr.key_policy
+  for each row execute function meterr.record_key_policy();
+create trigger record_made after insert on meterr.tenant
+  for each row execute function meterr.record_tenant();
+create trigger record_change after update on meterr.tenant
+  for each row when (row(old.name, old.state, old.unknown_price, old.time_zone)
+                     is distinct from row(new.name, new.state, new.unknown_price, new.time_zone))
+  execute function meterr.record_tenant();
+create trigger record_made after insert on meterr.limit_rule
+  for each row execute function meterr.record_limit();
+create trigger record_change after update on meterr.limit_rule
+  for each row when (row(old.amount, old.hard, old.ended_at)
+                     is distinct from row(new.amount, new.hard, new.ended_at))
+  execute function meterr.record_limit();
+create trigger record_price after insert on meterr.price_override
+  for each row execute function meterr.record_price();
+create trigger record_made after insert on meterr.membership
+  for each row execute function meterr.record_membership();
+create trigger record_change after update on meterr.membership
+  for each row when (row(old.role, old.ended_at) is distinct from row(new.role, new.ended_at))
+  execute function meterr.record_membership();
+create trigger record_claim after insert on meterr.user_claim
+  for each row execute function meterr.record_claim();
+create trigger record_disabled after update on meterr.user_account
+  for each row when (old.state = 'active' and new.state = 'disabled')
+  execute function meterr.record_account('user.disabled', '', '');
+create trigger record_enabled after update on meterr.user_account
+  for each row when (old.state = 'disabled' and new.state = 'active')
+  execute function meterr.record_account('user.enabled', '', '');
+create trigger record_made after insert on meterr.user_password
+  for each row execute function meterr.record_account('password.changed', '', '');
+create trigger record_change after update on meterr.user_password
+  for each row when (old.changed_at <> new.changed_at)
+  execute function meterr.record_account('password.changed', '', 'told');
+create trigger record_added after update on meterr.totp_factor
+  for each row when (old.state = 'pending' and new.state = 'active')
+  execute function meterr.record_account('factor.added', 'totp', 'told');
+create trigger record_removed after update on meterr.totp_factor
+  for each row when (old.state = 'active' and new.state = 'ended')
+  execute function meterr.record_account('factor.removed', 'totp', 'told');
+create trigger record_added after insert on meterr.passkey
+  for each row execute function meterr.record_account('factor.added', 'passkey', 'told');
+create trigger record_removed after update on meterr.passkey
+  for each row when (old.ended_at is null and new.ended_at is not null)
+  execute function meterr.record_account('factor.removed', 'passkey', 'told');
+create trigger record_added after insert on meterr.recovery_codes
+  for each row execute function meterr.record_account('factor.added', 'recovery codes', 'told');
+create trigger record_renewed after update on meterr.recovery_codes
+  for each row when (old.made_at <> new.made_at)
+  execute function meterr.record_account('factor.added', 'recovery codes', 'told');
+create trigger record_used after update on meterr.recovery_codes
+  for each row when (old.made_at = new.made_at
+                     and cardinality(new.digests) < cardinality(old.digests))
+  execute function meterr.record_account('factor.recovery_used', '', 'told');
+create trigger record_sign_in after insert on meterr.user_session
+  for each row execute function meterr.record_sign_in();
+create trigger record_end after update on meterr.user_session
+  for each row when (old.ended_at is null and new.ended_because in ('reused', 'ended'))
+  execute function meterr.record_session_end();
+create trigger record_made after insert on meterr.provider_credential
+  for each row execute function meterr.record_credential('credential.changed');
+create trigger record_change after update on meterr.provider_credential
+  for each row when (new.secret is not null and old.created_at <> new.created_at)
+  execute function meterr.record_credential('credential.changed');
+create trigger record_removed after update on meterr.provider_credential
+  for each row when (old.secret is not null and new.secret is null)
+  execute function meterr.record_credential('credential.removed');
+create trigger record_rotated after insert or update on meterr.signing_key
+  for each row when (new.state = 'current') execute function meterr.record_keyring();
+create trigger record_added after insert on meterr.key_encryption_key
+  for each row execute function meterr.record_keyring('added');
+create trigger record_retired after update on meterr.key_encryption_key
+  for each row when (old.retired_at is null and new.retired_at is not null)
+  execute function meterr.record_keyring('retired');

@@ -116,7 +116,8 @@ class Api:
             scope[CALLER] = await self._gate.admit(scope, operation, tenant_id, line)
         try:
             answering = partial(_answered, send, line, told)
-            await _called(served.route, scope, _whole(body, receive), answering)
+            with caller.source.acts():
+                await _called(served.route, scope, _whole(body, receive), answering)
         except RequestValidationError as error:
             raise invalid(error.errors()) from None
         except HTTPException as error:

@@ -5,6 +5,7 @@ from typing import Annotated, Final
 
 from fastapi import Depends, Request
 
+from meterr.core.events import Source
 from meterr.core.policy import Actor
 
 CALLER: Final = "meterr.caller"
@@ -26,6 +27,13 @@ class Caller:
     session_id: str = ""
     by_cookie: bool = False
     reason: str = ""
+
+    @property
+    def source(self) -> Source:
+        """The caller as events name it."""
+        if self.actor is None:
+            return Source.stranger(self.address)
+        return Source.user(self.actor.user_id, self.address)
 
     @property
     def who(self) -> Actor:

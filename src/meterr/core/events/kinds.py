@@ -32,6 +32,7 @@ class Kind(StrEnum):
     """What happened, as ``subject.action``. A name never changes its meaning."""
 
     KEY_CREATED = "key.created"
+    KEY_CHANGED = "key.changed"
     KEY_ROTATED = "key.rotated"
     KEY_REVOKED = "key.revoked"
     KEY_LEAKED = "key.leaked"
@@ -63,6 +64,8 @@ class Kind(StrEnum):
     ACCESS_DENIED = "access.denied"
     TENANT_CREATED = "tenant.created"
     TENANT_CHANGED = "tenant.changed"
+    LIMIT_CHANGED = "limit.changed"
+    PRICE_CHANGED = "price.changed"
     CREDENTIAL_CHANGED = "credential.changed"
     CREDENTIAL_REMOVED = "credential.removed"
     CREDENTIAL_UNDECRYPTABLE = "credential.undecryptable"
@@ -113,9 +116,8 @@ def _reported(
 CATALOGUE: Final[Mapping[Kind, Entry]] = MappingProxyType(
     {
         Kind.KEY_CREATED: Entry("An API key was made."),
-        Kind.KEY_ROTATED: Entry(
-            "A key got its successor.", details=("way", "successor", "ends_at_ms", "reason")
-        ),
+        Kind.KEY_CHANGED: Entry("The terms of a key were changed.", details=("terms",)),
+        Kind.KEY_ROTATED: Entry("A key got its successor.", details=("way", "successor")),
         Kind.KEY_REVOKED: Entry("A key was revoked."),
         Kind.KEY_LEAKED: Entry(
             "A key was found where it does not belong; if it still counted, it was revoked.",
@@ -123,9 +125,7 @@ CATALOGUE: Final[Mapping[Kind, Entry]] = MappingProxyType(
             ("occurrences", "was_active"),
         ),
         Kind.KEY_EMERGENCY: Entry(
-            "Every key of the tenant was ended at once.",
-            Severity.CRITICAL,
-            ("emergency", "keys", "reason"),
+            "Every key of the tenant was ended at once.", Severity.CRITICAL, ("emergency", "keys")
         ),
         Kind.KEY_DUE: Entry(
             "Keys have become too old by policy; their owners have a while.", details=("keys",)
@@ -133,7 +133,7 @@ CATALOGUE: Final[Mapping[Kind, Entry]] = MappingProxyType(
         Kind.KEY_CODES_ISSUED: Entry(
             "Codes were made with which others collect successors of keys.",
             Severity.WARNING,
-            ("codes", "reason"),
+            ("codes",),
         ),
         Kind.KEY_POLICY_CHANGED: Entry("How old keys may get was changed.", details=("ended",)),
         Kind.KEY_MALFORMED: _reported(
@@ -165,11 +165,8 @@ CATALOGUE: Final[Mapping[Kind, Entry]] = MappingProxyType(
         Kind.SESSION_REUSED: Entry(
             "A refresh token was used a second time: two have it. Its session was ended.",
             Severity.CRITICAL,
-            outcome=Outcome.REFUSED,
         ),
-        Kind.SESSION_ENDED: Entry(
-            "An administrator ended somebody's sessions.", details=("sessions",)
-        ),
+        Kind.SESSION_ENDED: Entry("Somebody else ended a session."),
         Kind.FACTOR_ADDED: Entry("A second factor was added.", Severity.WARNING, ("factor",)),
         Kind.FACTOR_REMOVED: Entry(
             "A second factor was taken away.", Severity.WARNING, ("factor",)
@@ -200,6 +197,11 @@ CATALOGUE: Final[Mapping[Kind, Entry]] = MappingProxyType(
         ),
         Kind.TENANT_CREATED: Entry("A tenant was made."),
         Kind.TENANT_CHANGED: Entry("A tenant was changed.", details=("state",)),
+        Kind.LIMIT_CHANGED: Entry(
+            "A budget or limit was set, changed or ended.",
+            details=("limit", "measure", "amount", "hard", "ended"),
+        ),
+        Kind.PRICE_CHANGED: Entry("A price of one's own was set.", details=("override",)),
         Kind.CREDENTIAL_CHANGED: Entry("The credential for a provider was stored."),
         Kind.CREDENTIAL_REMOVED: Entry("A stored credential for a provider was removed."),
         Kind.CREDENTIAL_UNDECRYPTABLE: _reported(
@@ -209,9 +211,9 @@ CATALOGUE: Final[Mapping[Kind, Entry]] = MappingProxyType(
             outcome=Outcome.FAILED,
         ),
         Kind.KEYRING_ROTATED: Entry(
-            "What is stored encrypted was moved under other keys.",
+            "A key-encryption key was taken up, or is not needed any more.",
             Severity.WARNING,
-            ("what", "rows"),
+            ("step",),
         ),
         Kind.SIGNING_KEY_ROTATED: Entry(
             "Access tokens are signed with another key.", Severity.WARNING

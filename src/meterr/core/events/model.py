@@ -3,12 +3,14 @@
 import json
 import re
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
 from types import MappingProxyType
 from typing import Final, NamedTuple, Self
 
+from meterr.core.acting import acting
 from meterr.core.events.kinds import CATALOGUE, OF_REPORTS, Kind, Outcome, Severity
 from meterr.core.http.client_address import network_of
 from meterr.core.masking import HIDDEN
@@ -76,6 +78,10 @@ class Source:
     def stranger(cls, address: str) -> Self:
         """Return somebody of whom only the address is known."""
         return cls(network=_network(address))
+
+    def acts(self) -> AbstractContextManager[None]:
+        """Return a block within which every change is recorded as this one's."""
+        return acting(self.kind.value, self.actor_id, self.network)
 
 
 OPERATOR: Final = Source(ActorKind.OPERATOR)

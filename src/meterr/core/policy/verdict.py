@@ -41,6 +41,11 @@ class Verdict:
     def allowed(self) -> bool:
         return self.role is not None and not self.needs
 
+    @property
+    def breaks_glass(self) -> bool:
+        """Whether it is a super_admin's role that counts, over something that is not their own."""
+        return self.role is Role.SUPER_ADMIN and self.permission.plane is not Plane.SELF
+
     def __bool__(self) -> bool:
         raise TypeError("ask verdict.allowed: a verdict is not a yes")
 

@@ -4,12 +4,14 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
+from meterr.core import events
 from meterr.core.api import Caller, Operation
 from meterr.core.clock import Clock
+from meterr.core.db import Database
 from meterr.core.errors import Invalid, NotFound
 from meterr.core.http.asgi import Headers, Scope
 from meterr.core.http.client_address import client_address
-from meterr.core.policy import PLATFORM, Actor, Permission, allowed
+from meterr.core.policy import PLATFORM, Actor, Permission, Verdict, allowed
 from meterr.core.policy.permission import Plane
 from meterr.core.telemetry import RequestLine
 from meterr.identity.sessions import Authority, Cookies, SessionRefused
@@ -25,13 +27,15 @@ class SessionGate:
     Lets a request in by its session, and by nothing else.
 
     A bearer token counts before a cookie, and a request that has one is never looked at for
-    cookies. An API key is no session, whichever header it comes in.
+    cookies. An API key is no session, whichever header it comes in. Where a super_admin gets in by
+    that role, this and the reason are on record before anything is done. ``db`` acts as Role.APP.
     """
 
     authority: Authority
     cookies: Cookies | None
     clock: Clock
     step_up_ms: int
+    db: Database
 
     async def admit(
         self, scope: Scope, operation: Operation, tenant_id: str | None, line: RequestLine
@@ -53,9 +57,9 @@ class SessionGate:
         signed_in = await self.authority.signed_in(token)
         line.user_id = signed_in.actor.user_id
         reason = _reason(scope)
-        self._judge(signed_in.actor, access, tenant_id, reason)
+        verdict = self._judge(signed_in.actor, access, tenant_id, reason)
         line.tenant_id = tenant_id or ""
-        return Caller(
+        caller = Caller(
             address=address,
             user_agent=agent,
             actor=signed_in.actor,
@@ -63,20 +67,35 @@ class SessionGate:
             by_cookie=by_cookie,
             reason=reason,
         )
+        if verdict.breaks_glass:
+            await self._record(caller, access, tenant_id)
+        return caller
+
+    async def _record(self, caller: Caller, access: Permission, tenant_id: str | None) -> None:
+        told = events.Event(
+            events.Kind.BREAK_GLASS_USED,
+            tenant_id,
+            caller.source,
+            detail={"permission": access.value, "reason": caller.reason},
+        )
+        async with self.db.transaction() as connection:
+            await events.record(connection, told)
 
     def _judge(
         self, actor: Actor, permission: Permission, tenant_id: str | None, reason: str
-    ) -> None:
+    ) -> Verdict:
         if permission.plane is Plane.TENANT and not _can_be_tenant(tenant_id):
             raise NotFound("There is no such tenant.")
-        allowed(
+        verdict = allowed(
             actor,
             permission,
             tenant_id,
             now_ms=self.clock.unix_ms(),
             reason=reason,
             step_up_ms=self.step_up_ms,
-        ).require()
+        )
+        verdict.require()
+        return verdict
 
     def _token(self, scope: Scope, operation: Operation) -> tuple[str, bool]:
         """Return the access token, and whether it came as a cookie."""

@@ -1,9 +1,11 @@
 """Rotation by policy: how old keys may get, and telling in time which are due."""
 
+from meterr.core import events
 from meterr.core.clock import Clock
 from meterr.core.db import Connection, Database
 from meterr.core.errors import NotFound
 from meterr.identity import store as keys
+from meterr.identity.notices import tell_keepers
 from meterr.identity.rotation import store
 from meterr.identity.rotation.model import Due, RotationPolicy
 from meterr.identity.rotation.plan import checked_policy
@@ -53,7 +55,7 @@ async def list_policies(db: Database, tenant_id: str) -> list[RotationPolicy]:
 
 async def mark_due(db: Database, clock: Clock, tenant_id: str) -> list[Due]:
     """
-    Mark the tenant's keys whose notice begins and return them, each once, for owners to hear.
+    Mark the tenant's keys whose notice begins and return them, each once; their keepers are told.
 
     Any number of processes may call this; those that find another one at it return nothing.
     """
@@ -62,7 +64,17 @@ async def mark_due(db: Database, clock: Clock, tenant_id: str) -> list[Due]:
     async with db.tenant_transaction(tenant_id) as connection:
         if not await store.take_turn(connection, tenant_id):
             return []
-        return await store.mark_due(connection, tenant_id, clock.unix_ms())
+        due = await store.mark_due(connection, tenant_id, clock.unix_ms())
+        if due:
+            await _tell(connection, tenant_id, due)
+        return due
+
+
+async def _tell(connection: Connection, tenant_id: str, due: list[Due]) -> None:
+    target = events.Target(events.TargetKind.TENANT, tenant_id)
+    event = events.Event(events.Kind.KEY_DUE, tenant_id, events.SYSTEM, target, {"keys": len(due)})
+    recorded = await events.record(connection, event)
+    await tell_keepers(connection, recorded, [key.key_id for key in due])
 
 
 async def _subject(connection: Connection, tenant_id: str, key_id: str | None) -> str | None:
