@@ -33,6 +33,9 @@ class Entrance:
             HostRefused: the request names a host that is not ours.
             QueryTooLong: the query string is longer than any route needs.
         """
+        # First, so that whatever is refused here is reported with the client's address.
+        if self._proxies is not None:
+            scope[TRUSTED_PROXIES] = self._proxies
         headers = scope["headers"]
         known = {name: value for name, value in headers if name in ACTED_ON}
         scope[KNOWN] = known
@@ -44,8 +47,6 @@ class Entrance:
             self._hosts.check(host, scope["http_version"])
         if scope["query_string"]:
             check_query(scope["query_string"])
-        if self._proxies is not None:
-            scope[TRUSTED_PROXIES] = self._proxies
 
     def lead(self, scope: Scope, route: Route) -> Handler:
         """

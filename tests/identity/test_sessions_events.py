@@ -1,0 +1,112 @@
+"""Signing in, stepping up and what ends a session, as events; and what the person is told."""
+
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+
+import pytest
+
+from meterr.core.events import Source, list_events
+from meterr.core.events.model import EventRow
+from meterr.identity.notices import list_notices
+from meterr.identity.people.model import Operator
+from meterr.identity.sessions import Client
+from meterr.identity.sessions.administration import end_of_member
+from meterr.identity.sessions.family import GRACE_MS
+from support.people import REASON
+from support.sessions import LAPTOP, SessionHouse
+
+BEGINNING = datetime(2020, 1, 1, tzinfo=UTC)
+NEXT_DOOR = Client("203.0.113.77", "Mozilla/5.0")
+ABROAD = Client("198.51.100.4", "Mozilla/5.0")
+SOCKET = Client("", "curl")
+
+
+@pytest.fixture
+async def house(database_url: str) -> AsyncIterator[SessionHouse]:
+    async with SessionHouse.open(database_url) as opened:
+        yield opened
+
+
+async def seen(house: SessionHouse) -> list[EventRow]:
+    page = await list_events(house.app, None, since=BEGINNING, kinds=["sign_in", "session"])
+    return list(page.events)[::-1]
+
+
+async def test_a_sign_in_is_on_record_and_a_refresh_is_none(house: SessionHouse) -> None:
+    """One event a session: refreshing goes on every few minutes and says nothing new."""
+    user_id = (await house.person()).user.user_id
+    with Source.stranger(LAPTOP.address).acts():
+        grant = await house.begin()
+        await house.refreshed(grant)
+
+    (event,) = await seen(house)
+
+    assert ("sign_in.succeeded", "user", user_id) == (event.kind, event.actor_kind, event.actor_id)
+    assert ("203.0.113.9", user_id) == (event.network, event.target_id)
+    assert {"session": grant.session_id, "factor": False} == event.detail
+
+
+async def test_stepping_up_is_no_new_sign_in(house: SessionHouse) -> None:
+    """The session goes on under another id."""
+    person = await house.admin()
+    grant = await house.begin_with_factor(person)
+    signed_in = await house.signed_in(grant)
+    await house.sessions.step_up(signed_in, await house.code(person), LAPTOP)
+    assert ["sign_in.succeeded"] == [event.kind for event in await seen(house)]
+
+
+async def test_a_network_that_the_account_did_not_know_is_told(house: SessionHouse) -> None:
+    """Neither the first sign-in ever, nor the neighbour's address, nor none at all, is news."""
+    user_id = (await house.person()).user.user_id
+    for client in (LAPTOP, NEXT_DOOR, SOCKET, ABROAD, ABROAD):
+        await house.begin(client=client)
+
+    new = [event for event in await seen(house) if event.kind == "sign_in.new_network"]
+    told = [n for n in (await list_notices(house.db, user_id)).notices if n.kind == new[0].kind]
+
+    assert 1 == len(new)
+    assert ["198.51.100.0/24"] == [notice.about for notice in told]
+
+
+async def test_a_token_used_twice_is_critical_and_told(house: SessionHouse) -> None:
+    """Issue 4, item 5: reuse after 10 s revokes the family and raises an event."""
+    user_id = (await house.person()).user.user_id
+    grant = await house.begin()
+    await house.refreshed(grant)
+    house.clock.advance(GRACE_MS / 1000 + 1)
+    with Source.stranger("198.51.100.4").acts():
+        assert (await house.sessions.refresh(grant.refresh, ABROAD)).reused
+
+    event = (await seen(house))[-1]
+
+    assert ("session.reused", "critical", "198.51.100.4") == (
+        event.kind,
+        event.severity,
+        event.network,
+    )
+    assert grant.session_id == event.target_id
+    assert "session.reused" in {n.kind for n in (await list_notices(house.db, user_id)).notices}
+
+
+async def test_a_session_that_somebody_else_ends_is_on_record_and_ones_own_is_not(
+    house: SessionHouse,
+) -> None:
+    """Signing out is every day's business; being signed out is not."""
+    user_id = (await house.person()).user.user_id
+    for _ in range(2):
+        await house.begin()
+    with Source.user(user_id, LAPTOP.address).acts():
+        await house.sessions.sign_out_everywhere(await house.signed_in(await house.begin()))
+    grant = await house.begin()
+    await end_of_member(
+        house.db,
+        house.clock,
+        by=Operator("tests"),
+        tenant_id=house.tenant_id,
+        user_id=user_id,
+        reason=REASON,
+    )
+
+    ended = [event.target_id for event in await seen(house) if event.kind == "session.ended"]
+
+    assert [grant.session_id] == ended
