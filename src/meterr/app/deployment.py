@@ -4,7 +4,7 @@ import asyncio
 import signal
 import socket
 from collections.abc import Awaitable, Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import msgspec
@@ -15,11 +15,12 @@ from meterr.app.gateway_process import journal_root, keyring
 from meterr.app.key_upkeep import keep_policies, refuse_unknown_peppers
 from meterr.app.notices import keep_notices
 from meterr.app.rollups import keep_rollups
+from meterr.app.smells import open_reports
 from meterr.app.supervisor import Child, ChildPlan
 from meterr.app.turns import Seat, Turns
 from meterr.core.clock import SystemClock
 from meterr.core.errors import OperatorError
-from meterr.core.events import SYSTEM
+from meterr.core.events import SYSTEM, Reporter
 from meterr.core.migrate import SchemaMismatch
 from meterr.core.postgres import EmbeddedPostgres, EmbeddedPostgresError
 from meterr.core.settings import Settings
@@ -47,6 +48,7 @@ class Plan:
 
     The sockets listen already, so an address that cannot be had is known before anything starts.
     ``embedded`` is None when somebody else runs PostgreSQL; ``simulator``, when providers are real.
+    What ``reporter`` counted, before and while it runs, is written.
     """
 
     settings: Settings
@@ -54,6 +56,7 @@ class Plan:
     gateway: socket.socket
     embedded: EmbeddedPostgres | None = None
     simulator: socket.socket | None = None
+    reporter: Reporter = field(default_factory=Reporter)
 
 
 class Deployment:
@@ -78,6 +81,11 @@ class Deployment:
             PepperRefused: keys are stored under a pepper that is not configured.
             SchemaMismatch: the database has another schema than this code.
         """
+        plan, telemetry = self._plan, self._telemetry
+        async with open_reports(plan.dsn, SystemClock(), telemetry, plan.reporter):
+            await self._run(on_ready)
+
+    async def _run(self, on_ready: Callable[[int], Awaitable[None]]) -> None:
         plan = self._plan
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):

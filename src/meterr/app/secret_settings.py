@@ -5,6 +5,8 @@ from functools import partial
 
 from meterr.core.clock import Clock, SystemClock
 from meterr.core.configuration import ConfigurationError
+from meterr.core.events import SYSTEM, Kind, Reporter, Target, TargetKind
+from meterr.core.events import Event as SecurityEvent
 from meterr.core.http.outbound import AllowList
 from meterr.core.http.outbound.destination import Target
 from meterr.core.secrets import (
@@ -28,16 +30,19 @@ _NEAR = frozenset({"localhost", "127.0.0.1", "::1"})
 _FINE = frozenset({Outcome.READ, Outcome.CACHED})
 
 
-def with_reader(settings: Settings, environ: Mapping[str, str]) -> Settings:
+def with_reader(
+    settings: Settings, environ: Mapping[str, str], reporter: Reporter | None = None
+) -> Settings:
     """
     Return settings whose references can be read, with every read as a line in the log.
 
+    A ``reporter``, where somebody writes what it counts, hears of each that asked their place.
     Nothing is read or loaded yet, and nothing at all when there is no reference.
     """
     if not any(isinstance(s, SecretSetting) and s.reference for s in secrets_of(settings)):
         return settings
     clock = SystemClock()
-    record = partial(_record, Telemetry(clock, level=Level(settings.log.level)))
+    record = partial(_record, Telemetry(clock, level=Level(settings.log.level)), reporter)
     read = reader(settings, environ, clock, record).read
     return bind(settings, lambda reference, who: read(reference, who).text)
 
@@ -121,7 +126,7 @@ def _vault_address(address: str | None, allow: AllowList) -> str:
     return address
 
 
-def _record(telemetry: Telemetry, read: SecretRead) -> None:
+def _record(telemetry: Telemetry, reporter: Reporter | None, read: SecretRead) -> None:
     level = Level.INFO if read.outcome in _FINE else Level.WARNING
     line = EventLine(
         event=Event.SECRET_READ,
@@ -131,3 +136,13 @@ def _record(telemetry: Telemetry, read: SecretRead) -> None:
         version=read.version,
     )
     telemetry.event(level, line)
+    if reporter is not None and read.outcome is not Outcome.CACHED:
+        reporter.report(_event_of(read))
+
+
+def _event_of(read: SecretRead) -> SecurityEvent:
+    secret = Target(TargetKind.SECRET, read.reference)
+    if read.outcome is Outcome.READ:
+        return SecurityEvent(Kind.SECRET_READ, None, SYSTEM, secret, {"who": read.who})
+    detail = {"who": read.who, "reason": read.outcome}
+    return SecurityEvent(Kind.SECRET_UNAVAILABLE, None, SYSTEM, secret, detail)

@@ -120,9 +120,11 @@ def _host(scope: Scope) -> str:
 
 
 @asynccontextmanager
-async def open_reports(dsn: str, clock: Clock, telemetry: Telemetry) -> AsyncIterator[Reporter]:
+async def open_reports(
+    dsn: str, clock: Clock, telemetry: Telemetry, reporter: Reporter | None = None
+) -> AsyncIterator[Reporter]:
     """Yield this process's reporter; what it counted is written meanwhile and at the end."""
-    reporter = Reporter()
+    reporter = reporter or Reporter()
     async with Database.open(dsn, Role.APP, pool_size_max=1) as db:
         writer = ReportWriter(db, reporter, clock.monotonic, partial(_tell, telemetry))
         writing = asyncio.create_task(writer.run(), name="security events")

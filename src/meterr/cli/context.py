@@ -17,7 +17,7 @@ from meterr.app.deployment import database_url_file
 from meterr.app.secret_settings import with_reader
 from meterr.core.configuration import Configuration, ConfigurationError, load
 from meterr.core.db import Database, Role
-from meterr.core.events import OPERATOR
+from meterr.core.events import OPERATOR, Reporter
 from meterr.core.settings import Settings, environment
 from meterr.identity.model import Tenant
 
@@ -44,16 +44,24 @@ def with_settings(command: _Command) -> _Command:
     return command
 
 
-def configuration(config_file: Path | None, data_dir: Path | None, **flags: Any) -> Configuration:
+def configuration(
+    config_file: Path | None,
+    data_dir: Path | None,
+    *,
+    reporter: Reporter | None = None,
+    **flags: Any,
+) -> Configuration:
     """
     Return the configuration; ``flags`` are settings with ``__`` for the dot.
+
+    A ``reporter``, where somebody writes what it counts, hears of every secret that is read.
 
     Secrets that are kept elsewhere are read when somebody asks for their value, and not before.
     """
     named: Mapping[str, Any] = {name.replace("__", "."): value for name, value in flags.items()}
     given = {"data_dir": None if data_dir is None else data_dir.absolute(), **named}
     found = load(given, environment(), config_file)
-    return replace(found, settings=with_reader(found.settings, environment()))
+    return replace(found, settings=with_reader(found.settings, environment(), reporter))
 
 
 def database_url(settings: Settings) -> str:

@@ -15,6 +15,7 @@ from meterr.cli.output import note
 from meterr.cli.snippets import base_url
 from meterr.core.clock import SystemClock
 from meterr.core.configuration import ConfigurationError
+from meterr.core.events import Reporter
 from meterr.core.telemetry import Level, Telemetry
 
 
@@ -37,7 +38,8 @@ def command(
     and at least one provider.
     """
     flags = {"server__host": host, "server__port": port, "server__workers": workers}
-    settings = configuration(config_file, data_dir, **flags).settings
+    reporter = Reporter()
+    settings = configuration(config_file, data_dir, reporter=reporter, **flags).settings
     if not settings.upstreams:
         raise ConfigurationError(
             "no provider is configured: set OPENAI_API_KEY, ANTHROPIC_API_KEY or KIMI_API_KEY, or "
@@ -48,9 +50,8 @@ def command(
     keyring(settings)
     encryption.configured(settings)
     settings.data_dir.mkdir(mode=0o755, parents=True, exist_ok=True)
-    plan = Plan(
-        settings, database_url(settings), listen(settings.server.host, settings.server.port)
-    )
+    listening = listen(settings.server.host, settings.server.port)
+    plan = Plan(settings, database_url(settings), listening, reporter=reporter)
     telemetry = Telemetry(SystemClock(), level=Level(settings.log.level))
 
     async def ready(port: int) -> None:

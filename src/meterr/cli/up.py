@@ -23,6 +23,7 @@ from meterr.core import migrate
 from meterr.core.clock import SystemClock
 from meterr.core.configuration import ConfigurationError
 from meterr.core.db import Database, Role
+from meterr.core.events import Reporter
 from meterr.core.ids import IdFactory
 from meterr.core.postgres import EmbeddedPostgres
 from meterr.core.principal import Scope
@@ -70,19 +71,21 @@ def command(
         "server__port": port,
         "server__workers": workers,
     }
-    settings = configuration(config_file, data_dir, **flags).settings
+    reporter = Reporter()
+    settings = configuration(config_file, data_dir, reporter=reporter, **flags).settings
     gateway = listen(settings.server.host, settings.server.port)
     simulator = None
     if not settings.upstreams:
         simulator = listen("127.0.0.1", simulator_port, "--simulator-port")
         flags |= _simulated_upstreams(simulator.getsockname()[1])
-        settings = configuration(config_file, data_dir, **flags).settings
+        settings = configuration(config_file, data_dir, reporter=reporter, **flags).settings
     upstreams.check(settings.upstreams, settings.outbound)
     encryption.configured(settings)  # refused here, before anything starts
     options = "" if data_dir is None else f"--data-dir {shlex.quote(str(data_dir))}"
     _make_writable(settings.data_dir)
     with _database(settings) as (dsn, embedded), contextlib.suppress(KeyboardInterrupt):
-        asyncio.run(_run(Plan(settings, dsn, gateway, embedded, simulator), options))
+        plan = Plan(settings, dsn, gateway, embedded, simulator, reporter)
+        asyncio.run(_run(plan, options))
     note("Stopped. Everything that was recorded is in the database or the journal.")
 
 

@@ -235,14 +235,12 @@ CATALOGUE: Final[Mapping[Kind, Entry]] = MappingProxyType(
         Kind.SECRET_READ: _reported(
             "A secret was read from where it is kept.",
             Severity.INFO,
-            "reference",
             "who",
             outcome=Outcome.DONE,
         ),
         Kind.SECRET_UNAVAILABLE: _reported(
             "A secret could not be read, or only an old one was to be had.",
             Severity.WARNING,
-            "reference",
             "who",
             "reason",
             outcome=Outcome.FAILED,

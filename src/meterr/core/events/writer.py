@@ -57,13 +57,14 @@ class ReportWriter:
     async def write(self, *, everything: bool) -> bool:
         """Write what is new, or all that waits; return whether that could be done."""
         waiting = self._reporter.take_all() if everything else self._reporter.take_new()
-        if not waiting and not self._lost:
+        lost_too = everything and self._lost > 0
+        if not waiting and not lost_too:
             return True
         try:
             async with self._db.transaction() as connection:
                 for each in waiting:
                     await store.record(connection, each.told())
-                if self._lost:
+                if lost_too:
                     await store.record(connection, lost(self._lost))
         except Unavailable:
             self._reporter.put_back(waiting)
@@ -73,7 +74,7 @@ class ReportWriter:
             self._lost += _times(waiting)
             self._tell(type(error).__name__)
             return False
-        self._lost = 0
+        self._lost = 0 if lost_too else self._lost
         return True
 
     async def _write_the_rest(self) -> None:
