@@ -3,10 +3,9 @@
 from collections.abc import Callable, Mapping
 from functools import partial
 
+from meterr.core import events
 from meterr.core.clock import Clock, SystemClock
 from meterr.core.configuration import ConfigurationError
-from meterr.core.events import SYSTEM, Kind, Reporter, Target, TargetKind
-from meterr.core.events import Event as SecurityEvent
 from meterr.core.http.outbound import AllowList
 from meterr.core.http.outbound.destination import Target
 from meterr.core.secrets import (
@@ -31,7 +30,7 @@ _FINE = frozenset({Outcome.READ, Outcome.CACHED})
 
 
 def with_reader(
-    settings: Settings, environ: Mapping[str, str], reporter: Reporter | None = None
+    settings: Settings, environ: Mapping[str, str], reporter: events.Reporter | None = None
 ) -> Settings:
     """
     Return settings whose references can be read, with every read as a line in the log.
@@ -126,7 +125,7 @@ def _vault_address(address: str | None, allow: AllowList) -> str:
     return address
 
 
-def _record(telemetry: Telemetry, reporter: Reporter | None, read: SecretRead) -> None:
+def _record(telemetry: Telemetry, reporter: events.Reporter | None, read: SecretRead) -> None:
     level = Level.INFO if read.outcome in _FINE else Level.WARNING
     line = EventLine(
         event=Event.SECRET_READ,
@@ -140,9 +139,10 @@ def _record(telemetry: Telemetry, reporter: Reporter | None, read: SecretRead) -
         reporter.report(_event_of(read))
 
 
-def _event_of(read: SecretRead) -> SecurityEvent:
-    secret = Target(TargetKind.SECRET, read.reference)
-    if read.outcome is Outcome.READ:
-        return SecurityEvent(Kind.SECRET_READ, None, SYSTEM, secret, {"who": read.who})
-    detail = {"who": read.who, "reason": read.outcome}
-    return SecurityEvent(Kind.SECRET_UNAVAILABLE, None, SYSTEM, secret, detail)
+def _event_of(read: SecretRead) -> events.Event:
+    secret = events.Target(events.TargetKind.SECRET, read.reference)
+    kind, detail = events.Kind.SECRET_READ, {"who": read.who}
+    if read.outcome is not Outcome.READ:
+        kind = events.Kind.SECRET_UNAVAILABLE
+        detail = {**detail, "reason": read.outcome.value}
+    return events.Event(kind, None, events.SYSTEM, secret, detail)
