@@ -8,12 +8,14 @@ import pytest
 from meterr import identity
 from meterr.core.clock import SystemClock
 from meterr.core.db import Database
+from meterr.core.db import Role as DatabaseRole
 from meterr.core.events import OPERATOR as BY_OPERATOR
 from meterr.core.events import Kind, Source, list_events
 from meterr.core.events.kinds import CATALOGUE
 from meterr.core.events.model import EventRow
 from meterr.core.policy import Role
 from meterr.identity.factors import remove_totp, replace_recovery_codes, use_recovery_code
+from meterr.identity.leaks import revoke_leaked
 from meterr.identity.notices import list_notices
 from meterr.identity.passwords import change_password
 from meterr.identity.people import disable_user, enable_user, set_role
@@ -147,6 +149,25 @@ class TestKeys:
             ("operator", "", ""),
             ("system", "", ""),
         ] == [(row.actor_kind, row.actor_id, row.network) for row in found]
+
+    async def test_a_leaked_key_is_critical_each_time_it_is_found(self, keys: Keys) -> None:
+        """Issue 4, item 11: revoke, notify, event; on record before it is revoked."""
+        key = await keys.key()
+        text = key.secret.reveal().encode()
+        async with Database.open(keys.dsn, DatabaseRole.AUTH) as db_auth:
+            for dry_run in (True, False, False):
+                await revoke_leaked(
+                    db_auth, keys.db, keys.keyring, [text + b" " + text], dry_run=dry_run
+                )
+
+        found = await seen(keys.db, keys.tenant_id, "key")
+
+        assert ["key.created", "key.leaked", "key.revoked", "key.leaked"] == [
+            row.kind for row in found
+        ]
+        assert {"occurrences": 2, "was_active": True} == found[1].detail
+        assert {"occurrences": 2, "was_active": False} == found[3].detail
+        assert text.decode() not in str(found)
 
 
 class TestPeople:

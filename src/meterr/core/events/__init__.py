@@ -10,6 +10,7 @@ from meterr.core.events.model import (
     Source,
     Target,
     TargetKind,
+    acting_source,
 )
 from meterr.core.events.reading import Follower, list_events
 from meterr.core.events.reporter import Reporter
@@ -29,6 +30,7 @@ __all__ = [
     "Source",
     "Target",
     "TargetKind",
+    "acting_source",
     "list_events",
     "record",
 ]

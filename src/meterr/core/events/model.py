@@ -10,7 +10,7 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Final, NamedTuple, Self
 
-from meterr.core.acting import acting
+from meterr.core.acting import SOURCE, acting
 from meterr.core.events.kinds import CATALOGUE, OF_REPORTS, Kind, Outcome, Severity
 from meterr.core.http.client_address import network_of
 from meterr.core.masking import HIDDEN
@@ -87,6 +87,12 @@ class Source:
 OPERATOR: Final = Source(ActorKind.OPERATOR)
 SYSTEM: Final = Source(ActorKind.SYSTEM)
 NOBODY: Final = Source()
+
+
+def acting_source() -> Source:
+    """Return who acts in this context, as ``Source.acts`` said; meterr itself where nobody did."""
+    kind, actor_id, network = (SOURCE.get() or "system||").split("|")
+    return Source(ActorKind(kind), actor_id, network)
 
 
 class Target(NamedTuple):

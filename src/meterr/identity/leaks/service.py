@@ -4,12 +4,15 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
+from meterr.core import events
 from meterr.core.db import Database
+from meterr.core.principal import Principal
 from meterr.identity import store
 from meterr.identity.api_key import display, parse
 from meterr.identity.keyring import Keyring
 from meterr.identity.leaks.scan import scan
 from meterr.identity.model import KeyState
+from meterr.identity.notices import tell_keepers
 from meterr.identity.service import revoke_key
 
 BATCH_KEYS = 1_000
@@ -74,6 +77,8 @@ async def _judge(
         fate = Fate.WAS_REVOKED
         if key.key_state is KeyState.ACTIVE:
             fate = Fate.WOULD_BE_REVOKED if dry_run else Fate.REVOKED
+        if not dry_run:
+            await _record(db, key.principal, times[text], was_active=fate is Fate.REVOKED)
         if fate is Fate.REVOKED:
             name = (await revoke_key(db, tenant_id, key_id)).name
         else:
@@ -88,6 +93,20 @@ async def _name_of(db: Database, tenant_id: str, key_id: str) -> str:
     async with db.tenant_transaction(tenant_id) as connection:
         record = await store.find_key(connection, tenant_id, key_id)
     return "" if record is None else record.name
+
+
+async def _record(db: Database, key: Principal, occurrences: int, *, was_active: bool) -> None:
+    """Record that a key leaked and tell its keepers, before it is revoked: none is missed."""
+    event = events.Event(
+        events.Kind.KEY_LEAKED,
+        key.tenant_id,
+        events.acting_source(),
+        events.Target(events.TargetKind.KEY, key.key_id),
+        {"occurrences": occurrences, "was_active": was_active},
+    )
+    async with db.tenant_transaction(key.tenant_id) as connection:
+        recorded = await events.record(connection, event)
+        await tell_keepers(connection, recorded, [key.key_id])
 
 
 def _shown(text: bytes) -> str:
