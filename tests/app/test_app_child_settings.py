@@ -37,6 +37,8 @@ def settings(tmp_path: Path) -> Settings:
         "VAULT_ADDR": "https://vault.example:8200",
         "VAULT_TOKEN": TOKEN,
         "METERR_SECRETS__VAULT_SECRET_ID": "the canary of a secret id",
+        "METERR_NOTIFY__SMTP_URL": "smtps://me:canary-of-the-mail-server@mail.example",
+        "METERR_NOTIFY__SENDER": "meterr@mail.example",
     }
     return with_reader(load({}, environ, None).settings, environ)
 

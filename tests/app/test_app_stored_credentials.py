@@ -64,6 +64,16 @@ def shown(talk: Conversation, path: str) -> str:
     return str(value)
 
 
+def undecryptable(talk: Conversation) -> list[str]:
+    """Return the upstreams whose credential was recorded as one that does not open."""
+    with psycopg.connect(talk.house.admin_dsn) as connection:
+        rows = connection.execute(
+            """select distinct target_id from meterr.security_event
+                where kind = 'credential.undecryptable' and severity = 'critical'"""
+        ).fetchall()
+    return [target for (target,) in rows]
+
+
 def test_a_stored_credential_wins_and_is_followed(house: Conversation) -> None:
     """Written while the gateway runs, changed, removed: each is in force within some seconds."""
     assert digest(PROVIDER_SECRET) == shown(house, CHAT)
@@ -111,6 +121,8 @@ def test_a_stored_credential_that_cannot_be_read_is_not_replaced_by_another(
     lines = [json.loads(line) for line in house.house.meterr.lines if "unreadable" in line]
     assert {"credential of anthropic"} == {line["where"] for line in lines}
     assert {"Unreadable"} == {line["error_type"] for line in lines}
+
+    house.house.until(lambda: ["anthropic"] == undecryptable(house))
 
     asyncio.run(store(house, "anthropic", CHANGED))
     house.house.until(lambda: 200 == house.post(MESSAGES, BODIES[MESSAGES]).status)

@@ -28,10 +28,18 @@ class House:
 
     @asynccontextmanager
     async def writer(
-        self, retention_days: int | None = None, **options: float
+        self,
+        retention_days: int | None = None,
+        event_retention_days: int | None = None,
+        **options: float,
     ) -> AsyncIterator[RollupWriter]:
         async with Database.open(self.dsn, Role.DRAIN, pool_size_max=1, **options) as db:
-            yield RollupWriter(db, self.hear, retention_days=retention_days)
+            yield RollupWriter(
+                db,
+                self.hear,
+                retention_days=retention_days,
+                event_retention_days=event_retention_days,
+            )
 
     async def go_round(self, now: datetime, retention_days: int | None = None) -> Round:
         async with self.writer(retention_days) as writer:

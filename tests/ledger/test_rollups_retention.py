@@ -161,3 +161,17 @@ class TestPartitions:
         """Section 6: made ahead on an idle deployment too."""
         await house.go_round(NOW)
         assert [TODAY + timedelta(days=n) for n in range(3)] == house.partitions()[-3:]
+
+
+async def test_days_of_security_events_are_made_ahead_and_expire(house: House) -> None:
+    """One upkeep for both: what expires of one leaves the other alone."""
+    house.tell("select meterr.ensure_event_partitions(current_date - 300, current_date - 299)")
+    async with house.writer(event_retention_days=200) as writer:
+        assert () == (await writer.round(NOW)).dropped
+    days = house.ask(
+        """select right(relname, 8) from pg_class
+            where relispartition and relname ~ '^security_event_[0-9]{8}$' order by 1"""
+    )
+    assert [((TODAY + timedelta(days=n)).strftime("%Y%m%d"),) for n in range(3)] == days
+    dropped = [(TODAY - timedelta(days=n)).isoformat() for n in (300, 299)]
+    assert [(Notice.EVENTS_DROPPED, {"day": day}) for day in dropped] == house.heard
