@@ -124,18 +124,23 @@ def row_of(table: str, tenant_id: str) -> dict[str, object]:
         **_sealed_rows(tenant_id),
         "membership": {"tenant_id": tenant_id, "user_id": SOMEBODY, "role": "user"},
         **_key_rows(tenant_id),
-        "security_event": {
-            "tenant_id": tenant_id,
-            "at": AT,
-            "id": uuid.uuid4(),
-            "kind": "key.created",
-            "severity": "info",
-            "outcome": "done",
-            **dict.fromkeys(("actor_kind", "actor_id", "target_kind", "target_id", "network"), ""),
-            "detail": "{}",
-        },
+        "security_event": _event(tenant_id),
     }
     return rows[table]
+
+
+def _event(tenant_id: str) -> dict[str, object]:
+    texts = ("actor_kind", "actor_id", "target_kind", "target_id", "network")
+    return {
+        "tenant_id": tenant_id,
+        "at": AT,
+        "id": uuid.uuid4(),
+        "kind": "key.created",
+        "severity": "info",
+        "outcome": "done",
+        **dict.fromkeys(texts, ""),
+        "detail": "{}",
+    }
 
 
 def _sealed_rows(tenant_id: str) -> Mapping[str, dict[str, object]]:
