@@ -2583,22 +2583,25 @@ create function meterr.record_key_change() returns trigger
   language plpgsql security definer
   set search_path = pg_catalog, pg_temp
 as $$
+begin
+  perform meterr.notify_keepers(r.event_id, r.event_at, 'key.revoked', new.tenant_id,
+                                array[new.key_id], null)
+     from meterr.record_change(new.tenant_id, 'key.revoked', 'info', 'key', new.key_id::text, '{}') r;
+  return null;
+end
+$$;
+
+create function meterr.record_key_terms() returns trigger
+  language plpgsql security definer
+  set search_path = pg_catalog, pg_temp
+as $$
 declare
-  became meterr.api_key := new;
-  was meterr.api_key := old;
   changed text;
 begin
-  if was.state <> became.state then
-    perform meterr.notify_keepers(r.event_id, r.event_at, 'key.revoked', became.tenant_id,
-                                  array[became.key_id], null)
-       from meterr.record_change(became.tenant_id, 'key.revoked', 'info', 'key',
-                                 became.key_id::text, '{}') r;
-    return null;
-  end if;
   select string_agg(n.key, ' ' order by n.key) into changed
-    from jsonb_each(to_jsonb(became)) n join jsonb_each(to_jsonb(was)) o using (key)
+    from jsonb_each(to_jsonb(new)) n join jsonb_each(to_jsonb(old)) o using (key)
    where n.value <> o.value and n.key in ('name', 'scopes', 'models', 'networks', 'expires_at');
-  perform meterr.record_change(became.tenant_id, 'key.changed', 'info', 'key', became.key_id::text,
+  perform meterr.record_change(new.tenant_id, 'key.changed', 'info', 'key', new.key_id::text,
                                jsonb_build_object('terms', changed));
   return null;
 end
@@ -2873,11 +2876,16 @@ $$;
 create trigger record_made after insert on meterr.api_key
   referencing new table as made for each statement execute function meterr.record_keys_made();
 create trigger record_change after update on meterr.api_key
-  for each row when (new.emergency_id is not distinct from old.emergency_id and (
-    old.state <> new.state and new.successor_id is not distinct from old.successor_id
-    or row(old.name, old.scopes, old.models, old.networks, old.expires_at)
-       is distinct from row(new.name, new.scopes, new.models, new.networks, new.expires_at)))
+  for each row when (old.state <> new.state
+                     and new.emergency_id is not distinct from old.emergency_id
+                     and new.successor_id is not distinct from old.successor_id)
   execute function meterr.record_key_change();
+create trigger record_terms after update on meterr.api_key
+  for each row when (old.name <> new.name or old.scopes <> new.scopes
+                     or old.models is distinct from new.models
+                     or old.networks is distinct from new.networks
+                     or old.expires_at is distinct from new.expires_at)
+  execute function meterr.record_key_terms();
 create trigger record_rotation after insert on meterr.key_succession
   for each row when (new.followed_at is not null) execute function meterr.record_rotation();
 create trigger record_collected after update on meterr.key_succession
@@ -2895,21 +2903,21 @@ create trigger record_policy after insert or update on meterr.key_policy
 create trigger record_made after insert on meterr.tenant
   for each row execute function meterr.record_tenant();
 create trigger record_change after update on meterr.tenant
-  for each row when (row(old.name, old.state, old.unknown_price, old.time_zone)
-                     is distinct from row(new.name, new.state, new.unknown_price, new.time_zone))
+  for each row when (old.name <> new.name or old.state <> new.state
+                     or old.unknown_price <> new.unknown_price or old.time_zone <> new.time_zone)
   execute function meterr.record_tenant();
 create trigger record_made after insert on meterr.limit_rule
   for each row execute function meterr.record_limit();
 create trigger record_change after update on meterr.limit_rule
-  for each row when (row(old.amount, old.hard, old.ended_at)
-                     is distinct from row(new.amount, new.hard, new.ended_at))
+  for each row when (old.amount <> new.amount or old.hard <> new.hard
+                     or old.ended_at is distinct from new.ended_at)
   execute function meterr.record_limit();
 create trigger record_price after insert on meterr.price_override
   for each row execute function meterr.record_price();
 create trigger record_made after insert on meterr.membership
   for each row execute function meterr.record_membership();
 create trigger record_change after update on meterr.membership
-  for each row when (row(old.role, old.ended_at) is distinct from row(new.role, new.ended_at))
+  for each row when (old.role <> new.role or old.ended_at is distinct from new.ended_at)
   execute function meterr.record_membership();
 create trigger record_claim after insert on meterr.user_claim
   for each row execute function meterr.record_claim();
