@@ -1,6 +1,7 @@
 """Signing in, stepping up and what ends a session, as events; and what the person is told."""
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -9,16 +10,15 @@ from meterr.core.events import Source, list_events
 from meterr.core.events.model import EventRow
 from meterr.identity.notices import list_notices
 from meterr.identity.people.model import Operator
-from meterr.identity.sessions import Client
 from meterr.identity.sessions.administration import end_of_member
 from meterr.identity.sessions.family import GRACE_MS
 from support.people import REASON
 from support.sessions import LAPTOP, SessionHouse
 
 BEGINNING = datetime(2020, 1, 1, tzinfo=UTC)
-NEXT_DOOR = Client("203.0.113.77", "Mozilla/5.0")
-ABROAD = Client("198.51.100.4", "Mozilla/5.0")
-SOCKET = Client("", "curl")
+NEXT_DOOR = replace(LAPTOP, address="203.0.113.77")
+ABROAD = replace(LAPTOP, address="198.51.100.4")
+SOCKET = replace(LAPTOP, address="")
 
 
 @pytest.fixture
