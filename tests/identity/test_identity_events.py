@@ -219,6 +219,7 @@ class TestPeople:
             ("factor.added", {"factor": "totp"}),
             ("factor.added", {"factor": "recovery codes"}),
             ("factor.recovery_used", {"left": 9}),
+            ("factor.removed", {"factor": "recovery codes"}),
             ("factor.removed", {"factor": "totp"}),
             ("password.changed", {}),
             ("password.reset_issued", {}),
@@ -228,7 +229,7 @@ class TestPeople:
         assert ("user", user_id) == (found[3].actor_kind, found[3].actor_id)
         assert "system" == found[-1].actor_kind
         told = [n.kind for n in (await list_notices(people.db, user_id)).notices][::-1]
-        assert [row.kind for row in found][1:7] == told
+        assert [row.kind for row in found][1:8] == told
 
 
 async def test_a_change_that_is_rolled_back_leaves_no_trace(keys: Keys) -> None:

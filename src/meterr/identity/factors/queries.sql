@@ -51,7 +51,9 @@ values (%(user_id)s, %(digests)s)
 on conflict (user_id) do update set digests = excluded.digests, made_at = now();
 
 -- name: end_recovery_codes
-update meterr.recovery_codes set digests = '{}' where user_id = %(user_id)s;
+-- The time tells it from the use of the last one.
+update meterr.recovery_codes set digests = '{}', made_at = clock_timestamp()
+ where user_id = %(user_id)s and cardinality(digests) > 0;
 
 -- name: use_recovery_code
 -- As above: the row is locked, and a digest that is gone is not found by whoever waited.
