@@ -87,6 +87,13 @@ class TestWhatTheDoorRefuses:
         found = until(lambda: from_there(api, "sign_in.failed", 14))
         assert {"unknown_account"} <= {row["detail"]["reason"] for row in found}
 
+    def test_whose_account_is_tried_is_known_by_its_id(self, api: ApiHouse) -> None:
+        """Many addresses against one account are one account's trouble."""
+        body = {"email": email_of("user-elsewhere"), "password": "not the one, by far"}
+        assert 401 == api.send("POST", "/api/v1/sign-in/password", body, elsewhere(16)).status
+        (row, *_) = until(lambda: from_there(api, "sign_in.failed", 16))
+        assert ("user", api.users["user-elsewhere"]) == (row["target_kind"], row["target_id"])
+
     def test_no_address_no_password_and_no_key_is_in_any_row(self, api: ApiHouse) -> None:
         """P6: opaque ids only, whatever was sent and to which failure it led."""
         with psycopg.connect(api.house.admin_dsn) as connection:

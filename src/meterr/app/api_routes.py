@@ -9,6 +9,7 @@ from meterr import identity
 from meterr.app import encryption
 from meterr.core.clock import Clock
 from meterr.core.errors import NotConfigured
+from meterr.core.events import Reporter
 from meterr.core.http.asgi import Receive, Scope, Send
 from meterr.core.http.route import Route
 from meterr.core.ids import IdFactory
@@ -40,7 +41,12 @@ class Served(Protocol):
 
 @asynccontextmanager
 async def open_api(
-    settings: Settings, dsn: str, keyring: identity.Keyring, clock: Clock, ids: IdFactory
+    settings: Settings,
+    dsn: str,
+    keyring: identity.Keyring,
+    clock: Clock,
+    ids: IdFactory,
+    reporter: Reporter,
 ) -> AsyncIterator[Served | None]:
     """Yield the API; None where the settings leave it out, or nobody could sign in."""
     keys = encryption.configured(settings) if settings.server.api else None
@@ -52,7 +58,7 @@ async def open_api(
     opener: Callable[..., AbstractAsyncContextManager[Served]] = resolve_name(
         "meterr.app.management:open_management"
     )
-    async with opener(parts(settings, dsn, keyring, keys, clock, ids)) as api:
+    async with opener(parts(settings, dsn, keyring, keys, clock, ids, reporter)) as api:
         yield api
 
 

@@ -13,6 +13,7 @@ from meterr.core.api.openapi import OpenApi
 from meterr.core.clock import Clock
 from meterr.core.crypto import DataKeys, KeyEncryptionKeys
 from meterr.core.db import Database, Role
+from meterr.core.events import Reporter
 from meterr.core.events.api import EventRoutes
 from meterr.core.ids import IdFactory
 from meterr.core.settings import Settings
@@ -35,6 +36,7 @@ class Parts:
     keys: KeyEncryptionKeys
     clock: Clock
     ids: IdFactory
+    reporter: Reporter
 
 
 @asynccontextmanager
@@ -69,6 +71,7 @@ async def open_management(parts: Parts) -> AsyncIterator[Api]:
             authority=sessions.authority,
             cookies=sessions.cookies,
             step_up_ms=people.step_up_ms,
+            reporter=parts.reporter,
         )
         gate = SessionGate(services.authority, services.cookies, clock, services.step_up_ms, db)
         described = OpenApi((SessionRefused, SessionUnverifiable))

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from meterr.core.clock import Clock
 from meterr.core.crypto import DataKeys
 from meterr.core.db import Database
+from meterr.core.events import Reporter
 from meterr.core.ids import IdFactory
 from meterr.identity.factors import Passkeys, Vault
 from meterr.identity.keyring import Keyring
@@ -37,3 +38,4 @@ class IdentityServices:
     authority: Authority
     cookies: Cookies | None
     step_up_ms: int
+    reporter: Reporter

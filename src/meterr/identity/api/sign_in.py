@@ -10,6 +10,7 @@ from pydantic import Field, SecretStr
 
 from meterr.core.api import Asked, CallerHere, NotConfigured, Operation, Shown, instant
 from meterr.core.errors import Invalid
+from meterr.core.events import Event, Kind
 from meterr.core.policy import Open, Route
 from meterr.identity.api.handing_out import Deliver, Granted, client_of, handed_out, needed
 from meterr.identity.api.services import IdentityServices
@@ -125,6 +126,10 @@ class SignInRoutes:
         outcome = await self._at.sign_in.with_password(
             asked.email, asked.password, client_of(caller)
         )
+        if outcome.began:  # a right password that came too often; wrong ones are the door's to tell
+            detail = {"limits": " ".join(outcome.began)}
+            event = Event(Kind.SIGN_IN_PAUSED, None, caller.source, detail=detail)
+            self._at.reporter.report(event)
         return self._told(outcome, asked.deliver, response)
 
     async def totp(self, asked: CodeSignIn, caller: CallerHere, response: Response) -> Granted:

@@ -9,12 +9,13 @@ class FactorRefused(MeterrError):
 
     code, status, title = "factor-refused", 401, "Second factor refused"
 
-    def __init__(self, reason: str, began: tuple[Kind, ...] = ()) -> None:
+    def __init__(self, reason: str, began: tuple[Kind, ...] = (), user_id: str = "") -> None:
         super().__init__(
             "This does not count. A code is good once; wait for the next one and try again.",
             reason=reason,
         )
         self.began = began
+        self.user_id = user_id
 
 
 class PasskeyRefused(MeterrError):

@@ -45,14 +45,14 @@ async def use_recovery_code(
     attempt = await throttle.attempt(Proof.FACTOR, user_id, address)
     digest = digest_of(user_id, code)
     if digest is None:
-        raise FactorRefused("no_code", attempt.began)
+        raise FactorRefused("no_code", attempt.began, user_id)
     async with db.transaction() as connection:
         user = await steps.find_user(connection, user_id)
         if user is None or user.state is not UserState.ACTIVE:
-            raise FactorRefused("no_account", attempt.began)
+            raise FactorRefused("no_account", attempt.began, user_id)
         left = await store.use_recovery_code(connection, user_id, digest)
     if left is None:
-        raise FactorRefused("wrong_or_used_code", attempt.began)
+        raise FactorRefused("wrong_or_used_code", attempt.began, user_id)
     await throttle.passed(attempt)
     return FactorProof(
         user_id=user_id,

@@ -83,13 +83,13 @@ async def confirm_totp(
         enrolled = await store.enrolled(connection, user_id)
         pending = await store.find_totp(connection, user_id, PENDING)
         if enrolled is None or pending is None:
-            raise FactorRefused("nothing_pending", attempt.began)
+            raise FactorRefused("nothing_pending", attempt.began, user_id)
         if first and enrolled.any:
-            raise FactorRefused("enrolled_meanwhile", attempt.began)
+            raise FactorRefused("enrolled_meanwhile", attempt.began, user_id)
         secret = await vault.open(connection, user_id, pending.factor_id, pending.sealed)
         step = totp.matching_step(secret, code, now_ms // 1000)
         if step is None:
-            raise FactorRefused("wrong_code", attempt.began)
+            raise FactorRefused("wrong_code", attempt.began, user_id)
         await store.end_totp(connection, user_id, ACTIVE)
         await store.activate_totp(connection, user_id, pending.factor_id, step)
         if not enrolled.any:
@@ -121,13 +121,13 @@ async def check_totp(
         active = await store.find_totp(connection, user_id, ACTIVE)
         user = await steps.find_user(connection, user_id)
         if active is None or user is None or user.state is not UserState.ACTIVE:
-            raise FactorRefused("no_factor", attempt.began)
+            raise FactorRefused("no_factor", attempt.began, user_id)
         secret = await vault.open(connection, user_id, active.factor_id, active.sealed)
         step = totp.matching_step(secret, code, now_ms // 1000)
         if step is None:
-            raise FactorRefused("wrong_code", attempt.began)
+            raise FactorRefused("wrong_code", attempt.began, user_id)
         if not await store.use_totp_step(connection, user_id, active.factor_id, step):
-            raise FactorRefused("used_code", attempt.began)
+            raise FactorRefused("used_code", attempt.began, user_id)
     await throttle.passed(attempt)
     return FactorProof(user_id=user_id, at_ms=now_ms, began=attempt.began)
 

@@ -22,11 +22,12 @@ class SignInRefused(MeterrError):
     The sign-in does not count. One public text for every reason.
 
     ``reason`` is for our log; ``began`` names the limits that this attempt was the first to reach,
-    for whoever reports events.
+    and ``user_id`` the account, where there is one, for whoever reports events.
     """
 
     code, status, title = "sign-in-refused", 401, "Sign-in refused"
 
-    def __init__(self, reason: str, began: tuple[Kind, ...] = ()) -> None:
+    def __init__(self, reason: str, began: tuple[Kind, ...] = (), user_id: str = "") -> None:
         super().__init__("E-mail address or password is not right.", reason=reason)
         self.began = began
+        self.user_id = user_id

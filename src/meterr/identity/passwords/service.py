@@ -52,9 +52,10 @@ async def check_password(
         await throttle.void(attempt)
         raise
     if stored is None or not right or typed is None:
-        raise SignInRefused(_why_not(stored), attempt.began)
+        user_id = "" if stored is None else stored.user_id
+        raise SignInRefused(_why_not(stored), attempt.began, user_id)
     if not await _still_right(db, hasher, stored, typed, whose):
-        raise SignInRefused("changed_meanwhile", attempt.began)
+        raise SignInRefused("changed_meanwhile", attempt.began, stored.user_id)
     began = await throttle.passed(attempt)
     await _rehash(db, hasher, stored, typed, whose)
     person = await find_person(db, stored.user_id)

@@ -73,7 +73,7 @@ class SignIn:
         )
         user_id = proof.person.user.user_id
         if marks is None or marks.password_at is None or marks.user_id != user_id:
-            raise SignInRefused("changed_meanwhile", proof.began)
+            raise SignInRefused("changed_meanwhile", proof.began, user_id)
         enrolled = await find_enrolled(self.issuer.db, user_id)
         owed = demand(proof.person.roles.values(), enrolled)
         if owed is Demand.NOTHING:
@@ -152,9 +152,9 @@ class SignIn:
         async with self.issuer.db.transaction() as connection:
             account = await store.lock_person(connection, marks.user_id)
             if account is None or not account.active:
-                raise SignInRefused("changed_meanwhile", proof.began)
+                raise SignInRefused("changed_meanwhile", proof.began, marks.user_id)
             if account.credentials_at != marks.credentials_at:
-                raise SignInRefused("changed_meanwhile", proof.began)
+                raise SignInRefused("changed_meanwhile", proof.began, marks.user_id)
             grant = await self.issuer.begin(
                 connection, key, user_id=marks.user_id, factor_at_ms=None, client=client
             )
