@@ -124,6 +124,16 @@ class TestReading:
         seen = told(api.send("GET", f"/api/v1/tenants/{own}/events?kind=break_glass", who="admin"))
         assert row["id"] in [item["event_id"] for item in seen["items"]]
 
+    def test_an_act_is_on_record_once_and_a_refused_one_not_at_all(self, api: ApiHouse) -> None:
+        """Also when it has a body, which is judged twice; a request without effect is none."""
+        own = api.tenants["own"]
+        before = len(rows(api, "break_glass.used"))
+        path = f"/api/v1/tenants/{own}/keys/rotate-all"
+        body = {"reason": "a drill of the tests", "dry_run": True}
+        assert 200 == api.send("POST", path, body, who="super-admin").status
+        assert 400 == api.send("POST", f"{path}?probe=1", body, who="super-admin").status
+        assert 1 == len(rows(api, "break_glass.used")) - before
+
     def test_ones_own_account_breaks_no_glass(self, api: ApiHouse) -> None:
         """A super_admin's own password is nobody's reason."""
         before = len(rows(api, "break_glass.used"))

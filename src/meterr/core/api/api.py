@@ -39,6 +39,9 @@ class Gate(Protocol):
     ) -> Caller:
         """Return the caller, or raise what the policy answers."""
 
+    async def let_in(self, caller: Caller, operation: Operation, tenant_id: str | None) -> None:
+        """Put on record what must be, once, before anything is done; or raise."""
+
 
 class Counter(Protocol):
     """Whoever counts what each caller sends."""
@@ -114,6 +117,8 @@ class Api:
         body = await self._body(scope, receive, operation)
         if not _BODY_HEADERS.isdisjoint(name for name, _ in scope["headers"]):
             scope[CALLER] = await self._gate.admit(scope, operation, tenant_id, line)
+            caller = scope[CALLER]
+        await self._gate.let_in(caller, operation, tenant_id)
         try:
             answering = partial(_answered, send, line, told)
             with caller.source.acts():

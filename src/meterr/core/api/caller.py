@@ -18,7 +18,7 @@ class Caller:
     Somebody whom the gate has let in.
 
     ``address`` is the client's behind trusted proxies, "" where nobody can know. ``reason`` is
-    what they say it is for.
+    what they say it is for, ``breaks_glass`` whether a super_admin's role lets them in.
     """
 
     address: str
@@ -27,6 +27,7 @@ class Caller:
     session_id: str = ""
     by_cookie: bool = False
     reason: str = ""
+    breaks_glass: bool = False
 
     @property
     def source(self) -> Source:

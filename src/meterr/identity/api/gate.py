@@ -59,24 +59,25 @@ class SessionGate:
         reason = _reason(scope)
         verdict = self._judge(signed_in.actor, access, tenant_id, reason)
         line.tenant_id = tenant_id or ""
-        caller = Caller(
+        return Caller(
             address=address,
             user_agent=agent,
             actor=signed_in.actor,
             session_id=signed_in.session_id,
             by_cookie=by_cookie,
             reason=reason,
+            breaks_glass=verdict.breaks_glass,
         )
-        if verdict.breaks_glass:
-            await self._record(caller, access, tenant_id)
-        return caller
 
-    async def _record(self, caller: Caller, access: Permission, tenant_id: str | None) -> None:
+    async def let_in(self, caller: Caller, operation: Operation, tenant_id: str | None) -> None:
+        """Record that glass is broken, and what for; DatabaseUnavailable lets nobody in."""
+        if not caller.breaks_glass:
+            return
         told = events.Event(
             events.Kind.BREAK_GLASS_USED,
             tenant_id,
             caller.source,
-            detail={"permission": access.value, "reason": caller.reason},
+            detail={"permission": str(operation.access), "reason": caller.reason},
         )
         async with self.db.transaction() as connection:
             await events.record(connection, told)
