@@ -3,12 +3,14 @@
 import json
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import psycopg
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import meterr
 from meterr.core.db import Database, Role
 from meterr.core.errors import Invalid
 from meterr.core.events import (
@@ -58,6 +60,15 @@ class TestTheCatalogue:
         """Closed: a kind without an entry, or an entry without a kind, is a slip."""
         assert set(Kind) == set(CATALOGUE)
         assert all(entry.means.endswith(".") for entry in CATALOGUE.values())
+
+    def test_no_kind_is_promised_that_nothing_records(self) -> None:
+        """By its name in the code, or by its text in the triggers."""
+        package = Path(meterr.__file__).parent
+        schema = (package / "schema" / "schema.sql").read_text()
+        code = "".join(
+            path.read_text() for path in package.rglob("*.py") if path.name != "kinds.py"
+        )
+        assert [] == [k for k in Kind if f"Kind.{k.name}" not in code and f"'{k}'" not in schema]
 
     def test_no_detail_is_recorded_that_the_catalogue_does_not_list(self) -> None:
         """P6: there is no field for a prompt, a header or a key to go into."""

@@ -27,6 +27,7 @@ from meterr.core.http.asgi import Scope
 from meterr.core.http.client_address import client_address
 from meterr.core.telemetry import Event as LogEvent
 from meterr.core.telemetry import EventLine, Level, RequestLine, Telemetry
+from meterr.gateway.upstream_errors import ADDRESS_REFUSED
 from meterr.identity.model import Reason
 
 # By code, which never changes: the classes belong to modules that a gateway without the management
@@ -76,6 +77,9 @@ def events_of(scope: Scope, line: RequestLine, error: Exception) -> Iterator[Eve
     source = Source.user(line.user_id, address) if line.user_id else Source.stranger(address)
     if isinstance(error, identity.KeyRefused):
         yield from _about_key(error, source)
+    elif error.reason == ADDRESS_REFUSED:
+        upstream = Target(TargetKind.UPSTREAM, line.upstream)
+        yield Event(Kind.OUTBOUND_REFUSED, None, NOBODY, upstream, {"reason": "provider"})
     elif error.code in _KINDS:
         yield from _about(_KINDS[error.code], error, source, scope, line)
     began = getattr(error, "began", ())
