@@ -1,12 +1,14 @@
 """Notices: whom an event concerns is told of it, once, in the API and by mail."""
 
 import asyncio
+import re
 import secrets
 import smtplib
 import uuid
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from email.message import EmailMessage
+from importlib.resources import files
 from pathlib import Path
 
 import psycopg
@@ -21,14 +23,15 @@ from meterr.identity import create_key
 from meterr.identity.keyring import Keyring
 from meterr.identity.notices import (
     Notice,
-    NoticeSender,
     list_notices,
     mark_read,
     tell_keepers,
     tell_person,
 )
+from meterr.identity.notices.letter import message
+from meterr.identity.notices.sender import NoticeSender
 from meterr.identity.notices.smtp import MailRefused, Smtp
-from meterr.identity.notices.text import TEXTS, message
+from meterr.identity.notices.text import TEXTS
 from support.certificates import Authority
 from support.mail_server import MailServer, open_mail_server
 from support.people import PeopleHouse
@@ -129,6 +132,14 @@ class TestWhoIsTold:
         async with house.db.transaction() as connection:
             with pytest.raises(ValueError, match="has no text"):
                 await tell_person(connection, event, str(uuid.uuid4()))
+
+    def test_every_trigger_that_tells_somebody_has_something_to_say(self) -> None:
+        """A kind that the database tells of and no text knows would be a letter to nobody."""
+        schema = files("meterr.schema").joinpath("schema.sql").read_text()
+        told = set(re.findall(r"notify_(?:person|keepers)\([^;]*?'([a-z_]+\.[a-z_]+)'", schema))
+        told |= set(re.findall(r"record_account\('([a-z_.]+)', '[^']*', 'told'\)", schema))
+        assert len(told) > 8
+        assert told <= set(TEXTS)
 
     async def test_one_reads_ones_own_in_pages_and_marks_them(self, house: PeopleHouse) -> None:
         """P4: a notice is its person's; somebody else's is not there."""

@@ -10,7 +10,7 @@ from meterr.core.db import Database, Role
 from meterr.core.errors import Unavailable
 from meterr.core.settings import Settings
 from meterr.core.telemetry import Event, EventLine, Level, Telemetry
-from meterr.identity.notices import NoticeSender
+from meterr.identity.notices.sender import NoticeSender
 from meterr.identity.notices.smtp import Smtp
 
 ROUND_S = 10.0

@@ -9,9 +9,10 @@ from typing import Final
 from meterr.core.db import Connection, Database
 from meterr.core.errors import OperatorError, Unavailable
 from meterr.identity.notices import store
+from meterr.identity.notices.letter import message
 from meterr.identity.notices.model import Letter, Sent
 from meterr.identity.notices.smtp import Smtp, is_final
-from meterr.identity.notices.text import TEXTS, message
+from meterr.identity.notices.text import TEXTS
 
 BATCH_LETTERS: Final = 50
 
