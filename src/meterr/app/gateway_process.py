@@ -163,14 +163,9 @@ async def _model_routes(
         db_limits = await stack.enter_async_context(Database.open(dsn, Role.APP))
         limiter = Limiter(db_limits, journal.path.name, clock, on_outage=OnOutage.REFUSE)
         upstream_limits = UpstreamLimits(db_app, settings.upstreams, telemetry)
+        further = (limiter.run(), upstream_limits.run(), uses.run())
         await stack.enter_async_context(
-            _running(
-                keeper.rereading.run(),
-                authenticator.run(),
-                limiter.run(),
-                upstream_limits.run(),
-                uses.run(),
-            )
+            _running(keeper.rereading.run(), authenticator.run(), *further)
         )
         # Callers wait in the socket's queue meanwhile: better than a 503 for each after a restart.
         await keeper.rereading.tried_once(_PRICES_WAIT_S)
