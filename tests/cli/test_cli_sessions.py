@@ -64,9 +64,9 @@ def test_all_sessions_of_a_person_are_ended(meterr: CommandLine) -> None:
         connection.execute(
             """insert into meterr.user_session
                       (session_id, user_id, address, user_agent, created_at, seen_at, ends_at,
-                       refresh_digest)
+                       refresh_digest, pepper_id)
                select gen_random_uuid(), user_id, '', '', now(), now(), now() + interval '1 day',
-                      sha256('a')
+                      sha256('a'), 'p1'
                  from meterr.user_account, generate_series(1, 3)"""
         )
     assert "ADA@example.com: 3 sessions" in meterr.ok("session", "end", "ADA@example.com").err

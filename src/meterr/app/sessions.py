@@ -72,6 +72,7 @@ async def open_sessions(
             keys=SigningKeys(db_app, DataKeys(keys, clock), clock, rules),
             rules=rules,
             macs=keyring.macs,
+            pepper_id=keyring.current.id,
             lifetimes=Lifetimes(
                 access_s=limits.access_s,
                 idle_s=limits.idle_s,

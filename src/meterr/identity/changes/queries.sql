@@ -1,0 +1,50 @@
+-- As role meterr_app, in a tenant's transaction ---------------------------------------------------
+
+-- name: lock_key
+-- Whoever waited here reads the key in a later statement: this one still sees what was before.
+select key_id from meterr.api_key
+ where tenant_id = %(tenant_id)s and key_id = %(key_id)s
+   for update;
+
+-- name: change_terms
+update meterr.api_key
+   set name = %(name)s, scopes = %(scopes)s, models = %(models)s,
+       networks = %(networks)s::text[]::cidr[], expires_at = %(expires_at)s
+ where tenant_id = %(tenant_id)s and key_id = %(key_id)s
+returning version;
+
+-- name: list_made
+-- Keys that count and that a key has made, or a key of its making; also by way of one that ended.
+with recursive made as (
+  select key_id from meterr.api_key
+   where tenant_id = %(tenant_id)s and created_by = %(key_id)s
+  union
+  select k.key_id from made m
+    join meterr.api_key k on k.tenant_id = %(tenant_id)s and k.created_by = m.key_id
+)
+select k.key_id::text from made m
+  join meterr.api_key k on k.tenant_id = %(tenant_id)s and k.key_id = m.key_id
+ where k.state = 'active'
+ order by k.key_id;
+
+-- name: revoke_made
+-- One round, in the order in which locks are taken. Those that an emergency has ended get no successor,
+-- either.
+with recursive made as (
+  select key_id from meterr.api_key
+   where tenant_id = %(tenant_id)s and created_by = %(key_id)s
+  union
+  select k.key_id from made m
+    join meterr.api_key k on k.tenant_id = %(tenant_id)s and k.created_by = m.key_id
+), mine as materialized (
+  select k.key_id from made m
+    join meterr.api_key k on k.tenant_id = %(tenant_id)s and k.key_id = m.key_id
+   where not k.for_good
+   order by k.key_id
+     for update of k
+)
+update meterr.api_key k
+   set state = 'revoked', revoked_at = coalesce(k.revoked_at, now()), for_good = true
+  from mine
+ where k.tenant_id = %(tenant_id)s and k.key_id = mine.key_id and not k.for_good
+returning k.key_id::text;

@@ -1,0 +1,50 @@
+"""The only SQL of changes: one function holds one statement and no decision."""
+
+from typing import Final
+
+from psycopg.rows import scalar_row
+
+from meterr.core.clock import as_datetime
+from meterr.core.db import Connection
+from meterr.core.sql import load_sql
+from meterr.identity.model import KeyRecord
+
+_SQL: Final = load_sql("meterr.identity.changes")
+
+
+async def lock_key(connection: Connection, tenant_id: str, key_id: str) -> None:
+    """Keep everybody else from changing the key until the end."""
+    await connection.execute(_SQL["lock_key"], {"tenant_id": tenant_id, "key_id": key_id})
+
+
+async def change_terms(connection: Connection, key: KeyRecord) -> int:
+    """Store the terms of ``key``; return the version that it has now."""
+    expires_at = None if key.expires_at_ms is None else as_datetime(key.expires_at_ms)
+    values = {
+        "tenant_id": key.tenant_id,
+        "key_id": key.key_id,
+        "name": key.name,
+        "scopes": sorted(scope.value for scope in key.scopes),
+        "models": None if key.models is None else list(key.models),
+        "networks": None if key.networks is None else list(key.networks),
+        "expires_at": expires_at,
+    }
+    async with connection.cursor(row_factory=scalar_row) as cursor:
+        await cursor.execute(_SQL["change_terms"], values)
+        (version,) = await cursor.fetchall()
+        return int(version)
+
+
+async def list_made(connection: Connection, tenant_id: str, key_id: str) -> list[str]:
+    return await _ids(connection, "list_made", tenant_id, key_id)
+
+
+async def revoke_made(connection: Connection, tenant_id: str, key_id: str) -> list[str]:
+    """Revoke what a key has made and what counted until now; return those."""
+    return await _ids(connection, "revoke_made", tenant_id, key_id)
+
+
+async def _ids(connection: Connection, statement: str, tenant_id: str, key_id: str) -> list[str]:
+    async with connection.cursor(row_factory=scalar_row) as cursor:
+        await cursor.execute(_SQL[statement], {"tenant_id": tenant_id, "key_id": key_id})
+        return await cursor.fetchall()
