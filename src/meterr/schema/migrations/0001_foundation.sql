@@ -2374,47 +2374,28 @@ create function meterr.count_by_pepper()
   language sql stable security definer
   set search_path = pg_catalog, pg_temp
   begin atomic
-    select u.pepper_id, count(*) filter (where u.what = 'key'),
-           count(*) filter (where u.what = 'code'), count(*) filter (where u.what = 'session')
-      from (select k.pepper_id, 'key' as what from meterr.api_key k
+    select u.pepper_id, count(*) filter (where u.what = 'key'::text),
+           count(*) filter (where u.what = 'code'::text), count(*) filter (where u.what = 'session'::text)
+      from (select k.pepper_id, 'key'::text as what from meterr.api_key k
              where k.state = 'active'
                and least(k.expires_at, k.grace_until, k.due_until) is distinct from '-infinity'
                and coalesce(least(k.expires_at, k.grace_until, k.due_until) > now(), true)
             union all
-            select s.pepper_id, 'code' from meterr.key_succession s
+            select s.pepper_id, 'code'::text from meterr.key_succession s
              where s.followed_at is null and s.code_expires_at > now()
             union all
-            select s.pepper_id, 'session' from meterr.user_session s
+            select s.pepper_id, 'session'::text from meterr.user_session s
              where s.ended_at is null and s.ends_at > now()) u
      group by u.pepper_id order by u.pepper_id;
   end;
 
 grant execute on function meterr.count_by_pepper() to meterr_app;
 
--- What has ended here and must not count again when an older backup takes the place of this database.
--- For an administrator's login, whom row-level security does not hold; so is the next one. Both come
--- with the backup that they are about, so they always fit their tables.
-create function meterr.list_ended()
-  returns table (kind text, tenant_id uuid, id uuid, ended_at timestamptz)
-  language sql stable
-  set search_path = pg_catalog, pg_temp
-  begin atomic
-    select 'key', k.tenant_id, k.key_id, k.revoked_at from meterr.api_key k
-     where k.state = 'revoked'
-    union all
-    select 'grace', k.tenant_id, k.key_id, k.grace_until from meterr.api_key k
-     where k.grace_until is not null
-    union all
-    select 'user', null, u.user_id, u.disabled_at from meterr.user_account u
-     where u.state = 'disabled'
-    union all
-    select 'member', m.tenant_id, m.user_id, m.ended_at from meterr.membership m
-     where m.ended_at is not null;
-  end;
-
 -- After a restore, in its transaction: nobody is signed in, no link, challenge or code is good, and
 -- what the database before knew to have ended (pg_temp.meterr_ended) stays so. With an id for the
--- emergency every key is ended, too. Returns what came of it, for the person who restores.
+-- emergency every key is ended, too. Returns what came of it, for the person who restores. Runs as
+-- that person, an administrator whom row-level security does not hold; and it comes with the backup
+-- that it is about, so it fits its tables.
 create function meterr.settle_restored(as_emergency uuid, by_whom text) returns json
   language plpgsql
   set search_path = pg_catalog, pg_temp
@@ -2425,8 +2406,10 @@ declare
   links bigint;
   codes bigint;
   struck bigint := 0;
+  knew boolean := false;
 begin
   if to_regclass('pg_temp.meterr_ended') is not null then
+    knew := exists (select from pg_temp.meterr_ended e where e.kind = 'all');
     update meterr.api_key k set state = 'revoked', revoked_at = e.ended_at
       from pg_temp.meterr_ended e
      where e.kind = 'key' and k.tenant_id = e.tenant_id and k.key_id = e.id and k.state = 'active';
@@ -2466,7 +2449,7 @@ begin
   return (
     select json_build_object(
         'keys', count(*), 'tenants', count(distinct k.tenant_id), 'stay_revoked', stay,
-        'struck', struck, 'sessions', sessions, 'links', links, 'codes', codes)
+        'knew', knew, 'struck', struck, 'sessions', sessions, 'links', links, 'codes', codes)
       from meterr.api_key k
       join meterr.tenant t using (tenant_id)
      where k.state = 'active' and t.state = 'active'
