@@ -9,6 +9,7 @@ import pyrage
 import pytest
 
 from meterr.core.backup.programs import find_programs
+from meterr.core.postgres import EmbeddedPostgres
 from support import server
 from support.backups import BACKUP_CANARY, contents, into, restored
 from support.catalogue import snapshot
