@@ -72,3 +72,6 @@ def test_all_sessions_of_a_person_are_ended(meterr: CommandLine) -> None:
     assert "ADA@example.com: 3 sessions" in meterr.ok("session", "end", "ADA@example.com").err
     assert "0 sessions ended" in meterr.ok("session", "end", "ada@example.com").err
     assert "no user" in meterr("session", "end", "nobody@example.com").err
+    assert "everybody: 0 sessions ended" in meterr.ok("session", "end", "--everybody").err
+    for unclear in ((), ("ada@example.com", "--everybody")):
+        assert 2 == meterr("session", "end", *unclear).status

@@ -83,10 +83,12 @@ def check_policy(
     """
     Compare everything that is served with everything that is declared; before listening.
 
-    Raises RouteUndeclared for any difference.
+    Raises RouteUndeclared for any difference, and for a permission that no route asks for.
     """
     registry = Registry([*declared(), *_health(), *(api.declared() if api is not None else ())])
     registry.check(_served(paths, prefixes, api))
+    if api is not None:
+        registry.check_grants()
     return registry
 
 

@@ -131,7 +131,7 @@ select nullif(key_id, '00000000-0000-0000-0000-000000000000')::text as key_id, m
        grace, author
   from meterr.key_policy
  where tenant_id = %(tenant_id)s and ended_at is null
- order by key_id;
+ order by key_id nulls first;
 
 -- name: forget_due
 -- A policy that changed or ended is asked again about the keys that it had told.
