@@ -145,8 +145,7 @@ async def create_key(
     key counts only while that person is active and this membership lasts.
     ``created_by`` is the id of the key that asks, None for an operator: it hands on at most what it
     has, and the scopes that it or a successor of it loses later the new key loses, too. It goes on
-    when that key is revoked: ``changes.revoke_with_made`` takes it along. ``author`` is who asks,
-    for lists.
+    when that key is revoked, but for ``changes.revoke_with_made``. ``author`` is for lists.
 
     Raises:
         Invalid: a name, scope, pattern, network, expiry or default that cannot be meant; ``param``

@@ -7,11 +7,10 @@ select key_id from meterr.api_key
    for update;
 
 -- name: change_terms
-update meterr.api_key
-   set name = %(name)s, scopes = %(scopes)s, models = %(models)s,
-       networks = %(networks)s::text[]::cidr[], expires_at = %(expires_at)s
- where tenant_id = %(tenant_id)s and key_id = %(key_id)s
-returning version;
+-- Null when the key has another version, or has ended, since it was looked at.
+select meterr.change_key_terms(
+         %(key_id)s, %(seen)s, %(name)s, %(scopes)s, %(models)s,
+         %(networks)s::text[]::cidr[], %(expires_at)s) as version;
 
 -- name: list_made
 -- Keys that count and that a key has made, or a key of its making; also by way of one that ended.

@@ -53,7 +53,10 @@ async def change_key(
         require_within(old, new, await _maker(connection, old, now_ms))
         if new == old:
             return old
-        return replace(new, version=await store.change_terms(connection, new))
+        stored = await store.change_terms(connection, new)
+    if stored is None:  # cannot be: the row was locked before it was read
+        raise ChangedMeanwhile(old.version)
+    return replace(new, version=stored)
 
 
 async def _maker(connection: Connection, key: KeyRecord, now_ms: int) -> Grants | None:

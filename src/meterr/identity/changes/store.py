@@ -17,12 +17,12 @@ async def lock_key(connection: Connection, tenant_id: str, key_id: str) -> None:
     await connection.execute(_SQL["lock_key"], {"tenant_id": tenant_id, "key_id": key_id})
 
 
-async def change_terms(connection: Connection, key: KeyRecord) -> int:
-    """Store the terms of ``key``; return the version that it has now."""
+async def change_terms(connection: Connection, key: KeyRecord) -> int | None:
+    """Store the terms of ``key`` over its own version; return the next one, None if it had gone."""
     expires_at = None if key.expires_at_ms is None else as_datetime(key.expires_at_ms)
     values = {
-        "tenant_id": key.tenant_id,
         "key_id": key.key_id,
+        "seen": key.version,
         "name": key.name,
         "scopes": sorted(scope.value for scope in key.scopes),
         "models": None if key.models is None else list(key.models),
@@ -31,8 +31,8 @@ async def change_terms(connection: Connection, key: KeyRecord) -> int:
     }
     async with connection.cursor(row_factory=scalar_row) as cursor:
         await cursor.execute(_SQL["change_terms"], values)
-        (version,) = await cursor.fetchall()
-        return int(version)
+        version: int | None = await cursor.fetchone()
+        return version
 
 
 async def list_made(connection: Connection, tenant_id: str, key_id: str) -> list[str]:

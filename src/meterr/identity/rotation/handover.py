@@ -83,12 +83,7 @@ async def issue_page(
         Invalid: a time, reason, limit or ``after`` that cannot be meant.
     """
     asker = checked_asker(asker)
-    if not VALID_MIN <= valid <= VALID_MAX:
-        raise Invalid(f"valid is 5 minutes to {VALID_MAX.days} days.", param="valid")
-    if not 1 <= limit <= PAGE_CODES:
-        raise Invalid(f"limit is 1 to {PAGE_CODES}.", param="limit")
-    if after is not None and not is_uuid(after):
-        raise Invalid("after is the id that the page before ended with.", param="after")
+    _check(valid, after, limit)
     await _require(db, tenant_id, emergency_id)
     now_ms = clock.unix_ms()
     async with db.tenant_transaction(tenant_id) as connection:
@@ -118,6 +113,15 @@ async def issue_page(
         ),
         after=waiting[-1].key.key_id if len(found) > limit else None,
     )
+
+
+def _check(valid: timedelta, after: str | None, limit: int) -> None:
+    if not VALID_MIN <= valid <= VALID_MAX:
+        raise Invalid(f"valid is 5 minutes to {VALID_MAX.days} days.", param="valid")
+    if not 1 <= limit <= PAGE_CODES:
+        raise Invalid(f"limit is 1 to {PAGE_CODES}.", param="limit")
+    if after is not None and not is_uuid(after):
+        raise Invalid("after is the id that the page before ended with.", param="after")
 
 
 class _Waiting(NamedTuple):

@@ -1334,8 +1334,7 @@ grant select on meterr.schema_migration to meterr_app;
 grant select, insert on meterr.tenant to meterr_app;
 grant update (name, state, unknown_price, time_zone) on meterr.tenant to meterr_app;
 grant select, insert on meterr.api_key to meterr_app;
-grant update (state, revoked_at, for_good, successor_id, grace_until, due_at, due_until,
-              name, scopes, models, networks, expires_at)
+grant update (state, revoked_at, for_good, successor_id, grace_until, due_at, due_until)
   on meterr.api_key to meterr_app;
 grant select, insert on meterr.limit_rule to meterr_app;
 grant update (amount, hard, ended_at) on meterr.limit_rule to meterr_app;
@@ -2070,6 +2069,22 @@ begin
 end
 $$;
 
+-- The terms of one key of the transaction's tenant: only of a key that counts, and only for whoever saw
+-- it as it is. Nobody has a grant to write them otherwise. Returns its new version, or nothing.
+create function meterr.change_key_terms(
+  of_key uuid, seen bigint, its_name text, its_scopes text[], its_models text[],
+  its_networks cidr[], its_end timestamptz) returns bigint
+  language sql security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+  update meterr.api_key k
+     set name = its_name, scopes = its_scopes, models = its_models, networks = its_networks,
+         expires_at = its_end
+   where k.tenant_id = nullif(current_setting('meterr.tenant_id', true), '')::uuid
+     and k.key_id = of_key and k.version = seen and k.state = 'active'
+  returning k.version;
+$$;
+
 -- Whose successor a code is for, before anybody knows the tenant. Whether it still counts is decided
 -- by the tenant's own transaction.
 create function meterr.find_succession(code_macs bytea[])
@@ -2162,6 +2177,8 @@ grant update (max_age, notice, grace, author, changed_at, ended_at)
 grant select on meterr.key_use to meterr_app;
 grant select on meterr.key_caller to meterr_app;
 grant execute on function meterr.revoke_every_key(uuid, uuid, text, text, interval) to meterr_app;
+grant execute on function meterr.change_key_terms(
+  uuid, bigint, text, text[], text[], cidr[], timestamptz) to meterr_app;
 grant execute on function meterr.find_succession(bytea[]) to meterr_app;
 grant execute on function meterr.move_keys_to_pepper(bytea[], bytea[], text) to meterr_app;
 grant execute on function meterr.record_key_uses(uuid[], uuid[], timestamptz[]) to meterr_app;
