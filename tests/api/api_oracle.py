@@ -72,6 +72,7 @@ MAY: Final[Mapping[str, frozenset[str]]] = {
     f"PATCH {_T}/settings": ADMINS,
     f"POST {_T}/keys/{{key_id}}/rotate": ADMINS,
     f"POST {_T}/keys/{{key_id}}/revoke": ADMINS_OR_GLASS,
+    f"POST {_T}/keys/revoke-made-by": ADMINS_OR_GLASS,
     f"POST {_T}/keys/rotate-all": ADMINS_OR_GLASS,
     f"POST {_T}/keys/claims": ADMINS,
     f"POST {_T}/limits": ADMINS_OR_GLASS,
@@ -149,6 +150,7 @@ BODIES: Final[Mapping[str, Mapping[str, object]]] = {
     f"PUT {_T}/keys/{{key_id}}/policy": {"max_age_s": 86400, "notice_s": 3600, "grace_s": 3600},
     f"PATCH {_T}/settings": {"unknown_price": "flag", "time_zone": "UTC"},
     f"POST {_T}/keys/{{key_id}}/rotate": {"reason": "x", "grace_s": 60},
+    f"POST {_T}/keys/revoke-made-by": {"author": "x", "dry_run": True},
     f"POST {_T}/keys/rotate-all": {"reason": "x", "grace_s": 60, "dry_run": True},
     f"POST {_T}/keys/claims": {
         "reason": "x",

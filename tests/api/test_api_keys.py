@@ -117,6 +117,25 @@ class TestTerms:
         assert [child] == told(api.send("POST", path, who="admin"))["descendants"]
         api.house.until(lambda: works(api, secret) == 401)
 
+    def test_the_keys_of_somebody_are_revoked_dry_first(self, api: ApiHouse) -> None:
+        """Issue 4.11: an administrator's stolen account leaves no key behind."""
+        other = f"/api/v1/tenants/{api.tenants['other']}/keys"
+        admin = "admin-elsewhere"
+        made_there = [
+            told(api.send("POST", other, {"name": "x", "scopes": ["chat"]}, who=admin))
+            for _ in range(2)
+        ]
+        ids = {each["key"]["key_id"] for each in made_there}
+        asked = {"author": f"user {api.users[admin]}"}
+        dry = api.send("POST", f"{other}/revoke-made-by", {**asked, "dry_run": True}, who=admin)
+        assert ids <= set(told(dry)["keys"])
+        assert 200 == works(api, made_there[0]["secret"])
+        done = api.send("POST", f"{other}/revoke-made-by", asked, who=admin)
+        assert ids <= set(told(done)["keys"])
+        for each in made_there:
+            api.house.until(lambda each=each: works(api, each["secret"]) == 401)
+        assert [] == told(api.send("POST", f"{other}/revoke-made-by", asked, who=admin))["keys"]
+
 
 class TestPolicies:
     def test_are_set_listed_and_ended(self, api: ApiHouse) -> None:

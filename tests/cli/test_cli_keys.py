@@ -222,3 +222,12 @@ def test_a_key_is_revoked_with_what_it_made(meterr: CommandLine, admin: str) -> 
     assert made["key_id"] not in meterr.ok("key", "revoke", top["key_id"]).err
     done = meterr.ok("key", "revoke", top["key_id"], "--with-descendants")
     assert f"Key {made['key_id']}, which it had made, is revoked." in done.err
+
+
+def test_the_keys_of_an_author_are_revoked(meterr: CommandLine) -> None:
+    """--made-by, as lists say it; one key or an author, not both and not neither."""
+    for name in "ab":
+        meterr.ok("key", "create", "--name", name, "--author", "eve")
+    assert "2 keys that eve had made" in meterr.ok("key", "revoke", "--made-by", "eve").err
+    for unclear in ((), ("x", "--made-by", "eve")):
+        assert 2 == meterr("key", "revoke", *unclear).status

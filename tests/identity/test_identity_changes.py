@@ -18,6 +18,7 @@ from meterr.identity.changes import (
     KeyChange,
     change_key,
     revoke_made,
+    revoke_of_author,
     revoke_with_made,
 )
 from meterr.identity.grants import GrantExceeded
@@ -296,6 +297,24 @@ class TestDescendants:
         assert {(Fate.REVOKED, 1), (Fate.WAS_REVOKED, 1)} == {(x.fate, x.made) for x in found}
         for key_id in (made.key_id, made_before.key_id):
             assert KeyState.REVOKED is (await house.record(key_id)).state
+
+    async def test_what_somebody_made_ends_with_what_that_made(self, house: House) -> None:
+        """For keys of a stolen account: successors too, and no key of anybody else."""
+        first = await house.key(author="user eve")
+        successor = (await house.rotate(first.record.key_id)).new.record
+        below = (await house.key(created_by=successor.key_id, author="key")).record
+        kept = (await house.key(author="user ann")).record
+        expected = {first.record.key_id, successor.key_id, below.key_id}
+        dry = await revoke_of_author(house.db, house.tenant_id, "user eve", dry_run=True)
+        assert expected == set(dry)
+        assert KeyState.ACTIVE is (await house.record(below.key_id)).state
+        ended = await revoke_of_author(house.db, house.tenant_id, " user eve ")
+        assert expected == set(ended)
+        page = await list_keys(house.db, house.tenant_id)
+        assert [kept.key_id] == [k.key_id for k in page.keys if k.state is KeyState.ACTIVE]
+        assert () == await revoke_of_author(house.db, house.tenant_id, "user eve")
+        with pytest.raises(Invalid, match="author"):
+            await revoke_of_author(house.db, house.tenant_id, "")
 
 
 class TestForGood:

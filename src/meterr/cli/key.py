@@ -31,7 +31,7 @@ from meterr.core.clock import SystemClock
 from meterr.core.ids import IdFactory
 from meterr.core.principal import Scope
 from meterr.core.settings import Settings
-from meterr.identity.changes import Revoked, revoke_with_made
+from meterr.identity.changes import Revoked, revoke_of_author, revoke_with_made
 from meterr.identity.model import NewKey
 
 _OWNER_HELP = (
@@ -141,7 +141,10 @@ def list_(
 @command.command("revoke")
 @with_settings
 @of_tenant
-@click.argument("key_id")
+@click.argument("key_id", required=False)
+@click.option(
+    "--made-by", "author", help="Instead of KEY_ID: every key of this author, as lists say it."
+)
 @click.option(
     "--with-descendants", is_flag=True, help="Also every key that it, or one of those, has made."
 )
@@ -149,16 +152,24 @@ def revoke(
     config_file: Path | None,
     data_dir: Path | None,
     tenant: str,
-    key_id: str,
+    key_id: str | None,
+    author: str | None,
     with_descendants: bool,
 ) -> None:
     """
     Revoke the key KEY_ID at once, in every process. There is no way back.
 
     Keys that it has made go on, unless --with-descendants says otherwise: for a key that somebody
-    else may have had.
+    else may have had. With --made-by: all keys that somebody asked for who should not have been
+    able to, and what those made.
     """
+    if (key_id is None) == (author is None):
+        raise click.UsageError("Say one key, or --made-by AUTHOR.")
     settings = configuration(config_file, data_dir).settings
+    if key_id is None:
+        ended = run(_revoke_made_by(settings, tenant, str(author)))
+        note(f"{len(ended)} keys that {author} had made are revoked.")
+        return
     done = run(_revoke(settings, tenant, key_id, with_descendants=with_descendants))
     note(f"Key {done.key.key_id} ({done.key.name}) is revoked.")
     for made in done.made:
@@ -204,6 +215,12 @@ async def _list(settings: Settings, tenant_name: str | None) -> list[dict[str, o
                 if after is None:
                     break
     return items
+
+
+async def _revoke_made_by(settings: Settings, tenant_name: str, author: str) -> tuple[str, ...]:
+    async with open_database(settings) as db:
+        tenant = await identity.find_tenant(db, tenant_name)
+        return await revoke_of_author(db, tenant.tenant_id, author)
 
 
 async def _revoke(

@@ -172,7 +172,6 @@ class Listener:
         if notify.channel == CHANNEL:
             if len(notify.payload) > NOTICE_CHARS_MAX or not self._memory.hear(notify.payload):
                 self.strange += 1
-                self.trouble = "somebody sends notices that are none of ours"
         elif notify.channel == self._pulse and notify.pid == own_pid:
             self._trust.echoed(float.fromhex(notify.payload))
             self._pause_s = _PAUSE_S_MIN

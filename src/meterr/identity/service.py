@@ -174,7 +174,7 @@ async def create_key(
             output_tokens_default, sent=send_output_default
         ),
         send_output_default=send_output_default,
-        author=author,
+        author=checked_name(author, "author") if author else "",
     )
     return NewKey(secret, await _stored(db, keyring, wanted, secret, created_by, now_ms))
 

@@ -72,6 +72,7 @@ _ROLES: Final[Mapping[str, Iterable[str]]] = {
 _STEP_UP: Final = (
     "self:password:change",
     "self:factor:change",
+    "tenant:key:change",
     "tenant:key:rotate",
     "tenant:key:rotate_all",
     "tenant:member:invite",

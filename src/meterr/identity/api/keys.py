@@ -17,6 +17,7 @@ from meterr.identity.changes import (
     KeyChange,
     Revoked,
     change_key,
+    revoke_of_author,
     revoke_with_made,
 )
 from meterr.identity.grants import GrantExceeded
@@ -92,6 +93,19 @@ class KeyShown(Shown):
     grace_until: datetime | None
     due_at: datetime | None
     last_used_at: datetime | None
+
+
+class RevokeMadeAsked(Asked):
+    """Whose keys to revoke: the ``author`` that lists show. With ``dry_run`` nothing changes."""
+
+    author: str = Field(max_length=200)
+    dry_run: bool = False
+
+
+class KeysRevoked(Shown):
+    """The ids of keys that are revoked or, dry, would be."""
+
+    keys: list[str]
 
 
 class KeyRevoked(KeyShown):
@@ -188,6 +202,13 @@ class KeyRoutes:
             done = Revoked(await identity.revoke_key(self._at.db, tenant_id, key_id), ())
         return KeyRevoked(**shown_key(done.key).model_dump(), descendants=list(done.made))
 
+    async def revoke_made_by(
+        self, tenant_id: str, asked: RevokeMadeAsked, caller: CallerHere
+    ) -> KeysRevoked:
+        """Revoke every key that somebody asked for, and what those have made."""
+        ended = await revoke_of_author(self._at.db, tenant_id, asked.author, dry_run=asked.dry_run)
+        return KeysRevoked(keys=[*ended])
+
     async def callers(self, tenant_id: str, key_id: str, caller: CallerHere) -> CallerList:
         """List who still calls with a key that has a successor."""
         found = await list_callers(self._at.db, tenant_id, key_id)
@@ -213,6 +234,12 @@ class KeyRoutes:
             self.change,
             "keys.change",
             errors=(ChangedMeanwhile, KeyEnded, GrantExceeded),
+        )
+        yield Operation(
+            Route("POST", f"{PATH}/revoke-made-by"),
+            revoke,
+            self.revoke_made_by,
+            "keys.revoke_made_by",
         )
         yield Operation(Route("POST", f"{one}/revoke"), revoke, self.revoke, "keys.revoke")
         yield Operation(Route("GET", f"{one}/callers"), read, self.callers, "keys.callers")

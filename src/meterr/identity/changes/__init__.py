@@ -2,7 +2,7 @@
 
 from meterr.identity.changes.errors import ChangedMeanwhile
 from meterr.identity.changes.model import KEEP, Keep, KeyChange, Revoked
-from meterr.identity.changes.revocation import revoke_made, revoke_with_made
+from meterr.identity.changes.revocation import revoke_made, revoke_of_author, revoke_with_made
 from meterr.identity.changes.service import change_key
 
 __all__ = [
@@ -13,5 +13,6 @@ __all__ = [
     "Revoked",
     "change_key",
     "revoke_made",
+    "revoke_of_author",
     "revoke_with_made",
 ]

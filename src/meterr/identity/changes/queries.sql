@@ -13,10 +13,10 @@ select meterr.change_key_terms(
          %(networks)s::text[]::cidr[], %(expires_at)s) as version;
 
 -- name: list_made
--- Keys that count and that a key has made, or a key of its making; also by way of one that ended.
+-- Keys that count and that some keys have made, or a key of their making; also by way of one that ended.
 with recursive made as (
   select key_id from meterr.api_key
-   where tenant_id = %(tenant_id)s and created_by = %(key_id)s
+   where tenant_id = %(tenant_id)s and created_by = any(%(key_ids)s::uuid[])
   union
   select k.key_id from made m
     join meterr.api_key k on k.tenant_id = %(tenant_id)s and k.created_by = m.key_id
@@ -31,7 +31,7 @@ select k.key_id::text from made m
 -- either.
 with recursive made as (
   select key_id from meterr.api_key
-   where tenant_id = %(tenant_id)s and created_by = %(key_id)s
+   where tenant_id = %(tenant_id)s and created_by = any(%(key_ids)s::uuid[])
   union
   select k.key_id from made m
     join meterr.api_key k on k.tenant_id = %(tenant_id)s and k.created_by = m.key_id
@@ -47,3 +47,25 @@ update meterr.api_key k
   from mine
  where k.tenant_id = %(tenant_id)s and k.key_id = mine.key_id and not k.for_good
 returning k.key_id::text;
+
+-- name: list_of_author
+select key_id::text from meterr.api_key
+ where tenant_id = %(tenant_id)s and author = %(author)s and state = 'active'
+ order by key_id;
+
+-- name: revoke_of_author
+with mine as materialized (
+  select key_id from meterr.api_key
+   where tenant_id = %(tenant_id)s and author = %(author)s and not for_good
+   order by key_id
+     for update
+)
+update meterr.api_key k
+   set state = 'revoked', revoked_at = coalesce(k.revoked_at, now()), for_good = true
+  from mine
+ where k.tenant_id = %(tenant_id)s and k.key_id = mine.key_id and not k.for_good
+returning k.key_id::text;
+
+-- name: end_codes
+update meterr.key_succession set code_expires_at = least(code_expires_at, now())
+ where tenant_id = %(tenant_id)s and key_id = any(%(key_ids)s::uuid[]) and followed_at is null;

@@ -1,5 +1,6 @@
 """The only SQL of changes: one function holds one statement and no decision."""
 
+from collections.abc import Sequence
 from typing import Final
 
 from psycopg.rows import scalar_row
@@ -35,16 +36,33 @@ async def change_terms(connection: Connection, key: KeyRecord) -> int | None:
         return version
 
 
-async def list_made(connection: Connection, tenant_id: str, key_id: str) -> list[str]:
-    return await _ids(connection, "list_made", tenant_id, key_id)
+async def list_made(connection: Connection, tenant_id: str, key_ids: Sequence[str]) -> list[str]:
+    return await _ids(connection, "list_made", tenant_id, key_ids=list(key_ids))
 
 
-async def revoke_made(connection: Connection, tenant_id: str, key_id: str) -> list[str]:
-    """Revoke what a key has made and what counted until now; return those."""
-    return await _ids(connection, "revoke_made", tenant_id, key_id)
+async def revoke_made(connection: Connection, tenant_id: str, key_ids: Sequence[str]) -> list[str]:
+    """Revoke, for good, what some keys have made; return what was not so before."""
+    return await _ids(connection, "revoke_made", tenant_id, key_ids=list(key_ids))
 
 
-async def _ids(connection: Connection, statement: str, tenant_id: str, key_id: str) -> list[str]:
+async def list_of_author(connection: Connection, tenant_id: str, author: str) -> list[str]:
+    return await _ids(connection, "list_of_author", tenant_id, author=author)
+
+
+async def revoke_of_author(connection: Connection, tenant_id: str, author: str) -> list[str]:
+    """Revoke, for good, what somebody asked for; return what was not so before."""
+    return await _ids(connection, "revoke_of_author", tenant_id, author=author)
+
+
+async def end_codes(connection: Connection, tenant_id: str, key_ids: Sequence[str]) -> None:
+    """End every code that a successor of these keys could be collected with."""
+    values = {"tenant_id": tenant_id, "key_ids": list(key_ids)}
+    await connection.execute(_SQL["end_codes"], values)
+
+
+async def _ids(
+    connection: Connection, statement: str, tenant_id: str, **values: str | list[str]
+) -> list[str]:
     async with connection.cursor(row_factory=scalar_row) as cursor:
-        await cursor.execute(_SQL[statement], {"tenant_id": tenant_id, "key_id": key_id})
+        await cursor.execute(_SQL[statement], {"tenant_id": tenant_id, **values})
         return await cursor.fetchall()
