@@ -29,7 +29,13 @@ _SIGNED_IN = {
         "created_at": AT,
         "expires_at": "infinity",
     },
-    "passkey_ceremony": {"digest": b"2" * 32, "purpose": "sign_in", "expires_at": "infinity"},
+    "passkey_ceremony": {
+        "digest": b"2" * 32,
+        "purpose": "sign_in",
+        "network": "",
+        "site": "",
+        "expires_at": "infinity",
+    },
 }
 _STILL_GOOD = """
     select (select count(*) from meterr.user_session where ended_at is null),

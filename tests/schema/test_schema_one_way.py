@@ -51,7 +51,13 @@ def rows(admin_dsn: str):
         insert(
             connection,
             "passkey_ceremony",
-            {"digest": b"2" * 32, "purpose": "sign_in", "expires_at": AT},
+            {
+                "digest": b"2" * 32,
+                "purpose": "sign_in",
+                "network": "",
+                "site": "",
+                "expires_at": AT,
+            },
         )
         insert(
             connection,
