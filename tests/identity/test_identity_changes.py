@@ -348,6 +348,29 @@ class TestForGood:
         with pytest.raises(CodeRefused):
             await house.collect(code.code.reveal())
 
+    async def test_a_revocation_and_a_collection_take_their_locks_in_one_order(
+        self, house: House, admin_dsn: str
+    ) -> None:
+        """Whoever waits for the key holds nothing that a revocation wants: no deadlock ends it."""
+        key = (await house.key()).record
+        done = await rotate_all(house.db, house.ids, tenant_id=house.tenant_id, asker=OPERATOR)
+        (code,) = await house.codes(done.emergency_id)
+        waiting = "select exists (select from pg_locks where not granted)"
+        async with (
+            await psycopg.AsyncConnection.connect(admin_dsn) as revoking,
+            await psycopg.AsyncConnection.connect(admin_dsn, autocommit=True) as looking,
+        ):
+            await revoking.execute(
+                "select from meterr.api_key where key_id = %s for update", [key.key_id]
+            )
+            collecting = asyncio.create_task(house.collect(code.code.reveal()))
+            async with asyncio.timeout(20):
+                while (await (await looking.execute(waiting)).fetchone()) != (True,):
+                    assert not collecting.done()
+            await revoking.execute("select from meterr.key_succession for update nowait")
+            await revoking.commit()
+        assert code.successor_id == (await collecting).new.record.key_id
+
     async def test_what_a_struck_key_made_gets_none_either(self, house: House) -> None:
         """Made by a leaked key, struck by the emergency: nobody follows it."""
         top = (await house.key()).record

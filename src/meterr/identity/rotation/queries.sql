@@ -84,12 +84,16 @@ returning s.key_id::text, s.successor_id::text;
 -- name: find_succession
 select tenant_id::text, successor_id::text from meterr.find_succession(%(macs)s::bytea[]);
 
+-- name: awaiting_key
+select key_id::text from meterr.key_succession
+ where tenant_id = %(tenant_id)s and successor_id = %(successor_id)s and followed_at is null;
+
 -- name: use_code
 -- At most once: a second one waits for the first and finds it followed.
 update meterr.key_succession set followed_at = now()
  where tenant_id = %(tenant_id)s and successor_id = %(successor_id)s
    and code_mac = any(%(macs)s::bytea[]) and followed_at is null and code_expires_at > %(now)s
-returning key_id::text, kind, grace;
+returning kind, grace;
 
 -- Emergencies ---------------------------------------------------------------------------------------
 
