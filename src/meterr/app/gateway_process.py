@@ -115,7 +115,7 @@ async def open_door(
             _model_routes(settings, dsn, telemetry, peppers, clock, ids)
         )
         api = await stack.enter_async_context(
-            api_routes.open_api(settings, dsn, peppers, clock, ids)
+            api_routes.open_api(settings, dsn, peppers, clock, ids, telemetry)
         )
         exact = {**exact, **(further or {})}
         below = {**below, **api_routes.below(settings, api)}

@@ -51,6 +51,7 @@ class Event(StrEnum):
     CREDENTIAL_UNREADABLE = "credential_unreadable"
     SECRET_READ = "secret_read"  # noqa: S105 (the name of an event)
     KEY_DUE = "key_due"
+    SIGNING_KEY_ROTATED = "signing_key_rotated"
 
 
 _ORDER = {level: position for position, level in enumerate(Level)}
