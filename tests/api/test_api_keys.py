@@ -3,6 +3,8 @@
 import json
 from decimal import Decimal
 
+import psycopg
+
 from support.api_house import REASON, ApiHouse, told
 
 _CHAT = {"model": "gpt-4o-mini", "messages": [{"role": "user", "content": "x"}]}
@@ -64,7 +66,141 @@ class TestKeys:
         assert len(seen) == len(set(seen)) >= 5
 
 
+class TestTerms:
+    def test_a_change_needs_the_version_that_was_read(self, api: ApiHouse) -> None:
+        """Issue 4.3: what is named changes, at once; of two who read one version one is told."""
+        secret, key_id = made(api, models=["gpt-4o*"])
+        seen = told(api.send("GET", keys(api, f"/{key_id}"), who="admin"))
+        assert f"user {api.users['admin']}" == seen["author"]
+        change = {"version": seen["version"], "models": ["o3"], "expires_at": None}
+        answer = api.send("PATCH", keys(api, f"/{key_id}"), change, who="admin")
+        assert 200 == answer.status, answer.body
+        assert (["o3"], "x", ["chat"]) == tuple(
+            told(answer)[each] for each in ("models", "name", "scopes")
+        )
+        api.house.until(lambda: works(api, secret) != 200)
+        lost = api.send("PATCH", keys(api, f"/{key_id}"), {**change, "name": "y"}, who="admin")
+        assert (409, "changed-meanwhile") == (lost.status, told(lost)["code"])
+        lifted = {"version": told(answer)["version"], "models": None}
+        assert 200 == api.send("PATCH", keys(api, f"/{key_id}"), lifted, who="admin").status
+        api.house.until(lambda: works(api, secret) == 200)
+
+    def test_a_key_that_has_ended_is_not_changed(self, api: ApiHouse) -> None:
+        """409: no expiry brings it back."""
+        _, key_id = made(api)
+        revoked = told(api.send("POST", keys(api, f"/{key_id}/revoke"), who="admin"))
+        assert [] == revoked["descendants"]
+        change = {"version": revoked["version"], "name": "y"}
+        answer = api.send("PATCH", keys(api, f"/{key_id}"), change, who="admin")
+        assert (409, "key-ended") == (answer.status, told(answer)["code"])
+
+    def test_a_name_or_scopes_that_are_null_are_refused(self, api: ApiHouse) -> None:
+        """Only what can be unrestricted can be null."""
+        _, key_id = made(api)
+        for field in ("name", "scopes", "version"):
+            change = {"version": 1, field: None}
+            answer = api.send("PATCH", keys(api, f"/{key_id}"), change, who="admin")
+            assert (400, field) == (answer.status, told(answer)["param"])
+
+    def test_a_key_is_revoked_with_what_it_made(self, api: ApiHouse) -> None:
+        """Issue 4.11: one parameter takes the whole tree; without it the rest goes on."""
+        _, top = made(api)
+        secret, child = made(api)
+        with psycopg.connect(api.house.admin_dsn) as connection:
+            connection.execute(
+                "update meterr.api_key set created_by = %s where key_id = %s", [top, child]
+            )
+        assert top == told(api.send("GET", keys(api, f"/{child}"), who="admin"))["created_by"]
+        alone = told(api.send("POST", keys(api, f"/{top}/revoke"), who="admin"))
+        assert ([], 200) == (alone["descendants"], works(api, secret))
+        path = keys(api, f"/{top}/revoke?with_descendants=true")
+        assert [child] == told(api.send("POST", path, who="admin"))["descendants"]
+        api.house.until(lambda: works(api, secret) == 401)
+
+    def test_the_keys_of_somebody_are_revoked_dry_first(self, api: ApiHouse) -> None:
+        """Issue 4.11: an administrator's stolen account leaves no key behind."""
+        other = f"/api/v1/tenants/{api.tenants['other']}/keys"
+        admin = "admin-elsewhere"
+        made_there = [
+            told(api.send("POST", other, {"name": "x", "scopes": ["chat"]}, who=admin))
+            for _ in range(2)
+        ]
+        ids = {each["key"]["key_id"] for each in made_there}
+        asked = {"author": f"user {api.users[admin]}"}
+        dry = api.send("POST", f"{other}/revoke-made-by", {**asked, "dry_run": True}, who=admin)
+        assert ids <= set(told(dry)["keys"])
+        assert 200 == works(api, made_there[0]["secret"])
+        done = api.send("POST", f"{other}/revoke-made-by", asked, who=admin)
+        assert ids <= set(told(done)["keys"])
+        for each in made_there:
+            api.house.until(lambda each=each: works(api, each["secret"]) == 401)
+        assert [] == told(api.send("POST", f"{other}/revoke-made-by", asked, who=admin))["keys"]
+
+
+class TestPolicies:
+    def test_are_set_listed_and_ended(self, api: ApiHouse) -> None:
+        """Issue 4.3: of the tenant and of one line of keys, as on the command line."""
+        _, key_id = made(api)
+        tenant = keys(api).removesuffix("/keys")
+        terms = {"max_age_s": 30 * 86400, "notice_s": 3600, "grace_s": 60}
+        whole = {**terms, "key_id": None, "author": f"user {api.users['admin']}"}
+        assert whole == told(api.send("PUT", f"{tenant}/key-policy", terms, who="admin"))
+        one = keys(api, f"/{key_id}/policy")
+        assert 200 == api.send("PUT", one, {"max_age_s": 60 * 86400}, who="admin").status
+        listed = told(api.send("GET", f"{tenant}/key-policies", who="user"))["items"]
+        assert [None, key_id] == [each["key_id"] for each in listed]
+        assert [whole, 14 * 86400] == [listed[0], listed[1]["notice_s"]]
+        wrong = {**terms, "notice_s": 90 * 86400}
+        refused = api.send("PUT", f"{tenant}/key-policy", wrong, who="admin")
+        assert (400, "notice") == (refused.status, told(refused)["param"])
+        for path in (one, f"{tenant}/key-policy"):
+            statuses = [api.send("DELETE", path, who="admin").status for _ in range(2)]
+            assert [204, 404] == statuses
+        assert [] == told(api.send("GET", f"{tenant}/key-policies", who="user"))["items"]
+
+
+class TestSettings:
+    def test_an_administrator_sets_what_is_the_tenants_own(self, api: ApiHouse) -> None:
+        """Price policy and time zone; name and state are the platform's."""
+        path = keys(api).removesuffix("/keys") + "/settings"
+        before = told(api.send("GET", path, who="user"))
+        changed = {"unknown_price": "flag", "time_zone": "Europe/Berlin"}
+        answer = api.send("PATCH", path, changed, who="admin")
+        assert {**before, **changed} == told(answer)
+        wrong = api.send("PATCH", path, {"time_zone": "Mars/Base"}, who="admin")
+        assert (400, "time_zone") == (wrong.status, told(wrong)["param"])
+        assert before == told(api.send("PATCH", path, before_terms(before), who="admin"))
+
+
+def before_terms(shown: dict[str, str]) -> dict[str, str]:
+    """Return of what a route shows what it takes."""
+    return {name: value for name, value in shown.items() if name != "name"}
+
+
 class TestEmergencies:
+    def test_codes_come_in_pages(self, api: ApiHouse) -> None:
+        """Issue 4.3: no answer is as long as the tenant has keys; a page can be asked for again."""
+        other = f"/api/v1/tenants/{api.tenants['other']}/keys"
+        admin = "admin-elsewhere"
+        for _ in range(5):
+            api.send("POST", other, {"name": "x", "scopes": ["chat"]}, who=admin)
+        struck = told(api.send("POST", f"{other}/rotate-all", {"reason": REASON}, who=admin))
+        asked = {"reason": REASON, "emergency_id": struck["emergency_id"], "limit": 2}
+        seen: list[str] = []
+        after = None
+        while True:
+            page = told(api.send("POST", f"{other}/claims", {**asked, "after": after}, who=admin))
+            assert len(page["items"]) <= 2
+            seen += [each["key_id"] for each in page["items"]]
+            after = page["after"]
+            if after is None:
+                break
+        assert struck["keys"] == len(seen) == len(set(seen)) >= 5
+        assert sorted(seen) == seen
+        for wrong in ("nonsense", "x"):
+            refused = api.send("POST", f"{other}/claims", {**asked, "after": wrong}, who=admin)
+            assert (400, "after") == (refused.status, told(refused)["param"])
+
     def test_every_key_of_a_tenant_ends_and_its_successor_is_collected_once(
         self, api: ApiHouse
     ) -> None:

@@ -110,7 +110,7 @@ def test_a_host_without_a_pepper_that_keys_need_does_not_start(house: House) -> 
     environment = {**house.environment, "METERR_KEY_PEPPER": NEW}
     environment["METERR_DATA_DIR"] = str(house.data_dir / "other")
     refused = start(["serve"], environment)
-    assert refused.wait_for(r"1 under [0-9a-f]{12}.*METERR_KEY_PEPPER_PREVIOUS.*key peppers")
+    assert refused.wait_for(r"[0-9a-f]{12}: 1 keys.*METERR_KEY_PEPPER_PREVIOUS.*key list --json")
     refused.popen.wait(30)
     stop(refused)
     assert 2 == refused.popen.returncode

@@ -1,8 +1,10 @@
 """Sessions as the settings say, composed as a process that serves people will."""
 
+import asyncio
 import os
 import secrets
 
+import psycopg
 import pytest
 from pydantic import SecretStr
 
@@ -12,6 +14,7 @@ from meterr.core.clock import SystemClock
 from meterr.core.configuration import ConfigurationError, load
 from meterr.core.crypto import KeyEncryptionKeys, mint
 from meterr.core.settings import Settings
+from meterr.core.telemetry import Telemetry
 from meterr.identity import Keyring
 from meterr.identity.passwords import SignInRefused
 from meterr.identity.sessions import SessionClient, SessionRefused
@@ -21,6 +24,7 @@ from support.identity import until
 
 KEYS = KeyEncryptionKeys(mint("k1", os.urandom))
 CLOCK = SystemClock()
+TELEMETRY = Telemetry(CLOCK)
 
 
 def settings(**given: object) -> Settings:
@@ -40,7 +44,7 @@ async def test_the_settings_become_services(database_url: str) -> None:
     ring = keyring()
     async with (
         open_people(chosen, database_url, ring, CLOCK) as people,
-        open_sessions(chosen, database_url, ring, KEYS, CLOCK, people) as services,
+        open_sessions(chosen, database_url, ring, KEYS, CLOCK, people, TELEMETRY) as services,
     ):
         issuer = services.sign_in.issuer
         assert (120, 900) == (issuer.lifetimes.access_s, issuer.lifetimes.idle_s)
@@ -58,12 +62,36 @@ async def test_the_settings_become_services(database_url: str) -> None:
             await services.authority.signed_in("a.b.c")
 
 
+async def test_the_key_of_tokens_changes_on_its_own(database_url: str, admin_dsn: str) -> None:
+    """Issue 4.5: rotation with overlap, without anybody who thinks of it; the log says so."""
+    ring, chosen = keyring(), settings(session__signing_key_s=86400)
+    reading, writing = os.pipe()
+    with os.fdopen(reading) as log:
+        telemetry = Telemetry(CLOCK, fd=writing)
+        async with open_people(chosen, database_url, ring, CLOCK) as people:
+            given = (chosen, database_url, ring, KEYS, CLOCK, people, telemetry)
+            async with open_sessions(*given) as services:
+                first = await services.sign_in.issuer.keys.current()
+            with psycopg.connect(admin_dsn) as connection:
+                connection.execute(
+                    "update meterr.signing_key set created_at = created_at - interval '1 day'"
+                )
+            async with open_sessions(*given) as services:
+                keys = services.sign_in.issuer.keys
+                told = await asyncio.to_thread(log.readline)
+                assert first.kid != (await keys.current()).kid
+                assert (await keys.current()).kid in told
+                assert "signing_key_rotated" in told
+        telemetry.flush()
+        os.close(writing)
+
+
 async def test_without_an_origin_there_are_no_cookies(database_url: str) -> None:
     """Nothing is guessed from a request's Host: programs with bearer tokens still work."""
     ring = keyring()
     async with (
         open_people(settings(), database_url, ring, CLOCK) as people,
-        open_sessions(settings(), database_url, ring, KEYS, CLOCK, people) as services,
+        open_sessions(settings(), database_url, ring, KEYS, CLOCK, people, TELEMETRY) as services,
     ):
         assert services.cookies is None
 
@@ -74,7 +102,7 @@ async def test_an_origin_in_clear_is_refused_at_start(database_url: str) -> None
     async with open_people(settings(), database_url, ring, CLOCK) as people:
         wrong = settings(sign_in__origin="http://meterr.example.com")
         with pytest.raises(OriginRefused):
-            async with open_sessions(wrong, database_url, ring, KEYS, CLOCK, people):
+            async with open_sessions(wrong, database_url, ring, KEYS, CLOCK, people, TELEMETRY):
                 pass
 
 
@@ -86,6 +114,7 @@ async def test_an_origin_in_clear_is_refused_at_start(database_url: str) -> None
         {"session__access_s": 900, "session__idle_s": 900},
         {"session__idle_s": 7200, "session__absolute_s": 3600},
         {"session__per_person_max": 0},
+        {"session__signing_key_s": 3600},
     ],
     ids=str,
 )

@@ -96,6 +96,7 @@ class TestRoutesAndNames:
             *(f"/api/v1/sign-in/{step}" for step in ("password", "totp", "recovery-code")),
             *(f"/api/v1/sign-in/{step}" for step in ("passkey", "passkey/begin")),
             *(f"/api/v1/sign-in/enrolment/{step}" for step in ("totp", "totp/begin")),
+            *(f"/api/v1/sign-in/enrolment/{step}" for step in ("passkey", "passkey/begin")),
         } == opened
 
     def test_15_nobody_lists_people_but_who_administers_them(self, attacked: ApiHouse) -> None:

@@ -1,93 +1,20 @@
 """``meterr db backup`` and ``restore``: encrypted, whole or not at all, and never over anything."""
 
-import os
 import stat
 import threading
-from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import psycopg
 import pyrage
 import pytest
-from psycopg.conninfo import make_conninfo
 
 from meterr.core.backup.programs import find_programs
 from meterr.core.postgres import EmbeddedPostgres
 from support import server
+from support.backups import BACKUP_CANARY, contents, into, restored
 from support.catalogue import snapshot
-from support.command_line import CommandLine, Result
-from support.rows import TENANT_TABLES, fill
-
-TENANT = "0199aaaa-0000-7000-8000-00000000000a"
-CANARY = "canary-in-the-backup-7f3a"
-
-
-@pytest.fixture(scope="module")
-def identity() -> pyrage.x25519.Identity:
-    return pyrage.x25519.Identity.generate()
-
-
-@pytest.fixture
-def identity_file(tmp_path: Path, identity: pyrage.x25519.Identity) -> Path:
-    file = tmp_path / "identity"
-    file.write_text(f"# created: today\n{identity}\n")
-    file.chmod(0o400)
-    return file
-
-
-@pytest.fixture
-def operator(meterr: CommandLine, database_url: str, admin_dsn: str, tmp_path: Path) -> CommandLine:
-    """An operator of a database of the test's own, with rows in every table."""
-    with psycopg.connect(admin_dsn) as connection:
-        fill(connection, TENANT)
-        connection.execute("update meterr.tenant set name = %s", [CANARY])
-    settings = {
-        "METERR_DATABASE_URL": database_url,
-        "METERR_DATABASE_ADMIN_URL": admin_dsn,
-        "METERR_POSTGRES_BIN": str(server.newest_binaries() or ""),
-    }
-    return replace(meterr, environment={**meterr.environment, **settings}, folder=tmp_path)
-
-
-@pytest.fixture
-def other(postgres: EmbeddedPostgres) -> Iterator[tuple[str, str]]:
-    """A database without a schema: login and superuser."""
-    name = f"other_{os.urandom(6).hex()}"
-    server.create_database(postgres.admin_dsn, name)
-    yield make_conninfo(postgres.dsn, dbname=name), make_conninfo(postgres.admin_dsn, dbname=name)
-    server.drop_database(postgres.admin_dsn, name)
-
-
-@pytest.fixture
-def made(operator: CommandLine, identity: pyrage.x25519.Identity) -> Path:
-    """A backup of the operator's database."""
-    file = operator.folder / "meterr.age"
-    operator.ok("db", "backup", str(file), "--recipient", str(identity.to_public()))
-    return file
-
-
-def into(operator: CommandLine, target: tuple[str, str]) -> CommandLine:
-    settings = {"METERR_DATABASE_URL": target[0], "METERR_DATABASE_ADMIN_URL": target[1]}
-    return replace(operator, environment={**operator.environment, **settings})
-
-
-def restored(operator: CommandLine, file: Path, identity_file: Path, *more: str) -> Result:
-    return operator("db", "restore", str(file), "--identity", str(identity_file), *more)
-
-
-def contents(dsn: str) -> dict[str, list[str]]:
-    """Return every row of every table of the schema, as text."""
-    with psycopg.connect(dsn) as connection:
-        tables = connection.execute(
-            "select tablename from pg_tables where schemaname = 'meterr' order by 1"
-        ).fetchall()
-        return {
-            name: sorted(
-                str(row) for row in connection.execute(f"select t::text from meterr.{name} t")
-            )
-            for (name,) in tables
-        }
+from support.command_line import CommandLine
+from support.rows import TENANT_TABLES
 
 
 def files_with(folder: Path, canary: str) -> list[str]:
@@ -110,24 +37,24 @@ def test_a_backup_comes_back_as_it_was(
     }
     assert before.keys() == after.keys()
     assert "The schema is up to date." in into(operator, other).ok("db", "migrate").err
-    assert CANARY in into(operator, other).ok("tenant", "list").out
+    assert BACKUP_CANARY in into(operator, other).ok("tenant", "list").out
 
 
 def test_a_backup_is_encrypted_and_its_own(made: Path, operator: CommandLine) -> None:
     """No plaintext on any disk: not in the file, not beside it, not in the temporary folder."""
     assert made.read_bytes().startswith(b"age-encryption.org/v1\n")
     assert 0o600 == stat.S_IMODE(made.stat().st_mode)
-    assert [] == files_with(operator.folder, CANARY)
+    assert [] == files_with(operator.folder, BACKUP_CANARY)
     assert [] == [path.name for path in operator.folder.iterdir() if path.name.startswith(".")]
 
 
 def test_a_backup_overwrites_nothing(
-    operator: CommandLine, made: Path, identity: pyrage.x25519.Identity
+    operator: CommandLine, made: Path, age_identity: pyrage.x25519.Identity
 ) -> None:
     """Yesterday's backup is not lost to a typing error."""
     before = made.read_bytes()
 
-    refused = operator("db", "backup", str(made), "--recipient", str(identity.to_public()))
+    refused = operator("db", "backup", str(made), "--recipient", str(age_identity.to_public()))
 
     assert (2, before) == (refused.status, made.read_bytes())
 
@@ -142,12 +69,12 @@ def test_a_wrong_recipient_leaves_no_file(operator: CommandLine, recipient: str)
 
 
 def test_a_login_that_is_held_to_row_security_makes_no_backup(
-    operator: CommandLine, database_url: str, identity: pyrage.x25519.Identity
+    operator: CommandLine, database_url: str, age_identity: pyrage.x25519.Identity
 ) -> None:
     """It would be a backup of nothing that says it is one."""
     plain = into(operator, (database_url, database_url))
 
-    refused = plain("db", "backup", "x.age", "--recipient", str(identity.to_public()))
+    refused = plain("db", "backup", "x.age", "--recipient", str(age_identity.to_public()))
 
     assert 2 == refused.status
     assert "METERR_DATABASE_ADMIN_URL" in refused.err
@@ -224,11 +151,11 @@ def test_an_identity_file_that_will_not_do_is_refused(
 
 
 def test_something_else_in_age_format_is_refused(
-    operator: CommandLine, identity: pyrage.x25519.Identity, identity_file: Path, admin_dsn: str
+    operator: CommandLine, age_identity: pyrage.x25519.Identity, identity_file: Path, admin_dsn: str
 ) -> None:
     """Decrypts well, and is no dump: pg_restore is asked before the database is."""
     file = operator.folder / "letter.age"
-    file.write_bytes(pyrage.encrypt(b"dear reader" * 9000, [identity.to_public()]))
+    file.write_bytes(pyrage.encrypt(b"dear reader" * 9000, [age_identity.to_public()]))
     before = contents(admin_dsn)
 
     refused = restored(operator, file, identity_file, "--replace")
@@ -258,24 +185,24 @@ def test_a_database_that_is_not_empty_is_replaced_only_when_told(
 def test_a_database_that_is_in_use_is_not_replaced(
     operator: CommandLine, made: Path, identity_file: Path, database_url: str, admin_dsn: str
 ) -> None:
-    """A gateway that goes on would act on what it remembers, revoked keys included."""
+    """A gateway that goes on would act on what it remembers, whatever a session calls itself."""
     before = contents(admin_dsn)
-    with psycopg.connect(database_url, application_name="meterr meterr_app"):
-        refused = restored(operator, made, identity_file, "--replace")
-
-    assert (2, before) == (refused.status, contents(admin_dsn))
-    assert "stop it" in refused.err
+    for name in ("meterr meterr_app", "psql", ""):
+        with psycopg.connect(database_url, application_name=name):
+            refused = restored(operator, made, identity_file, "--replace")
+        assert (2, before) == (refused.status, contents(admin_dsn))
+        assert "1 as meterr" in refused.err
 
 
 def test_a_backup_of_another_schema_changes_nothing(
-    operator: CommandLine, identity: pyrage.x25519.Identity, identity_file: Path, admin_dsn: str
+    operator: CommandLine, age_identity: pyrage.x25519.Identity, identity_file: Path, admin_dsn: str
 ) -> None:
     """A newer meterr's backup waits for the newer meterr."""
     with psycopg.connect(admin_dsn) as connection:
         connection.execute(
             "insert into meterr.schema_migration values (2, '0002_future', repeat('a', 64))"
         )
-    operator.ok("db", "backup", "new.age", "--recipient", str(identity.to_public()))
+    operator.ok("db", "backup", "new.age", "--recipient", str(age_identity.to_public()))
     before = contents(admin_dsn)
 
     refused = restored(operator, operator.folder / "new.age", identity_file, "--replace")
@@ -307,21 +234,31 @@ def test_a_restore_that_fails_half_way_undoes_all_of_it(
 
 
 def test_a_restore_that_is_killed_leaves_what_was_there(
-    operator: CommandLine, made: Path, identity_file: Path, admin_dsn: str
+    operator: CommandLine,
+    made: Path,
+    identity_file: Path,
+    admin_dsn: str,
+    stranger: str,
+    postgres: EmbeddedPostgres,
 ) -> None:
     """kill -9 while psql waits in the middle of its transaction: nothing was committed."""
+    with psycopg.connect(admin_dsn) as admin:
+        admin.execute("grant usage on schema meterr to public")
+        admin.execute("grant select on meterr.tenant to public")
     before = contents(admin_dsn)
-    with psycopg.connect(admin_dsn) as holder:
+    with psycopg.connect(stranger) as holder:
         holder.execute("lock table meterr.tenant in access share mode")  # the drop waits here
         process = operator.process(
             "db", "restore", str(made), "--identity", str(identity_file), "--replace"
         )
-        with psycopg.connect(admin_dsn, autocommit=True) as looking:
-            waiting = "select count(*) from pg_locks where not granted"
+        # From another database: who is connected to this one as a superuser stops the restore.
+        with psycopg.connect(postgres.admin_dsn, autocommit=True) as looking:
+            waiting = """select count(*) from pg_locks l join pg_database d on d.oid = l.database
+                          where not l.granted and d.datname = %s"""
             given_up = threading.Event()
             timer = threading.Timer(60, given_up.set)
             timer.start()
-            while looking.execute(waiting).fetchone() == (0,):
+            while looking.execute(waiting, [holder.info.dbname]).fetchone() == (0,):
                 assert not given_up.wait(0.01)
             timer.cancel()
         process.kill()
@@ -333,9 +270,11 @@ def test_a_password_is_in_no_argument_of_a_program() -> None:
     """P6: arguments are in process lists."""
     programs = find_programs(server.newest_binaries(), 0)
 
-    process = programs.start("psql", ["--version"], f"postgresql://me:{CANARY}@localhost/meterr")
+    process = programs.start(
+        "psql", ["--version"], f"postgresql://me:{BACKUP_CANARY}@localhost/meterr"
+    )
     out, err = process.communicate()
 
     assert (0, b"") == (process.returncode, err), out
     assert isinstance(process.args, list)
-    assert CANARY not in " ".join(map(str, process.args))
+    assert BACKUP_CANARY not in " ".join(map(str, process.args))

@@ -82,7 +82,7 @@ def test_not_a_terminal_means_tabs_without_a_header(meterr: CommandLine) -> None
     """S3.2: what is piped is cut at tabs, without colour."""
     meterr.ok("key", "create", "--name", "tabbed")
     listed = meterr.ok("key", "list", "--tenant", "default")
-    assert {15} == {len(row) for row in listed.rows}
+    assert {16} == {len(row) for row in listed.rows}
     assert "tabbed" == listed.rows[0][1]
     assert "\x1b" not in listed.out
 
@@ -160,3 +160,74 @@ def test_without_any_database_the_way_out_is_named(meterr: CommandLine, tmp_path
     assert 2 == result.status
     assert "meterr up" in result.err
     assert "METERR_DATABASE_URL" in result.err
+
+
+def test_a_keys_terms_are_changed_and_the_rest_stays(meterr: CommandLine) -> None:
+    """Issue 4.3: key update; the secret stays, and who made it is listed."""
+    made = meterr.ok(
+        "key", "create", "--name", "ci", "--model", "gpt-*", "--author", "ann", "--json"
+    ).items[0]
+    changed = meterr.ok(
+        "key", "update", made["key_id"], "--name", "ci 2", "--any-model", "--scope", "chat",
+        "--network", "192.0.2.0/24", "--expires-in", "90d", "--json",
+    ).items[0]  # fmt: skip
+    assert ("ci 2", None, ["chat"], ["192.0.2.0/24"], "ann") == tuple(
+        changed[each] for each in ("name", "models", "scopes", "networks", "author")
+    )
+    assert changed["expires_at"] is not None
+    assert changed["version"] > made["version"]
+    lifted = meterr.ok(
+        "key", "update", made["key_id"], "--no-expiry", "--any-network", "--json",
+        "--if-version", str(changed["version"]),
+    ).items[0]  # fmt: skip
+    assert (None, None, "ci 2") == (lifted["expires_at"], lifted["networks"], lifted["name"])
+
+
+def test_a_change_over_another_change_is_refused(meterr: CommandLine) -> None:
+    """A lost update is told, with the version of now."""
+    made = meterr.ok("key", "create", "--name", "ci", "--json").items[0]
+    meterr.ok("key", "update", made["key_id"], "--name", "one")
+    lost = meterr(
+        "key", "update", made["key_id"], "--name", "two", "--if-version", str(made["version"])
+    )
+    assert 1 == lost.status
+    assert "changed since you read it" in lost.err
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        (),
+        ("--any-model", "--model", "gpt-*"),
+        ("--no-expiry", "--expires-in", "1d"),
+        ("--any-network", "--network", "192.0.2.0/24"),
+        ("--if-version", "0", "--name", "x"),
+    ],
+)
+def test_a_change_that_says_nothing_or_two_things_is_a_usage_error(
+    meterr: CommandLine, options: tuple[str, ...]
+) -> None:
+    """Exit 2, before the database is asked."""
+    assert 2 == meterr("key", "update", "x", *options).status
+
+
+def test_a_key_is_revoked_with_what_it_made(meterr: CommandLine, admin: str) -> None:
+    """--with-descendants; each is named."""
+    top, made = (meterr.ok("key", "create", "--name", n, "--json").items[0] for n in "ab")
+    with psycopg.connect(admin) as connection:
+        connection.execute(
+            "update meterr.api_key set created_by = %s where key_id = %s",
+            [top["key_id"], made["key_id"]],
+        )
+    assert made["key_id"] not in meterr.ok("key", "revoke", top["key_id"]).err
+    done = meterr.ok("key", "revoke", top["key_id"], "--with-descendants")
+    assert f"Key {made['key_id']}, which it had made, is revoked." in done.err
+
+
+def test_the_keys_of_an_author_are_revoked(meterr: CommandLine) -> None:
+    """--made-by, as lists say it; one key or an author, not both and not neither."""
+    for name in "ab":
+        meterr.ok("key", "create", "--name", name, "--author", "eve")
+    assert "2 keys that eve had made" in meterr.ok("key", "revoke", "--made-by", "eve").err
+    for unclear in ((), ("x", "--made-by", "eve")):
+        assert 2 == meterr("key", "revoke", *unclear).status

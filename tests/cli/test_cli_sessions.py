@@ -64,11 +64,14 @@ def test_all_sessions_of_a_person_are_ended(meterr: CommandLine) -> None:
         connection.execute(
             """insert into meterr.user_session
                       (session_id, user_id, address, user_agent, created_at, seen_at, ends_at,
-                       refresh_digest)
+                       refresh_digest, pepper_id)
                select gen_random_uuid(), user_id, '', '', now(), now(), now() + interval '1 day',
-                      sha256('a')
+                      sha256('a'), 'p1'
                  from meterr.user_account, generate_series(1, 3)"""
         )
     assert "ADA@example.com: 3 sessions" in meterr.ok("session", "end", "ADA@example.com").err
     assert "0 sessions ended" in meterr.ok("session", "end", "ada@example.com").err
     assert "no user" in meterr("session", "end", "nobody@example.com").err
+    assert "everybody: 0 sessions ended" in meterr.ok("session", "end", "--everybody").err
+    for unclear in ((), ("ada@example.com", "--everybody")):
+        assert 2 == meterr("session", "end", *unclear).status

@@ -43,6 +43,16 @@ def test_a_declaration_without_its_route_stops_the_start_too() -> None:
         registry().check([KEYS, MAKE, CHAT])
 
 
+def test_a_permission_that_no_route_asks_for_stops_the_start() -> None:
+    """Issue 4.1: what can be granted can be used; the one that serves all routes checks it."""
+    with pytest.raises(RouteUndeclared, match="no route asks for platform:credential:change"):
+        registry().check_grants()
+    every = [(Route("GET", f"/{each.value}"), each) for each in Permission]
+    Registry(every).check_grants()
+    with pytest.raises(RouteUndeclared, match=r"for tenant:key:change: delete it\."):
+        Registry([x for x in every if x[1] is not Permission.TENANT_KEY_CHANGE]).check_grants()
+
+
 def test_there_is_no_default_for_a_route_nobody_declared() -> None:
     """Asking is an error, not a yes and not a no that somebody may swallow."""
     for route in (Route("PUT", "/v1/keys"), Route("POST", "/v1/keys/"), Route("post", "/v1/keys")):

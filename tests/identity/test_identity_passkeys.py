@@ -7,12 +7,15 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from meterr.core.policy import Role
-from meterr.identity.factors import PasskeyProof, PasskeyRefused, ceremony, find_enrolled
+from meterr.identity.factors import PasskeyProof, PasskeyRefused, find_enrolled
 from meterr.identity.factors.errors import LastFactor
 from meterr.identity.factors.relying_party import RelyingPartyRefused, relying_party
+from meterr.identity.factors.webauthn_ceremonies import WebAuthn
 from meterr.identity.people import Person, disable_user
 from support.authenticator import PRESENT, VERIFIED, Authenticator, decoded, encoded
 from support.people import HERE, OPERATOR, ORIGIN, PeopleHouse, outcomes
+
+_CEREMONIES = WebAuthn(relying_party(ORIGIN))
 
 
 @pytest.fixture
@@ -243,17 +246,17 @@ def test_whatever_a_browser_sends_is_an_answer_or_none(
     where[field] = encoded(raw) if use_raw else value
     response = json.dumps(sent)
 
-    said = ceremony.asserted(response)
+    said = _CEREMONIES.asserted(response)
     assert said is None or isinstance(said.challenge, bytes)
-    assert ceremony.challenge_of_registration(response) is None
-    assert ceremony.verified_registration(relying_party(ORIGIN), response, b"") is None
+    assert _CEREMONIES.challenge_of_registration(response) is None
+    assert _CEREMONIES.verified_registration(response, b"") is None
 
 
 @pytest.mark.parametrize("response", ["", "null", "[]", "{}", "x" * 100_000, "{" * 5000])
 def test_what_is_no_object_is_no_answer(response: str) -> None:
     """Bounded and total."""
-    assert ceremony.asserted(response) is None
-    assert ceremony.challenge_of_registration(response) is None
+    assert _CEREMONIES.asserted(response) is None
+    assert _CEREMONIES.challenge_of_registration(response) is None
 
 
 @pytest.mark.parametrize(

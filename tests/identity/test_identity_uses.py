@@ -189,14 +189,14 @@ class TestAChangeOfThePepper:
         both, diary = Keyring.from_secrets(replaced(house), house.pepper), Diary()
         old, new = house.keyring.current.id, both.current.id
         keeper = house.keeper(diary, both)
-        assert PepperUse(old, 4, 0, "previous") in await list_peppers(house.db, both)
+        assert PepperUse(old, 4, 0, 0, "previous") in await list_peppers(house.db, both)
         async with house.process(keyring=both, diary=diary) as process:
             for key in keys[:4]:
                 await used(process, key)
                 await used(process, key)
                 await keeper.write()
                 assert await process.authenticate(key.secret.presented)
-            assert {PepperUse(old, 0, 0, "previous"), PepperUse(new, 4, 0, "current")} == set(
+            assert {PepperUse(old, 0, 0, 0, "previous"), PepperUse(new, 4, 0, 0, "current")} == set(
                 await list_peppers(house.db, both)
             )
         alone = Keyring.from_secrets(replaced(house))

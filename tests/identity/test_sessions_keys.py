@@ -79,6 +79,30 @@ async def test_a_token_of_the_key_before_counts_until_it_is_over(house: SessionH
         assert await house.refreshed(old)
 
 
+async def test_a_key_signs_for_its_time_and_then_another_does(house: SessionHouse) -> None:
+    """Issue 4.5: scheduled rotation; of eight processes one rotates, with the usual overlap."""
+    day = 86_400
+    processes = [house.signing_keys() for _ in range(8)]
+    assert [None] * 8 == await asyncio.gather(*(each.keep(day) for each in processes))
+    assert {} == await states(house)
+    first = await house.signer.current()
+    house.clock.advance(day - 1)
+    grant = await house.begin()
+    assert [None] * 8 == await asyncio.gather(*(each.keep(day) for each in processes))
+    house.clock.advance(1)
+    done = [each for each in await asyncio.gather(*(p.keep(day) for p in processes)) if each]
+    assert 1 == len(done)
+    assert [first.kid] == [key.kid for key in done[0].previous]
+    assert ["previous", "current", "next"] == list((await states(house)).values())
+    async with house.process() as process:
+        assert await process.signed_in(grant.access.get_secret_value())
+    house.clock.advance(day - 1)
+    assert await house.signer.keep(day) is None
+    assert ["gone", "current", "next"] == list((await states(house)).values())
+    house.clock.advance(1)
+    assert await house.signer.keep(day) is not None
+
+
 async def test_no_request_fails_while_keys_rotate(house: SessionHouse) -> None:
     """Section 5: rotation under load, 0 failed requests; processes hear of it by notice."""
     await house.signer.current()

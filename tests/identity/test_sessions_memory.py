@@ -7,7 +7,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from meterr.core.policy import Role
-from meterr.identity.notify import NoticeUnreadable
 from meterr.identity.sessions.memory import SessionMemory
 from meterr.identity.sessions.model import LiveSession
 
@@ -87,11 +86,24 @@ def test_the_one_remembered_longest_ago_makes_room() -> None:
     assert ["2", "3", "4"] == known(memory, "0", "1", "2", "3", "4")
 
 
-@pytest.mark.parametrize("payload", ["", "no JSON", "[]", '{"user_id": 7}'])
-def test_a_notice_that_says_we_know_not_what_is_a_gap(payload: str) -> None:
-    """The listener begins anew, and reads again."""
-    with pytest.raises(NoticeUnreadable):
-        SessionMemory().hear(payload)
+@pytest.mark.parametrize(
+    "payload", ["", "no JSON", "[]", "{}", '{"user_id": 7}', '{"version": 1}', "[" * 900]
+)
+def test_what_is_no_notice_of_ours_changes_nothing(payload: str) -> None:
+    """Whoever has a login may send it: nothing is forgotten, and no read is in vain."""
+    memory = remembering(session("a"))
+    before = memory.notices
+    assert not memory.hear(payload)
+    assert (["a"], before) == (known(memory, "a"), memory.notices)
+
+
+def test_a_notice_of_a_key_makes_no_read_of_a_session_in_vain() -> None:
+    """Keys change all the time; sessions are remembered all the same."""
+    memory = SessionMemory()
+    began = memory.notices
+    assert memory.hear(json.dumps({"key_id": "k", "mac": "00", "version": 7}))
+    memory.remember(session("a"), None, began)
+    assert ["a"] == known(memory, "a")
 
 
 @given(

@@ -225,6 +225,7 @@ def test_functions_are_for_our_own_code_and_each_for_one_role(catalogue) -> None
         [
             ("meterr_app", "exchange_lease"),
             ("meterr_app", "budget_cost"),
+            ("meterr_app", "change_key_terms"),
             ("meterr_app", "count_by_pepper"),
             ("meterr_app", "find_succession"),
             ("meterr_app", "move_keys_to_pepper"),

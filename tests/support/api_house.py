@@ -186,6 +186,7 @@ class Services:
             keys=SigningKeys(self.app, data_keys, self.clock, rules),
             rules=rules,
             macs=keyring.macs,
+            pepper_id=keyring.current.id,
         )
         self.sign_in = SignIn(self.issuer, self.hasher, self.throttle)
         return self

@@ -21,6 +21,7 @@ from meterr.identity import create_tenant
 from meterr.identity.factors import PasskeyProof, Passkeys, Vault, begin_totp, confirm_totp
 from meterr.identity.factors.relying_party import relying_party
 from meterr.identity.factors.totp import STEP_S
+from meterr.identity.factors.webauthn_ceremonies import WebAuthn
 from meterr.identity.passwords import Cost, Hasher, TakenUp, take_up
 from meterr.identity.passwords.claims import Prove
 from meterr.identity.people import NewClaim, Operator, Person, find_person, invite_user
@@ -66,7 +67,7 @@ class PeopleHouse:
         self.keys = KeyEncryptionKeys(mint("k1", os.urandom))
         self.data_keys = DataKeys(self.keys, SystemClock())
         self.vault = Vault(self.data_keys, app)
-        self.passkeys = Passkeys(db, self.throttle, self.clock, relying_party(ORIGIN))
+        self.passkeys = Passkeys(db, self.throttle, self.clock, WebAuthn(relying_party(ORIGIN)))
         self.tenant_id = ""
 
     @classmethod

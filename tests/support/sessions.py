@@ -61,6 +61,7 @@ class SessionHouse(PeopleHouse):
             keys=self.signer,
             rules=RULES,
             macs=macs,
+            pepper_id="current",
             lifetimes=Lifetimes(),
         )
         self.sign_in = SignIn(self.issuer, hasher, self.open_door)

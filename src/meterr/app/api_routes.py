@@ -17,7 +17,7 @@ from meterr.core.policy import Open, Registry
 from meterr.core.policy import Route as PolicyRoute
 from meterr.core.policy.registry import Access
 from meterr.core.settings import Settings
-from meterr.core.telemetry import RequestLine
+from meterr.core.telemetry import RequestLine, Telemetry
 from meterr.gateway.declared import declared
 
 PREFIX: Final = "/api/v1/"
@@ -47,6 +47,7 @@ async def open_api(
     clock: Clock,
     ids: IdFactory,
     reporter: Reporter,
+    telemetry: Telemetry,
 ) -> AsyncIterator[Served | None]:
     """Yield the API; None where the settings leave it out, or nobody could sign in."""
     keys = encryption.configured(settings) if settings.server.api else None
@@ -58,7 +59,7 @@ async def open_api(
     opener: Callable[..., AbstractAsyncContextManager[Served]] = resolve_name(
         "meterr.app.management:open_management"
     )
-    async with opener(parts(settings, dsn, keyring, keys, clock, ids, reporter)) as api:
+    async with opener(parts(settings, dsn, keyring, keys, clock, ids, reporter, telemetry)) as api:
         yield api
 
 
@@ -84,10 +85,12 @@ def check_policy(
     """
     Compare everything that is served with everything that is declared; before listening.
 
-    Raises RouteUndeclared for any difference.
+    Raises RouteUndeclared for any difference, and for a permission that no route asks for.
     """
     registry = Registry([*declared(), *_health(), *(api.declared() if api is not None else ())])
     registry.check(_served(paths, prefixes, api))
+    if api is not None:
+        registry.check_grants()
     return registry
 
 

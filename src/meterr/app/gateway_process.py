@@ -119,7 +119,7 @@ async def open_door(
             _model_routes(settings, dsn, telemetry, peppers, clock, ids, reporter)
         )
         api = await stack.enter_async_context(
-            api_routes.open_api(settings, dsn, peppers, clock, ids, reporter)
+            api_routes.open_api(settings, dsn, peppers, clock, ids, reporter, telemetry)
         )
         exact = {**exact, **(further or {})}
         below = {**below, **api_routes.below(settings, api)}

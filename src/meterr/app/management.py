@@ -17,6 +17,7 @@ from meterr.core.events import Reporter
 from meterr.core.events.api import EventRoutes
 from meterr.core.ids import IdFactory
 from meterr.core.settings import Settings
+from meterr.core.telemetry import Telemetry
 from meterr.identity.api import IdentityServices, SessionGate
 from meterr.identity.api import operations as identity_operations
 from meterr.identity.api.leaks import LeakRoutes
@@ -37,6 +38,7 @@ class Parts:
     clock: Clock
     ids: IdFactory
     reporter: Reporter
+    telemetry: Telemetry
 
 
 @asynccontextmanager
@@ -52,7 +54,7 @@ async def open_management(parts: Parts) -> AsyncIterator[Api]:
         db = await stack.enter_async_context(Database.open(dsn, Role.APP))
         people = await stack.enter_async_context(open_people(settings, dsn, parts.keyring, clock))
         sessions = await stack.enter_async_context(
-            open_sessions(settings, dsn, parts.keyring, parts.keys, clock, people)
+            open_sessions(settings, dsn, parts.keyring, parts.keys, clock, people, parts.telemetry)
         )
         data_keys = DataKeys(parts.keys, clock)
         services = IdentityServices(

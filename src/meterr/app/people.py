@@ -1,9 +1,10 @@
 """What people sign in with, composed from the settings: for whatever process serves them."""
 
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from pkgutil import resolve_name
 
 from meterr import identity
 from meterr.app import encryption
@@ -12,7 +13,8 @@ from meterr.core.crypto import DataKeys
 from meterr.core.db import Database, Role
 from meterr.core.settings import Settings
 from meterr.identity.factors import Passkeys, Vault
-from meterr.identity.factors.relying_party import relying_party
+from meterr.identity.factors.ceremony import Ceremonies
+from meterr.identity.factors.relying_party import RelyingParty, relying_party
 from meterr.identity.passwords import Hasher
 from meterr.identity.throttle import Throttle
 
@@ -60,7 +62,17 @@ async def open_people(
                 db=db,
                 hasher=hasher,
                 throttle=throttle,
-                passkeys=None if party is None else Passkeys(db, throttle, clock, party),
+                passkeys=None
+                if party is None
+                else Passkeys(db, throttle, clock, _ceremonies(party)),
                 vault=None if keys is None else Vault(DataKeys(keys, clock), db_app),
                 step_up_ms=limits.step_up_s * 1000,
             )
+
+
+def _ceremonies(party: RelyingParty) -> Ceremonies:
+    # By name: the library takes 7 MB, which a process without passkeys is to be spared.
+    of: Callable[[RelyingParty], Ceremonies] = resolve_name(
+        "meterr.identity.factors.webauthn_ceremonies:WebAuthn"
+    )
+    return of(party)

@@ -9,11 +9,13 @@ from typing import Final
 
 from meterr import identity
 from meterr.app.people import People
+from meterr.app.signing_key_upkeep import keep_signing_keys
 from meterr.core.clock import Clock
 from meterr.core.crypto import DataKeys, KeyEncryptionKeys
 from meterr.core.db import Database, Role
 from meterr.core.ids import IdFactory
 from meterr.core.settings import Settings
+from meterr.core.telemetry import Telemetry
 from meterr.core.tokens import Rules
 from meterr.identity.sessions import (
     Authority,
@@ -55,9 +57,11 @@ async def open_sessions(
     keys: KeyEncryptionKeys,
     clock: Clock,
     people: People,
+    telemetry: Telemetry,
 ) -> AsyncIterator[SessionServices]:
     """
-    Yield the services about sessions for the block, listening for what ends them.
+    Yield the services about sessions for the block, listening for what ends them; the keys that
+    tokens are signed with are kept meanwhile.
 
     Raises OriginRefused when cookies would travel in clear.
     """
@@ -72,6 +76,7 @@ async def open_sessions(
             keys=SigningKeys(db_app, DataKeys(keys, clock), clock, rules),
             rules=rules,
             macs=keyring.macs,
+            pepper_id=keyring.current.id,
             lifetimes=Lifetimes(
                 access_s=limits.access_s,
                 idle_s=limits.idle_s,
@@ -82,6 +87,9 @@ async def open_sessions(
         )
         authority = Authority(people.db, dsn, clock, rules)
         listening = asyncio.create_task(authority.run(), name="sessions listener")
+        keeping = asyncio.create_task(
+            keep_signing_keys(issuer.keys, limits.signing_key_s, telemetry), name="signing keys"
+        )
         try:
             yield SessionServices(
                 sign_in=SignIn(issuer, people.hasher, people.throttle),
@@ -90,6 +98,7 @@ async def open_sessions(
                 cookies=None if origin is None else Cookies.of(origin),
             )
         finally:
-            listening.cancel()
-            with suppress(asyncio.CancelledError):
-                await listening
+            for task in (keeping, listening):
+                task.cancel()
+                with suppress(asyncio.CancelledError):
+                    await task

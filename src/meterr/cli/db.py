@@ -9,11 +9,14 @@ import click
 from psycopg.conninfo import conninfo_to_dict
 
 from meterr.app.deployment import database_url_file
+from meterr.cli.asker import with_author
 from meterr.cli.context import checked_dsn, configuration, database_url, run, with_settings
 from meterr.cli.output import note
 from meterr.core import backup as backups
 from meterr.core import migrate as migration
-from meterr.core.backup import BackupRefused
+from meterr.core.backup import BackupRefused, Settled, Strike
+from meterr.core.clock import SystemClock
+from meterr.core.ids import IdFactory
 from meterr.core.postgres import EmbeddedPostgres, running_admin_dsn
 from meterr.core.settings import Settings
 
@@ -77,17 +80,32 @@ def backup(
     help="File with the age identity (AGE-SECRET-KEY-1...), readable by its owner alone.",
 )
 @click.option("--replace", is_flag=True, help="Replace everything in a database that is not empty.")
+@click.option(
+    "--revoke-all", is_flag=True, help="End every key that comes back; codes for new ones follow."
+)
+@with_author
 def restore(
-    config_file: Path | None, data_dir: Path | None, file: Path, identity_file: Path, replace: bool
+    config_file: Path | None,
+    data_dir: Path | None,
+    file: Path,
+    identity_file: Path,
+    replace: bool,
+    revoke_all: bool,
+    author: str,
 ) -> None:
     """
     Restore the database from FILE, all of it or, if anything is wrong, nothing.
 
     Stop meterr first. The backup is decrypted to its end and checked before anything is touched.
+
+    Everybody has to sign in again, and invitations, resets and codes are over. Keys count as they
+    did then. Those that this database knows to be revoked since stay so; an empty one knows of
+    none: use --revoke-all if any key was revoked for cause.
     """
     settings = configuration(config_file, data_dir).settings
     cipher = backups.age()
     identities = _identities(identity_file)
+    strike = Strike(IdFactory(SystemClock()).new(), author) if revoke_all else None
     with _administrator(settings, running_ok=False) as dsn:
         done = backups.restore(
             dsn,
@@ -96,12 +114,34 @@ def restore(
             cipher,
             login=_login(settings),
             replace=replace,
+            strike=strike,
             bin_dir=settings.postgres_bin,
         )
     note(f"Restored {file}." + (" What was there before is gone." if done.replaced else ""))
+    _tell(done.settled, strike)
     if done.missing:
         note(
             f"It is older than this meterr and lacks {', '.join(done.missing)}: 'meterr db migrate'"
+        )
+
+
+def _tell(settled: Settled, strike: Strike | None) -> None:
+    note(
+        f"Over: {settled.sessions} sessions, {settled.links} invitations and resets,"
+        f" {settled.codes} key codes."
+    )
+    if settled.knew:
+        note(f"{settled.stay_revoked} keys of the backup were revoked here since and stay so.")
+    if strike is not None:
+        note(
+            f"{settled.struck} keys have ended: emergency {strike.emergency_id}. For new ones, for"
+            f" each tenant: 'meterr key codes --emergency {strike.emergency_id} --reason restored'"
+        )
+    note(f"{settled.keys} keys of {settled.tenants} tenants count now.")
+    if settled.keys and not settled.knew:
+        note(
+            "Keys that were revoked after the backup are among them, if there were any, and people"
+            " who left have their roles: 'meterr key rotate-all --everything' ends all keys."
         )
 
 

@@ -9,6 +9,7 @@ import click
 
 from meterr import identity
 from meterr.app.gateway_process import keyring
+from meterr.cli.asker import with_author
 from meterr.cli.context import (
     chosen_tenants,
     configuration,
@@ -17,6 +18,7 @@ from meterr.cli.context import (
     run,
     with_settings,
 )
+from meterr.cli.key_change import update
 from meterr.cli.key_emergency import codes, rotate_all_command
 from meterr.cli.key_item import COLUMNS, key_item
 from meterr.cli.key_leaks import leaked
@@ -29,7 +31,8 @@ from meterr.core.clock import SystemClock
 from meterr.core.ids import IdFactory
 from meterr.core.principal import Scope
 from meterr.core.settings import Settings
-from meterr.identity.model import KeyRecord, NewKey
+from meterr.identity.changes import Revoked, revoke_of_author, revoke_with_made
+from meterr.identity.model import NewKey
 
 _OWNER_HELP = (
     "Who answers for it; budgets may hold all their keys. With the e-mail address of a member, the "
@@ -39,9 +42,10 @@ _OWNER_HELP = (
 
 @click.group("key")
 def command() -> None:
-    """Create, list, rotate and revoke API keys."""
+    """Create, list, change, rotate and revoke API keys."""
 
 
+command.add_command(update)
 command.add_command(rotate)
 command.add_command(callers)
 command.add_command(claim)
@@ -76,6 +80,7 @@ command.add_command(leaked)
     "--send-output-default", is_flag=True, help="Send that bound to the provider with such calls."
 )
 @click.option("--test", "is_test", is_flag=True, help="Make a test key (sk-meterr_test_...).")
+@with_author
 @click.option("--json", "as_json", is_flag=True, help="Write JSON.")
 def create(
     config_file: Path | None,
@@ -90,6 +95,7 @@ def create(
     output_tokens_default: int | None,
     send_output_default: bool,
     is_test: bool,
+    author: str,
     as_json: bool,
 ) -> None:
     """
@@ -107,6 +113,7 @@ def create(
         "owner": owner,
         "output_tokens_default": output_tokens_default,
         "send_output_default": send_output_default,
+        "author": author,
     }
     created = run(_create(settings, tenant, expires_in, environment, terms))
     secret = created.secret.presented.decode()
@@ -134,12 +141,39 @@ def list_(
 @command.command("revoke")
 @with_settings
 @of_tenant
-@click.argument("key_id")
-def revoke(config_file: Path | None, data_dir: Path | None, tenant: str, key_id: str) -> None:
-    """Revoke the key KEY_ID at once, in every process. There is no way back."""
+@click.argument("key_id", required=False)
+@click.option(
+    "--made-by", "author", help="Instead of KEY_ID: every key of this author, as lists say it."
+)
+@click.option(
+    "--with-descendants", is_flag=True, help="Also every key that it, or one of those, has made."
+)
+def revoke(
+    config_file: Path | None,
+    data_dir: Path | None,
+    tenant: str,
+    key_id: str | None,
+    author: str | None,
+    with_descendants: bool,
+) -> None:
+    """
+    Revoke the key KEY_ID at once, in every process. There is no way back.
+
+    Keys that it has made go on, unless --with-descendants says otherwise: for a key that somebody
+    else may have had. With --made-by: all keys that somebody asked for who should not have been
+    able to, and what those made.
+    """
+    if (key_id is None) == (author is None):
+        raise click.UsageError("Say one key, or --made-by AUTHOR.")
     settings = configuration(config_file, data_dir).settings
-    record = run(_revoke(settings, tenant, key_id))
-    note(f"Key {record.key_id} ({record.name}) is revoked.")
+    if key_id is None:
+        ended = run(_revoke_made_by(settings, tenant, str(author)))
+        note(f"{len(ended)} keys that {author} had made are revoked.")
+        return
+    done = run(_revoke(settings, tenant, key_id, with_descendants=with_descendants))
+    note(f"Key {done.key.key_id} ({done.key.name}) is revoked.")
+    for made in done.made:
+        note(f"Key {made}, which it had made, is revoked.")
 
 
 async def _create(
@@ -183,7 +217,17 @@ async def _list(settings: Settings, tenant_name: str | None) -> list[dict[str, o
     return items
 
 
-async def _revoke(settings: Settings, tenant_name: str, key_id: str) -> KeyRecord:
+async def _revoke_made_by(settings: Settings, tenant_name: str, author: str) -> tuple[str, ...]:
     async with open_database(settings) as db:
         tenant = await identity.find_tenant(db, tenant_name)
-        return await identity.revoke_key(db, tenant.tenant_id, key_id)
+        return await revoke_of_author(db, tenant.tenant_id, author)
+
+
+async def _revoke(
+    settings: Settings, tenant_name: str, key_id: str, *, with_descendants: bool
+) -> Revoked:
+    async with open_database(settings) as db:
+        tenant = await identity.find_tenant(db, tenant_name)
+        if with_descendants:
+            return await revoke_with_made(db, tenant.tenant_id, key_id)
+        return Revoked(await identity.revoke_key(db, tenant.tenant_id, key_id), ())

@@ -18,6 +18,7 @@ COLUMNS = (
     "networks",
     "grace_until",
     "last_used_at",
+    "author",
 )
 
 
@@ -44,4 +45,7 @@ def key_item(record: KeyRecord, tenant: str | None) -> dict[str, object]:
         "grace_until": iso(record.grace_until_ms),
         "due_at": iso(record.due_at_ms),
         "pepper_id": record.pepper_id,
+        "created_by": record.created_by,
+        "author": record.author,
+        "version": record.version,
     }

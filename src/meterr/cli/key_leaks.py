@@ -15,7 +15,7 @@ from meterr.core.db import Database, Role
 from meterr.core.settings import Settings
 from meterr.identity.leaks import Fate, Leak, revoke_leaked
 
-_COLUMNS = ("key", "fate", "tenant", "name", "key_id", "occurrences")
+_COLUMNS = ("key", "fate", "tenant", "name", "key_id", "occurrences", "made")
 _CHUNK_BYTES = 1024 * 1024
 
 
@@ -30,7 +30,8 @@ def leaked(
     """
     Revoke every key of ours that is in FILE ('-': standard input), and list them.
 
-    Keys are found by format and checksum in plain text; what was compressed or encoded is not seen.
+    Keys that one of them has made end, too ('made' says how many). Keys are found by format and
+    checksum in plain text; what was compressed or encoded is not seen.
     Exits 3 when the text holds a key of this database, also one that was revoked before.
     """
     settings = configuration(config_file, data_dir).settings
@@ -43,6 +44,7 @@ def leaked(
             "name": leak.name or None,
             "key_id": leak.key_id or None,
             "occurrences": leak.occurrences,
+            "made": leak.made,
         }
         for leak in found
     ]

@@ -21,7 +21,7 @@ from meterr.identity.rotation import Asker, Rotated, collect, rotate_key
 from meterr.identity.uses import CallerRecord, list_callers
 
 _CALLERS = ("address", "user_agent", "calls", "first_at", "last_at")
-_PEPPERS = ("pepper_id", "place", "keys", "codes")
+_PEPPERS = ("pepper_id", "place", "keys", "codes", "sessions")
 
 
 @click.command("rotate")
@@ -109,9 +109,9 @@ def callers(
 @click.option("--json", "as_json", is_flag=True, help="Write JSON.")
 def peppers(config_file: Path | None, data_dir: Path | None, as_json: bool) -> None:
     """
-    Count the keys and codes that are stored under each pepper, by its id.
+    Count what needs each pepper, by its id: keys, codes, sessions of people.
 
-    A pepper that is not current may be taken out of the configuration once both counts are 0.
+    A pepper that is not current may be taken out of the configuration once all counts are 0.
     """
     settings = configuration(config_file, data_dir).settings
     items = [
@@ -120,6 +120,7 @@ def peppers(config_file: Path | None, data_dir: Path | None, as_json: bool) -> N
             "place": use.place or "not configured",
             "keys": use.keys,
             "codes": use.codes,
+            "sessions": use.sessions,
         }
         for use in run(_peppers(settings))
     ]

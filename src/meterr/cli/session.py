@@ -17,7 +17,7 @@ from meterr.core.settings import Settings
 from meterr.identity.people.model import Operator
 from meterr.identity.people.service import find_user
 from meterr.identity.sessions import SigningKeys
-from meterr.identity.sessions.administration import end_of_member
+from meterr.identity.sessions.administration import end_of_everybody, end_of_member
 from meterr.identity.sessions.signing_keys import Rotation, list_signing_keys
 
 _COLUMNS = ("key_id", "state", "created_at", "accepted_to")
@@ -31,11 +31,17 @@ def command() -> None:
 
 @command.command("end")
 @with_settings
-@click.argument("email")
-def end(config_file: Path | None, data_dir: Path | None, email: str) -> None:
+@click.argument("email", required=False)
+@click.option("--everybody", is_flag=True, help="All sessions of all people.")
+def end(
+    config_file: Path | None, data_dir: Path | None, email: str | None, everybody: bool
+) -> None:
     """End all sessions of EMAIL at once, in every process. They may sign in again."""
+    if (email is None) != everybody:
+        raise click.UsageError("Say whose sessions: an e-mail address, or --everybody.")
     settings = configuration(config_file, data_dir).settings
-    note(f"{email}: {run(_end(settings, email))} sessions ended.")
+    ended = run(_end_all(settings) if email is None else _end(settings, email))
+    note(f"{email or 'everybody'}: {ended} sessions ended.")
 
 
 @command.group("keys")
@@ -78,6 +84,11 @@ async def _end(settings: Settings, email: str) -> int:
         return await end_of_member(
             db, clock, by=_OPERATOR, tenant_id=PLATFORM, user_id=user.user_id
         )
+
+
+async def _end_all(settings: Settings) -> int:
+    async with open_database(settings, Role.IDENTITY) as db:
+        return await end_of_everybody(db, SystemClock())
 
 
 async def _list(settings: Settings) -> list[dict[str, object]]:

@@ -29,6 +29,13 @@ class SessionSettings(Group):
         20, ge=1, le=100, description="Sessions of one person; a further one ends the oldest."
     )
 
+    signing_key_s: int = Field(
+        30 * 86400,
+        ge=86400,
+        le=365 * 86400,
+        description="Seconds after which another key signs access tokens. Nobody notices.",
+    )
+
     @model_validator(mode="after")
     def _lasts_longer_than_a_token(self) -> Self:
         if not self.access_s < self.idle_s <= self.absolute_s:

@@ -53,6 +53,7 @@ class Event(StrEnum):
     SECRET_READ = "secret_read"  # noqa: S105 (the name of an event)
     KEY_DUE = "key_due"
     MAIL_FAILED = "mail_failed"
+    SIGNING_KEY_ROTATED = "signing_key_rotated"
 
 
 _ORDER = {level: position for position, level in enumerate(Level)}

@@ -118,6 +118,16 @@ class KeyRecord:
     grace_until_ms: int | None = None
     due_at_ms: int | None = None
     last_used_at_ms: int | None = None
+    created_by: str | None = None  # the key that made it; None: a person did
+    author: str = ""  # who asked for it, or for the first of its line
+    version: int = 0  # of the row: whoever changes its terms says which they saw
+    for_good: bool = False  # revoked as this one key: nobody follows it
+
+    def ended(self, now_ms: int) -> bool:
+        """Return whether it was revoked, has expired or is over after a rotation."""
+        ends = (self.expires_at_ms, self.grace_until_ms)
+        over = any(end is not None and now_ms >= end for end in ends)
+        return self.state is not KeyState.ACTIVE or over
 
     @property
     def shown(self) -> str:

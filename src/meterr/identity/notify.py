@@ -6,6 +6,10 @@ with it every change committed before it was sent. The connection is also the on
 process: whether the server is absent or merely silent is judged by attempts to *open* it and by
 nothing else. A session that ends, even "due to administrator command", proves nothing: an
 administrator may have ended that one session.
+
+Whoever has any login of the database may send notices, too. What is none of ours changes nothing;
+one that looks like ours costs reads, never a verdict, and how many is limited (``key_memory``).
+Notices of later releases keep the fields that are read here.
 """
 
 import asyncio
@@ -32,15 +36,15 @@ _PAUSE_S_MIN: Final = 0.02
 _PAUSE_S_MAX: Final = 0.25
 
 
-class NoticeUnreadable(Exception):
-    """A notice that says we know not what; the memory is read again as after a gap."""
+NOTICE_CHARS_MAX: Final = 1_000
+VERSION_MAX: Final = 2**63 - 1
 
 
 class Memory(Protocol):
     """What a listener keeps true: keys, sessions."""
 
-    def hear(self, payload: str) -> None:
-        """Forget what a notice is about. Raises NoticeUnreadable; then all is read again."""
+    def hear(self, payload: str) -> bool:
+        """Forget what a notice is about. Return False for what is no notice of ours."""
 
     def start_generation(self) -> None:
         """Begin anew after a gap in the notices: nothing read before now may be remembered."""
@@ -76,6 +80,8 @@ class Listener:
         self._doubts = 0
         # What went wrong last, for the log; holds no secret: psycopg quotes no password.
         self.trouble = ""
+        # How many notices were none of ours: somebody else writes to our channel.
+        self.strange = 0
 
     async def run(self) -> None:
         """Listen until cancelled; every failure ends in a new attempt after at most 0.25 s."""
@@ -138,7 +144,7 @@ class Listener:
         except TimeoutError:
             self._trust.lost()
             self._silent("no answer on the listening connection")
-        except (psycopg.Error, NoticeUnreadable) as error:
+        except psycopg.Error as error:
             self.trouble = f"{type(error).__name__}: {error}"
             self._trust.lost()
         finally:
@@ -164,7 +170,8 @@ class Listener:
 
     def _hear(self, notify: Notify, own_pid: int) -> None:
         if notify.channel == CHANNEL:
-            self._memory.hear(notify.payload)
+            if len(notify.payload) > NOTICE_CHARS_MAX or not self._memory.hear(notify.payload):
+                self.strange += 1
         elif notify.channel == self._pulse and notify.pid == own_pid:
             self._trust.echoed(float.fromhex(notify.payload))
             self._pause_s = _PAUSE_S_MIN

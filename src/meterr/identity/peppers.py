@@ -9,20 +9,26 @@ from meterr.identity.keyring import Keyring, PepperRefused
 
 @dataclass(frozen=True, slots=True)
 class PepperUse:
-    """How many keys that count, and codes that may be handed in, are stored under one pepper."""
+    """What is stored under one pepper: keys that count, codes that may be handed in, sessions."""
 
     pepper_id: str
     keys: int
     codes: int
+    sessions: int
     place: str = ""
     """``current``, ``next``, ``previous``; "" when it is not configured."""
+
+    @property
+    def needed(self) -> bool:
+        """Whether somebody would notice if this pepper were gone."""
+        return bool(self.keys or self.codes or self.sessions)
 
 
 async def list_peppers(db: Database, keyring: Keyring) -> list[PepperUse]:
     """
     Return every pepper that is configured or needed, by its id.
 
-    One that is not current and has neither keys nor codes may be taken out of the configuration.
+    One that is not current and not ``needed`` may be taken out of the configuration.
     """
     async with db.transaction() as connection:
         counted = {use.pepper_id: use for use in await store.count_by_pepper(connection)}
@@ -34,8 +40,7 @@ async def list_peppers(db: Database, keyring: Keyring) -> list[PepperUse]:
     return [
         PepperUse(
             pepper_id,
-            counted[pepper_id].keys if pepper_id in counted else 0,
-            counted[pepper_id].codes if pepper_id in counted else 0,
+            *_counts(counted.get(pepper_id)),
             places.get(pepper_id, ""),
         )
         for pepper_id in [*places, *sorted(counted.keys() - places.keys())]
@@ -43,12 +48,22 @@ async def list_peppers(db: Database, keyring: Keyring) -> list[PepperUse]:
 
 
 async def require_peppers(db: Database, keyring: Keyring) -> None:
-    """Raise PepperRefused when keys that count are stored under a pepper that is not configured."""
-    missing = [use for use in await list_peppers(db, keyring) if not use.place and use.keys]
+    """Raise PepperRefused when something that counts needs a pepper that is not configured."""
+    missing = [use for use in await list_peppers(db, keyring) if not use.place and use.needed]
     if missing:
-        named = ", ".join(f"{use.keys} under {use.pepper_id}" for use in missing)
         raise PepperRefused(
-            f"keys are stored under a pepper that is not configured ({named}). Set it as"
-            " METERR_KEY_PEPPER_PREVIOUS, or replace and revoke those keys: 'meterr key peppers'"
-            " counts them, and 'meterr key list --json' names the pepper of each."
+            f"a pepper is needed and not configured ({'; '.join(map(_told, missing))}). Set it as"
+            " METERR_KEY_PEPPER_PREVIOUS. Or do without: replace and revoke those keys ('meterr key"
+            " list --json' names the pepper of each), make the codes anew ('meterr key codes'), and"
+            " end those sessions ('meterr session end --everybody')."
         )
+
+
+def _counts(count: store.PepperCount | None) -> tuple[int, int, int]:
+    return (0, 0, 0) if count is None else (count.keys, count.codes, count.sessions)
+
+
+def _told(use: PepperUse) -> str:
+    things = {"keys": use.keys, "codes": use.codes, "sessions": use.sessions}
+    counts = ", ".join(f"{count} {name}" for name, count in things.items() if count)
+    return f"{use.pepper_id}: {counts}"

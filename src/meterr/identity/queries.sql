@@ -39,6 +39,12 @@ select tenant_id::text, name, state, unknown_price, time_zone,
   from meterr.list_tenants()
  where name = %(name)s;
 
+-- name: read_tenant
+select tenant_id::text, name, state, unknown_price, time_zone,
+       floor(extract(epoch from created_at) * 1000)::bigint as created_at_ms
+  from meterr.tenant
+ where tenant_id = %(tenant_id)s;
+
 -- name: change_tenant
 -- What is null stays as it is.
 update meterr.tenant
@@ -55,17 +61,18 @@ select pg_advisory_xact_lock_shared(hashtextextended('meterr.api_key', 0));
 insert into meterr.api_key
        (tenant_id, key_id, name, environment, mac, pepper_id, last4, scopes, models, expires_at,
         owner, owner_user_id, owner_since, output_tokens_default, send_output_default,
-        networks, created_by)
+        networks, created_by, author)
 values (%(tenant_id)s, %(key_id)s, %(name)s, %(environment)s, %(mac)s, %(pepper_id)s, %(last4)s,
         %(scopes)s, %(models)s, %(expires_at)s, %(owner)s, %(owner_user_id)s,
-        %(owner_since)s, %(output_tokens_default)s, %(send_output_default)s, %(networks)s::text[]::cidr[], %(created_by)s)
+        %(owner_since)s, %(output_tokens_default)s, %(send_output_default)s,
+        %(networks)s::text[]::cidr[], %(created_by)s, %(author)s)
 returning tenant_id::text, key_id::text, name, environment, last4, scopes, models, owner, owner_user_id::text,
           output_tokens_default, send_output_default,
           case when isfinite(expires_at)
             then floor(extract(epoch from expires_at) * 1000)::bigint end as expires_at_ms, state,
           floor(extract(epoch from created_at) * 1000)::bigint as created_at_ms,
           floor(extract(epoch from revoked_at) * 1000)::bigint as revoked_at_ms,
-          networks::text[], pepper_id, successor_id::text,
+          networks::text[], pepper_id, successor_id::text, created_by::text, author, version, for_good,
           coalesce(first_key_id, key_id)::text as first_key_id,
           floor(extract(epoch from grace_until) * 1000)::bigint as grace_until_ms,
           floor(extract(epoch from due_at) * 1000)::bigint as due_at_ms;
@@ -83,9 +90,9 @@ select tenant_id::text, key_id::text, name, environment, last4, scopes, models, 
             then floor(extract(epoch from expires_at) * 1000)::bigint end as expires_at_ms, state,
        floor(extract(epoch from created_at) * 1000)::bigint as created_at_ms,
        floor(extract(epoch from revoked_at) * 1000)::bigint as revoked_at_ms,
-       networks::text[], pepper_id, successor_id::text,
+       networks::text[], pepper_id, successor_id::text, created_by::text, author, version, for_good,
        coalesce(first_key_id, key_id)::text as first_key_id,
-       floor(extract(epoch from grace_until) * 1000)::bigint as grace_until_ms,
+       floor(extract(epoch from least(grace_until, due_until)) * 1000)::bigint as grace_until_ms,
        floor(extract(epoch from due_at) * 1000)::bigint as due_at_ms,
        floor(extract(epoch from last_used_at) * 1000)::bigint as last_used_at_ms
   from meterr.api_key left join meterr.key_use using (tenant_id, key_id)
@@ -97,17 +104,19 @@ select tenant_id::text, key_id::text, name, environment, last4, scopes, models, 
 -- name: find_grants
 -- What a key may hand on: only while it counts itself.
 select scopes, models, networks::text[],
-       floor(extract(epoch from least(expires_at, grace_until)) * 1000)::bigint as expires_at_ms
+       floor(extract(epoch from least(expires_at, grace_until, due_until)) * 1000)::bigint
+         as expires_at_ms
   from meterr.api_key
  where tenant_id = %(tenant_id)s and key_id = %(key_id)s and state = 'active'
-   and coalesce(least(expires_at, grace_until) > %(now)s, true)
+   and coalesce(least(expires_at, grace_until, due_until) > %(now)s, true)
    for share;
 
 -- name: revoke_key
--- Touches the row only if it is not revoked yet, so a second call neither moves its time nor wakes
--- anybody.
-update meterr.api_key set state = 'revoked', revoked_at = now()
- where tenant_id = %(tenant_id)s and key_id = %(key_id)s and state <> 'revoked';
+-- A second call touches nothing, so it neither moves the time nor wakes anybody. One that an emergency
+-- ended keeps that time, and nobody follows it any more.
+update meterr.api_key
+   set state = 'revoked', revoked_at = coalesce(revoked_at, now()), for_good = true
+ where tenant_id = %(tenant_id)s and key_id = %(key_id)s and not for_good;
 
 -- name: end_codes
 -- Whatever could still be collected for a key cannot any more.
@@ -121,13 +130,13 @@ select tenant_id::text, key_id::text, name, environment, last4, scopes, models, 
             then floor(extract(epoch from expires_at) * 1000)::bigint end as expires_at_ms, state,
        floor(extract(epoch from created_at) * 1000)::bigint as created_at_ms,
        floor(extract(epoch from revoked_at) * 1000)::bigint as revoked_at_ms,
-       networks::text[], pepper_id, successor_id::text,
+       networks::text[], pepper_id, successor_id::text, created_by::text, author, version, for_good,
        coalesce(first_key_id, key_id)::text as first_key_id,
-       floor(extract(epoch from grace_until) * 1000)::bigint as grace_until_ms,
+       floor(extract(epoch from least(grace_until, due_until)) * 1000)::bigint as grace_until_ms,
        floor(extract(epoch from due_at) * 1000)::bigint as due_at_ms,
        floor(extract(epoch from last_used_at) * 1000)::bigint as last_used_at_ms
   from meterr.api_key left join meterr.key_use using (tenant_id, key_id)
  where tenant_id = %(tenant_id)s and key_id = %(key_id)s;
 
 -- name: count_by_pepper
-select pepper_id, keys, codes from meterr.count_by_pepper();
+select pepper_id, keys, codes, sessions from meterr.count_by_pepper();

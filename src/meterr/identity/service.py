@@ -72,6 +72,17 @@ async def find_tenant(db: Database, name: str) -> Tenant:
     return tenant
 
 
+async def read_tenant(db: Database, tenant_id: str) -> Tenant:
+    """Return the tenant with that id or raise NotFound."""
+    tenant = None
+    if is_uuid(tenant_id):
+        async with db.tenant_transaction(tenant_id) as connection:
+            tenant = await store.read_tenant(connection, tenant_id)
+    if tenant is None:
+        raise NotFound("There is no such tenant.")
+    return tenant
+
+
 async def list_tenants(db: Database) -> list[Tenant]:
     """Return all tenants, oldest first. For the operator only."""
     async with db.transaction() as connection:
@@ -124,6 +135,7 @@ async def create_key(
     output_tokens_default: int | None = None,
     send_output_default: bool = False,
     created_by: str | None = None,
+    author: str = "",
     randomness: Callable[[int], bytes] = os.urandom,
 ) -> NewKey:
     """
@@ -132,7 +144,8 @@ async def create_key(
     ``owner`` is a name for limits and reports. With ``owner_user_id``, a member of the tenant, the
     key counts only while that person is active and this membership lasts.
     ``created_by`` is the id of the key that asks, None for an operator: it hands on at most what it
-    has, and what it loses later the new key loses, too.
+    has, and the scopes that it or a successor of it loses later the new key loses, too. It goes on
+    when that key is revoked, but for ``changes.revoke_with_made``. ``author`` is for lists.
 
     Raises:
         Invalid: a name, scope, pattern, network, expiry or default that cannot be meant; ``param``
@@ -161,6 +174,7 @@ async def create_key(
             output_tokens_default, sent=send_output_default
         ),
         send_output_default=send_output_default,
+        author=checked_name(author, "author") if author else "",
     )
     return NewKey(secret, await _stored(db, keyring, wanted, secret, created_by, now_ms))
 
@@ -189,7 +203,8 @@ async def revoke_key(db: Database, tenant_id: str, key_id: str) -> KeyRecord:
     """
     Revoke a key for good and return its record; doing it again changes nothing.
 
-    A code that its successor could be collected with ends, too. A successor that exists goes on.
+    A code that its successor could be collected with ends, too, and no emergency makes another. A
+    successor that exists goes on, and so do keys that it made.
     When this returns the revocation is committed; every process with a live listener knows within
     250 ms. Raises NotFound for a key that does not exist or belongs to another tenant.
     """

@@ -28,6 +28,7 @@ class PepperCount(NamedTuple):
     pepper_id: str
     keys: int
     codes: int
+    sessions: int
 
 
 async def read_keys(connection: Connection, macs: Sequence[bytes]) -> list[VerifiedKey]:
@@ -72,6 +73,12 @@ async def list_tenants(connection: Connection) -> list[Tenant]:
 async def find_tenant(connection: Connection, name: str) -> Tenant | None:
     async with connection.cursor(row_factory=kwargs_row(_tenant)) as cursor:
         await cursor.execute(_SQL["find_tenant"], {"name": name})
+        return await cursor.fetchone()
+
+
+async def read_tenant(connection: Connection, tenant_id: str) -> Tenant | None:
+    async with connection.cursor(row_factory=kwargs_row(_tenant)) as cursor:
+        await cursor.execute(_SQL["read_tenant"], {"tenant_id": tenant_id})
         return await cursor.fetchone()
 
 
@@ -129,6 +136,7 @@ async def insert_key(
         "send_output_default": key.send_output_default,
         "networks": None if key.networks is None else list(key.networks),
         "created_by": created_by,
+        "author": key.author,
     }
     async with connection.cursor(row_factory=kwargs_row(_key_record)) as cursor:
         await cursor.execute(_SQL["insert_key"], values)
@@ -297,6 +305,10 @@ def _key_record(
     first_key_id: str,
     grace_until_ms: int | None,
     due_at_ms: int | None,
+    created_by: str | None,
+    author: str,
+    version: int,
+    for_good: bool,
     last_used_at_ms: int | None = None,
 ) -> KeyRecord:
     return KeyRecord(
@@ -322,6 +334,10 @@ def _key_record(
         grace_until_ms=grace_until_ms,
         due_at_ms=due_at_ms,
         last_used_at_ms=last_used_at_ms,
+        created_by=created_by,
+        author=author,
+        version=version,
+        for_good=for_good,
     )
 
 

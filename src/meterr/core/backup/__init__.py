@@ -3,6 +3,15 @@
 from meterr.core.backup.dump import backup
 from meterr.core.backup.errors import BackupFailed, BackupRefused
 from meterr.core.backup.library import age
-from meterr.core.backup.restore import Restored, restore
+from meterr.core.backup.restore import Restored, Settled, Strike, restore
 
-__all__ = ["BackupFailed", "BackupRefused", "Restored", "age", "backup", "restore"]
+__all__ = [
+    "BackupFailed",
+    "BackupRefused",
+    "Restored",
+    "Settled",
+    "Strike",
+    "age",
+    "backup",
+    "restore",
+]

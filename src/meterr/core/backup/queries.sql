@@ -19,12 +19,21 @@ set row_security = off;
 -- name: has_rows
 select exists (select from meterr.{table}) as present;
 
--- name: sessions_of_meterr
--- Processes of meterr that are connected and would go on with what they remember.
-select count(*) as sessions
-  from pg_stat_activity
- where datname = current_database() and pid <> pg_backend_pid()
-   and application_name like 'meterr %';
+-- name: other_sessions
+-- Whoever is connected, can act as a role of ours, and would go on with what they remember. By what
+-- the server itself knows: a client may call itself what it likes. Superusers can act as anybody.
+select a.usename::text as login, coalesce(host(a.client_addr), '') as address,
+       count(*)::int as sessions
+  from pg_stat_activity a
+ where a.datname = current_database() and a.pid <> pg_backend_pid() and a.usesysid is not null
+   and coalesce(a.backend_type, 'client backend') = 'client backend'
+   and exists (
+     select from pg_roles ours
+      where ours.rolname in ('meterr_owner', 'meterr_app', 'meterr_auth', 'meterr_drain',
+                             'meterr_identity')
+        and pg_has_role(a.usesysid, ours.oid, 'MEMBER'))
+ group by 1, 2
+ order by 1, 2;
 
 -- name: roles_are_for
 select set_config('meterr.login', %(login)s, false);
@@ -35,9 +44,43 @@ select set_config('meterr.login', %(login)s, false);
 begin;
 set local client_min_messages = warning;
 set local lock_timeout = '10s';
+-- What has ended here since the backup stays so. Plain tables are read and nothing else: no function,
+-- view or policy of the schema that goes is run with an administrator's rights.
+create temporary table meterr_ended
+  (kind text not null, tenant_id uuid, id uuid, ended_at timestamptz) on commit drop;
+do $$
+begin
+  if (select count(*) from pg_class
+       where relnamespace = to_regnamespace('meterr') and relkind = 'r'
+         and relname in ('api_key', 'user_account', 'membership')) < 3 then
+    return;
+  end if;
+  insert into meterr_ended
+    select 'key', tenant_id, key_id, revoked_at from meterr.api_key where state = 'revoked'
+    union all
+    select 'grace', tenant_id, key_id, grace_until from meterr.api_key
+     where grace_until is not null
+    union all
+    select 'user', null, user_id, disabled_at from meterr.user_account where state = 'disabled'
+    union all
+    select 'member', tenant_id, user_id, ended_at from meterr.membership
+     where ended_at is not null
+    union all
+    select 'all', null, null, null where exists (select from meterr.tenant);
+-- A schema of another time: whoever restores is told that it could not say.
+exception when undefined_column or undefined_function or datatype_mismatch then
+  null;
+end
+$$;
 drop schema if exists meterr cascade;
 
 -- name: after_script
--- Default privileges belong to no schema, so the dump does not have them.
+-- Default privileges belong to no schema, so the dump does not have them. It had row-level security
+-- switched off, which functions of the schema's owner need. What was settled is told in one line,
+-- which psql writes as it is.
+set local row_security = on;
 alter default privileges for role meterr_owner revoke execute on functions from public;
+\pset format unaligned
+\pset tuples_only on
+select 'settled ' || meterr.settle_restored(nullif(:'emergency', '')::uuid, :'author')::text as told;
 commit;

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+import msgspec
+
 from meterr.core.backup import store
 from meterr.core.backup.dump import refuse_blind
 from meterr.core.backup.errors import BackupFailed, BackupRefused
@@ -20,7 +22,35 @@ from meterr.core.backup.pipes import Aside, Unread, pipes_of
 from meterr.core.backup.programs import Programs, find_programs, finish
 from meterr.core.backup.verify import open_backup, verify
 
+_SETTLED = b"settled "
 _PSQL = ("--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1", "--no-password", "--file=-")
+
+
+@dataclass(frozen=True, slots=True)
+class Strike:
+    """That every key is to be ended as well: an emergency, by whom."""
+
+    emergency_id: str
+    author: str
+
+
+class Settled(msgspec.Struct, frozen=True):
+    """
+    What came back and what did not.
+
+    ``keys`` of ``tenants`` count now. ``knew`` says whether the database before could tell what had
+    ended since; ``stay_revoked`` of the keys stay so. ``struck`` were ended with ``Strike``.
+    ``sessions``, ``links`` (invitations, resets) and ``codes`` were good, and are over.
+    """
+
+    keys: int
+    tenants: int
+    knew: bool
+    stay_revoked: int
+    struck: int
+    sessions: int
+    links: int
+    codes: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +59,7 @@ class Restored:
 
     replaced: bool
     missing: Sequence[str]
+    settled: Settled
 
 
 def restore(
@@ -39,13 +70,18 @@ def restore(
     *,
     login: str,
     replace: bool = False,
+    strike: Strike | None = None,
     bin_dir: Path | None = None,
 ) -> Restored:
     """
     Put the backup at ``path`` into the database at ``dsn``, a login that sees every row.
 
     ``login`` is the one that meterr uses there; it gets its roles. Replaces what is there only with
-    ``replace``, and only when no process of meterr is connected.
+    ``replace``, and only when nobody is connected who may act as meterr.
+
+    Nobody is signed in afterwards, and no invitation, reset or code of the backup is good. Keys,
+    accounts and memberships that the database before knew to have ended stay ended; other keys
+    count as they did then, unless ``strike`` ends all of them in the same transaction.
 
     Raises:
         BackupRefused: there is something, or somebody, and ``replace`` or peace is missing.
@@ -62,11 +98,32 @@ def restore(
                 "the database is not empty: restore into another one, or replace all of it with "
                 "--replace. The backup itself is good."
             )
-        if others := store.sessions_of_meterr(connection):
-            raise BackupRefused(f"meterr is running on this database ({others} sessions): stop it")
+        if others := store.other_sessions(connection):
+            raise BackupRefused(
+                f"somebody is connected who may act as meterr ({', '.join(map(_told, others))}): "
+                "stop meterr on every host, and end other sessions of these logins"
+            )
         store.make_roles(connection, login)
-        _put_in_place(file, identities, cipher, programs, dsn)
-    return Restored(replaced=not is_empty, missing=missing)
+        said = _put_in_place(file, identities, cipher, programs, dsn, _variables(strike))
+    return Restored(replaced=not is_empty, missing=missing, settled=_settled(said))
+
+
+def _told(others: store.Others) -> str:
+    place = f" from {others.address}" if others.address else ""
+    return f"{others.sessions} as {others.login}{place}"
+
+
+def _variables(strike: Strike | None) -> list[str]:
+    """Return what the script is told; psql quotes it."""
+    emergency, author = ("", "") if strike is None else (strike.emergency_id, strike.author)
+    return [f"--set=emergency={emergency}", f"--set=author={author}"]
+
+
+def _settled(said: bytes) -> Settled:
+    lines = [line for line in said.splitlines() if line.startswith(_SETTLED)]
+    if not lines:
+        raise BackupFailed("The backup is in place, but did not say what came back.")
+    return msgspec.json.decode(lines[-1].removeprefix(_SETTLED), type=Settled)
 
 
 def _is_empty(connection: store.Admin) -> bool:
@@ -75,11 +132,17 @@ def _is_empty(connection: store.Admin) -> bool:
 
 
 def _put_in_place(
-    file: IO[bytes], identities: Sequence[str], cipher: Cipher, programs: Programs, dsn: str
-) -> None:
-    with programs.start("psql", _PSQL, dsn) as process:
+    file: IO[bytes],
+    identities: Sequence[str],
+    cipher: Cipher,
+    programs: Programs,
+    dsn: str,
+    variables: Sequence[str],
+) -> bytes:
+    """Run the script in one transaction; return what psql wrote."""
+    with programs.start("psql", [*_PSQL, *variables], dsn) as process:
         psql = pipes_of(process)
-        ignored, words = Aside(psql.stdout.read), Aside(psql.stderr.read)
+        said, words = Aside(psql.stdout.read), Aside(psql.stderr.read)
         taker = Unread(psql.stdin)
         try:
             taker.write(store.before_script())
@@ -94,8 +157,9 @@ def _put_in_place(
             process.kill()
             raise
         taker.close()
-        ignored.result()
+        written = said.result()
         finish(process, "psql", words.result())
+    return written
 
 
 def _script(

@@ -25,6 +25,15 @@ class Server:
     sees_every_row: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Others:
+    """Sessions of one login from one address, "" for a local one."""
+
+    login: str
+    address: str
+    sessions: int
+
+
 def connect(dsn: str) -> Admin:
     """Open a connection. Raises BackupRefused, without the address, when there is none."""
     try:
@@ -55,9 +64,10 @@ def has_rows(connection: Admin, table: str) -> bool:
     return row is not None and row[0] is True
 
 
-def sessions_of_meterr(connection: Admin) -> int:
-    row = connection.execute(_SQL["sessions_of_meterr"]).fetchone()
-    return 0 if row is None else int(str(row[0]))
+def other_sessions(connection: Admin) -> list[Others]:
+    """Return who else is connected and can act as a role of ours."""
+    with connection.cursor(row_factory=class_row(Others)) as cursor:
+        return cursor.execute(_SQL["other_sessions"]).fetchall()
 
 
 def make_roles(connection: Admin, login: str) -> None:

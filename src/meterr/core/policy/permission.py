@@ -12,7 +12,7 @@ class Plane(StrEnum):
 
 
 class Permission(StrEnum):
-    """What can be allowed. Every route names one; a text that is none of these is an error."""
+    """What can be allowed. Every route names one, and each of these has a route."""
 
     SELF_PROFILE_READ = "self:profile:read"
     SELF_PASSWORD_CHANGE = "self:password:change"  # noqa: S105 - the name of a permission
@@ -24,9 +24,9 @@ class Permission(StrEnum):
 
     TENANT_USAGE_READ = "tenant:usage:read"
     TENANT_CALL_READ = "tenant:call:read"
-    TENANT_LEDGER_EXPORT = "tenant:ledger:export"
     TENANT_KEY_READ = "tenant:key:read"
     TENANT_KEY_CREATE = "tenant:key:create"
+    TENANT_KEY_CHANGE = "tenant:key:change"
     TENANT_KEY_ROTATE = "tenant:key:rotate"
     TENANT_KEY_REVOKE = "tenant:key:revoke"
     TENANT_KEY_ROTATE_ALL = "tenant:key:rotate_all"
@@ -38,8 +38,7 @@ class Permission(StrEnum):
     TENANT_ROLE_CHANGE = "tenant:role:change"
     TENANT_SESSION_END = "tenant:session:end"
     TENANT_EVENT_READ = "tenant:event:read"
-    TENANT_CREDENTIAL_READ = "tenant:credential:read"
-    TENANT_CREDENTIAL_CHANGE = "tenant:credential:change"
+    TENANT_SETTINGS_READ = "tenant:settings:read"
     TENANT_SETTINGS_CHANGE = "tenant:settings:change"
 
     PLATFORM_TENANT_READ = "platform:tenant:read"
@@ -49,11 +48,8 @@ class Permission(StrEnum):
     PLATFORM_USER_CHANGE = "platform:user:change"
     PLATFORM_ROLE_CHANGE = "platform:role:change"
     PLATFORM_KEY_ROTATE_ALL = "platform:key:rotate_all"
-    PLATFORM_KEYRING_ROTATE = "platform:keyring:rotate"
     PLATFORM_CREDENTIAL_READ = "platform:credential:read"
     PLATFORM_CREDENTIAL_CHANGE = "platform:credential:change"
-    PLATFORM_PRICE_CHANGE = "platform:price:change"
-    PLATFORM_AUDIT_READ = "platform:audit:read"
 
     @property
     def plane(self) -> Plane:

@@ -82,6 +82,16 @@ class Registry:
         if unserved := set(self._access) - routes:
             raise RouteUndeclared(f"declared but not served: {_listed(unserved)}.")
 
+    def check_grants(self) -> None:
+        """
+        Compare with the permissions that can be granted; where all routes are served.
+
+        Raises:
+            RouteUndeclared: a permission has no route, so granting it would say something untrue.
+        """
+        if idle := set(Permission) - set(self._access.values()):
+            raise RouteUndeclared(f"no route asks for {', '.join(sorted(idle))}: delete it.")
+
 
 def _check(route: Route, access: Access) -> None:
     if route.method not in _METHODS or not route.path.startswith("/"):

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from meterr.core.api import Operation
 from meterr.identity.api.credentials import CredentialRoutes
 from meterr.identity.api.gate import SessionGate
+from meterr.identity.api.key_policies import KeyPolicyRoutes
 from meterr.identity.api.keys import KeyRoutes
 from meterr.identity.api.me import MeRoutes
 from meterr.identity.api.notices import NoticeRoutes
@@ -14,6 +15,7 @@ from meterr.identity.api.rotation import RotationRoutes
 from meterr.identity.api.services import IdentityServices
 from meterr.identity.api.sessions import SessionRoutes
 from meterr.identity.api.sign_in import SignInRoutes
+from meterr.identity.api.tenant_settings import TenantSettingsRoutes
 
 __all__ = ["IdentityServices", "SessionGate", "operations"]
 
@@ -28,6 +30,8 @@ def operations(services: IdentityServices) -> Iterator[Operation]:
         PeopleRoutes(services),
         RotationRoutes(services),
         KeyRoutes(services),
+        KeyPolicyRoutes(services),
+        TenantSettingsRoutes(services),
         PlatformRoutes(services),
         CredentialRoutes(services),
     ):

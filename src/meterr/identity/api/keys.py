@@ -4,15 +4,26 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Annotated, Final, Literal
 
+from fastapi import Query
 from pydantic import Field
 
 from meterr import identity
 from meterr.core.api import After, Asked, CallerHere, Instant, Limit, Operation, Shown, instant
 from meterr.core.policy import Permission, Route
 from meterr.identity.api.services import IdentityServices
+from meterr.identity.changes import (
+    KEEP,
+    ChangedMeanwhile,
+    KeyChange,
+    Revoked,
+    change_key,
+    revoke_of_author,
+    revoke_with_made,
+)
 from meterr.identity.grants import GrantExceeded
 from meterr.identity.key_reading import find_key
 from meterr.identity.model import KeyRecord, NewKey
+from meterr.identity.rotation import KeyEnded
 from meterr.identity.uses import CallerRecord, list_callers
 
 PATH: Final = "/api/v1/tenants/{tenant_id}/keys"
@@ -20,6 +31,7 @@ _EPOCH: Final = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
 _MS: Final = timedelta(milliseconds=1)
 
 _Text = Annotated[str, Field(max_length=256)]
+_Descend = Annotated[bool, Query(description="Also every key that this one has made.")]
 
 
 class KeyAsked(Asked):
@@ -37,10 +49,30 @@ class KeyAsked(Asked):
     send_output_default: bool = False
 
 
+class KeyChangeAsked(Asked):
+    """
+    What to change of a key's terms; what is left out stays, and null lifts a restriction.
+
+    ``version`` is the one that the key was read with: a change since then is not overwritten.
+    """
+
+    version: int
+    name: str = Field("", max_length=200)
+    scopes: list[_Text] = Field(default_factory=list, max_length=16)
+    models: list[_Text] | None = Field(None, max_length=1000)
+    networks: list[_Text] | None = Field(None, max_length=1000)
+    expires_at: Instant | None = None
+
+
 class KeyShown(Shown):
-    """A key as its tenant sees it: everything but the key. ``shown`` is what may be seen of it."""
+    """
+    A key as its tenant sees it: everything but the key. ``shown`` is what may be seen of it.
+
+    ``author`` asked for it, and ``created_by`` is the key that made it, if one did.
+    """
 
     key_id: str
+    version: int
     name: str
     shown: str
     environment: str
@@ -52,6 +84,8 @@ class KeyShown(Shown):
     owner_user_id: str | None
     output_tokens_default: int | None
     send_output_default: bool
+    author: str
+    created_by: str | None
     successor_id: str | None
     created_at: datetime | None
     expires_at: datetime | None
@@ -59,6 +93,25 @@ class KeyShown(Shown):
     grace_until: datetime | None
     due_at: datetime | None
     last_used_at: datetime | None
+
+
+class RevokeMadeAsked(Asked):
+    """Whose keys to revoke: the ``author`` that lists show. With ``dry_run`` nothing changes."""
+
+    author: str = Field(max_length=200)
+    dry_run: bool = False
+
+
+class KeysRevoked(Shown):
+    """The ids of keys that are revoked or, dry, would be."""
+
+    keys: list[str]
+
+
+class KeyRevoked(KeyShown):
+    """A revoked key, and the ids of those that it had made and that ended with it."""
+
+    descendants: list[str]
 
 
 class KeyMade(Shown):
@@ -122,6 +175,7 @@ class KeyRoutes:
             owner_user_id=asked.owner_user_id,
             output_tokens_default=asked.output_tokens_default,
             send_output_default=asked.send_output_default,
+            author=f"user {caller.who.user_id}",
         )
         return made_key(made)
 
@@ -129,9 +183,31 @@ class KeyRoutes:
         """Show one key."""
         return shown_key(await find_key(self._at.db, tenant_id, key_id))
 
-    async def revoke(self, tenant_id: str, key_id: str, caller: CallerHere) -> KeyShown:
+    async def change(
+        self, tenant_id: str, key_id: str, asked: KeyChangeAsked, caller: CallerHere
+    ) -> KeyShown:
+        """Change a key's terms; its secret stays. A key that has ended is not changed."""
+        changed = await change_key(
+            self._at.db, self._at.clock, tenant_id, key_id, _change(asked), version=asked.version
+        )
+        return shown_key(changed)
+
+    async def revoke(
+        self, tenant_id: str, key_id: str, caller: CallerHere, with_descendants: _Descend = False
+    ) -> KeyRevoked:
         """Revoke a key for good; doing it again changes nothing."""
-        return shown_key(await identity.revoke_key(self._at.db, tenant_id, key_id))
+        if with_descendants:
+            done = await revoke_with_made(self._at.db, tenant_id, key_id)
+        else:
+            done = Revoked(await identity.revoke_key(self._at.db, tenant_id, key_id), ())
+        return KeyRevoked(**shown_key(done.key).model_dump(), descendants=list(done.made))
+
+    async def revoke_made_by(
+        self, tenant_id: str, asked: RevokeMadeAsked, caller: CallerHere
+    ) -> KeysRevoked:
+        """Revoke every key that somebody asked for, and what those have made."""
+        ended = await revoke_of_author(self._at.db, tenant_id, asked.author, dry_run=asked.dry_run)
+        return KeysRevoked(keys=[*ended])
 
     async def callers(self, tenant_id: str, key_id: str, caller: CallerHere) -> CallerList:
         """List who still calls with a key that has a successor."""
@@ -152,6 +228,19 @@ class KeyRoutes:
             errors=(GrantExceeded,),
         )
         yield Operation(Route("GET", one), read, self.show, "keys.show")
+        yield Operation(
+            Route("PATCH", one),
+            Permission.TENANT_KEY_CHANGE,
+            self.change,
+            "keys.change",
+            errors=(ChangedMeanwhile, KeyEnded, GrantExceeded),
+        )
+        yield Operation(
+            Route("POST", f"{PATH}/revoke-made-by"),
+            revoke,
+            self.revoke_made_by,
+            "keys.revoke_made_by",
+        )
         yield Operation(Route("POST", f"{one}/revoke"), revoke, self.revoke, "keys.revoke")
         yield Operation(Route("GET", f"{one}/callers"), read, self.callers, "keys.callers")
 
@@ -165,6 +254,7 @@ def shown_key(record: KeyRecord) -> KeyShown:
     """Return a key as its tenant sees it."""
     return KeyShown(
         key_id=record.key_id,
+        version=record.version,
         name=record.name,
         shown=record.shown,
         environment=record.environment.value,
@@ -176,6 +266,8 @@ def shown_key(record: KeyRecord) -> KeyShown:
         owner_user_id=record.owner_user_id,
         output_tokens_default=record.output_tokens_default,
         send_output_default=record.send_output_default,
+        author=record.author,
+        created_by=record.created_by,
         successor_id=record.successor_id,
         created_at=instant(record.created_at_ms),
         expires_at=instant(record.expires_at_ms),
@@ -193,6 +285,17 @@ def _caller(record: CallerRecord) -> CallerShown:
         calls=record.calls,
         first_at=instant(record.first_at_ms),
         last_at=instant(record.last_at_ms),
+    )
+
+
+def _change(asked: KeyChangeAsked) -> KeyChange:
+    said = asked.model_fields_set
+    return KeyChange(
+        name=asked.name if "name" in said else KEEP,
+        scopes=asked.scopes if "scopes" in said else KEEP,
+        models=asked.models if "models" in said else KEEP,
+        networks=asked.networks if "networks" in said else KEEP,
+        expires_at_ms=_unix_ms(asked.expires_at) if "expires_at" in said else KEEP,
     )
 
 

@@ -19,7 +19,7 @@ from meterr.identity.rotation import (
     KeyEnded,
     Rotated,
     collect,
-    issue_codes,
+    issue_page,
     rotate_all,
     rotate_key,
 )
@@ -51,6 +51,8 @@ class ClaimsAsked(Asked):
     reason: _Reason
     emergency_id: str | None = Field(None, max_length=36)
     valid_s: int = Field(7 * 86400, ge=300, le=30 * 86400)
+    after: str | None = Field(None, max_length=36)
+    limit: int = Field(200, ge=1, le=1000)
 
 
 class CollectAsked(Asked):
@@ -95,9 +97,14 @@ class HandoverShown(Shown):
 
 
 class HandoverList(Shown):
-    """A code for each key that awaits a successor. Codes of before have ended."""
+    """
+    One page of codes, each for a key that awaits a successor; codes of before have ended.
+
+    ``after`` asks for the next page; null on the last.
+    """
 
     items: list[HandoverShown]
+    after: str | None
 
 
 class RotationRoutes:
@@ -135,8 +142,8 @@ class RotationRoutes:
     async def issue_claims(
         self, tenant_id: str, asked: ClaimsAsked, caller: CallerHere
     ) -> HandoverList:
-        """Make a one-time code for each key that awaits a successor, to be sent to its owner."""
-        pages = issue_codes(
+        """Make one-time codes for keys that await a successor, page by page, for their owners."""
+        page = await issue_page(
             self._at.db,
             self._at.keyring,
             self._at.ids,
@@ -145,8 +152,10 @@ class RotationRoutes:
             emergency_id=asked.emergency_id,
             valid=timedelta(seconds=asked.valid_s),
             asker=_asker(caller, asked.reason),
+            after=asked.after,
+            limit=asked.limit,
         )
-        return HandoverList(items=[_handover(each) async for page in pages for each in page])
+        return HandoverList(items=[_handover(each) for each in page.items], after=page.after)
 
     async def collect(self, asked: CollectAsked, caller: CallerHere) -> RotatedShown:
         """Collect a successor with a code: its secret, once, to who comes first."""

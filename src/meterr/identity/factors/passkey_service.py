@@ -8,12 +8,11 @@ from typing import Final
 from meterr.core.clock import Clock
 from meterr.core.db import Connection, Database
 from meterr.core.errors import Invalid, MeterrError, NotFound
-from meterr.identity.factors import ceremony, challenges, store
-from meterr.identity.factors.ceremony import Registered
+from meterr.identity.factors import challenges, store
+from meterr.identity.factors.ceremony import CHALLENGE_BYTES, Ceremonies, Registered, digest_of
 from meterr.identity.factors.demand import check_factor_stays
 from meterr.identity.factors.errors import PasskeyRefused
 from meterr.identity.factors.model import FactorProof, Passkey, PasskeyProof
-from meterr.identity.factors.relying_party import RelyingParty
 from meterr.identity.people import Person, find_person, steps
 from meterr.identity.people.model import UserState
 from meterr.identity.terms import checked_name
@@ -29,12 +28,12 @@ class Passkeys:
     db: Database
     throttle: Throttle
     clock: Clock
-    relying_party: RelyingParty
+    ceremonies: Ceremonies
     randomness: Callable[[int], bytes] = os.urandom
 
     async def begin_registration(self, person: Person) -> str:
         """Return, as JSON, what the browser needs to make a passkey. Good for 5 minutes, once."""
-        challenge = self.randomness(ceremony.CHALLENGE_BYTES)
+        challenge = self.randomness(CHALLENGE_BYTES)
         user_id = person.user.user_id
         async with self.db.transaction() as connection:
             known = await store.passkeys_of(connection, user_id)
@@ -42,8 +41,7 @@ class Passkeys:
                 raise _too_many()
             asked = challenges.to_register(user_id)
             await challenges.remember(connection, challenge, asked, self.clock.unix_ms())
-        return ceremony.registration_options(
-            self.relying_party,
+        return self.ceremonies.registration_options(
             challenge=challenge,
             user_id=user_id,
             email=person.user.shown_email,
@@ -72,10 +70,10 @@ class Passkeys:
     async def _finish(self, person: Person, name: str, response: str, *, first: bool) -> bytes:
         name = checked_name(name)
         user_id = person.user.user_id
-        challenge = ceremony.challenge_of_registration(response)
+        challenge = self.ceremonies.challenge_of_registration(response)
         if challenge is None:
             raise PasskeyRefused("unreadable")
-        made = ceremony.verified_registration(self.relying_party, response, challenge)
+        made = self.ceremonies.verified_registration(response, challenge)
         # One transaction from the challenge to the passkey: what ends the one in between, such as a
         # reset of the account, prevents the other. Refusals are raised after the commit.
         async with self.db.transaction() as connection:
@@ -118,12 +116,12 @@ class Passkeys:
         only that person's passkeys count.
         """
         await self.throttle.attempt(Proof.PASSKEY, "", address)
-        challenge = self.randomness(ceremony.CHALLENGE_BYTES)
+        challenge = self.randomness(CHALLENGE_BYTES)
         async with self.db.transaction() as connection:
             known = [] if user_id is None else await store.passkeys_of(connection, user_id)
             asked = challenges.to_sign_in(address, user_id)
             await challenges.remember(connection, challenge, asked, self.clock.unix_ms())
-        return ceremony.sign_in_options(self.relying_party, challenge=challenge, known=known)
+        return self.ceremonies.sign_in_options(challenge=challenge, known=known)
 
     async def finish_sign_in(
         self, address: str, response: str, user_id: str | None = None
@@ -135,7 +133,7 @@ class Passkeys:
         user verification, the account's state, or ``user_id`` is somebody else.
         """
         attempt = await self.throttle.attempt(Proof.PASSKEY, "", address)
-        said = ceremony.asserted(response)
+        said = self.ceremonies.asserted(response)
         bound_to = await self._use_challenge(None if said is None else said.challenge, user_id)
         if said is None:
             raise PasskeyRefused("unreadable")
@@ -146,7 +144,7 @@ class Passkeys:
         owners = {said.user_handle, bound_to, user_id} - {None}
         if owners - {passkey.user_id} or not owners:
             raise PasskeyRefused("of_somebody_else")
-        verified = ceremony.verified_sign_in(self.relying_party, response, said.challenge, passkey)
+        verified = self.ceremonies.verified_sign_in(response, said.challenge, passkey)
         if verified is None:
             raise PasskeyRefused("answer_wrong")
         now_ms = self.clock.unix_ms()
@@ -184,7 +182,7 @@ class Passkeys:
     async def _used(
         self, connection: Connection, challenge: bytes, purpose: str
     ) -> tuple[bool, str | None]:
-        digest = ceremony.digest_of(challenge)
+        digest = digest_of(challenge)
         return await store.use_ceremony(connection, digest, purpose, self.clock.unix_ms())
 
     async def list(self, user_id: str) -> list[Passkey]:

@@ -9,11 +9,11 @@ from meterr.core.db import Database
 from meterr.core.principal import Principal
 from meterr.identity import store
 from meterr.identity.api_key import display, parse
+from meterr.identity.changes import Revoked, revoke_made, revoke_with_made
 from meterr.identity.keyring import Keyring
 from meterr.identity.leaks.scan import scan
-from meterr.identity.model import KeyState
+from meterr.identity.model import KeyState, VerifiedKey
 from meterr.identity.notices import tell_keepers
-from meterr.identity.service import revoke_key
 
 BATCH_KEYS = 1_000
 
@@ -29,7 +29,11 @@ class Fate(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Leak:
-    """One leaked key, whatever number of times it was found. Never its text."""
+    """
+    One leaked key, whatever number of times it was found. Never its text.
+
+    ``made`` is how many keys that it had made end with it.
+    """
 
     shown: str
     fate: Fate
@@ -37,6 +41,7 @@ class Leak:
     tenant_id: str = ""
     key_id: str = ""
     name: str = ""
+    made: int = 0
 
 
 async def revoke_leaked(
@@ -48,10 +53,11 @@ async def revoke_leaked(
     dry_run: bool = False,
 ) -> list[Leak]:
     """
-    Revoke every active key of ours in a text, and return all keys that are in it.
+    Revoke every active key of ours in a text, with the keys that those made, and return all of it.
 
-    Each key is revoked in a transaction of its own. ``db_auth`` acts as Role.AUTH, the one role
-    that may ask whose a key is; ``db`` as Role.APP. With ``dry_run`` nothing is revoked.
+    Whoever had a key could make others with it, so those end also when the key itself was revoked
+    before. Each key is revoked in a transaction of its own. ``db_auth`` acts as Role.AUTH, the one
+    role that may ask whose a key is; ``db`` as Role.APP. With ``dry_run`` nothing is revoked.
     """
     times: dict[bytes, int] = {}
     for key in scan(chunks):
@@ -73,26 +79,29 @@ async def _judge(
     leaks = []
     for key in found:
         text = text_of[key.mac]
-        tenant_id, key_id = key.principal.tenant_id, key.principal.key_id
         fate = Fate.WAS_REVOKED
         if key.key_state is KeyState.ACTIVE:
             fate = Fate.WOULD_BE_REVOKED if dry_run else Fate.REVOKED
         if not dry_run:
             await _record(db, key.principal, times[text], was_active=fate is Fate.REVOKED)
-        if fate is Fate.REVOKED:
-            name = (await revoke_key(db, tenant_id, key_id)).name
-        else:
-            name = await _name_of(db, tenant_id, key_id)
-        leaks.append(Leak(_shown(text), fate, times[text], tenant_id, key_id, name))
+        done = await _revoked(db, key, fate, dry_run=dry_run)
+        tenant_id, key_id = key.principal.tenant_id, key.principal.key_id
+        name, made = done.key.name, len(done.made)
+        leaks.append(Leak(_shown(text), fate, times[text], tenant_id, key_id, name, made))
     ours = {text_of[key.mac] for key in found}
     strangers = [text for text in times if text not in ours]
     return leaks + [Leak(_shown(text), Fate.UNKNOWN, times[text]) for text in strangers]
 
 
-async def _name_of(db: Database, tenant_id: str, key_id: str) -> str:
-    async with db.tenant_transaction(tenant_id) as connection:
-        record = await store.find_key(connection, tenant_id, key_id)
-    return "" if record is None else record.name
+async def _revoked(db: Database, key: VerifiedKey, fate: Fate, *, dry_run: bool) -> Revoked:
+    tenant_id, key_id = key.principal.tenant_id, key.principal.key_id
+    if fate is Fate.REVOKED:
+        return await revoke_with_made(db, tenant_id, key_id)
+    found = await revoke_with_made(db, tenant_id, key_id, dry_run=True)
+    if dry_run:
+        return found
+    # An emergency may have ended the key itself, whose owner still gets the next one.
+    return Revoked(found.key, await revoke_made(db, tenant_id, key_id))
 
 
 async def _record(db: Database, key: Principal, occurrences: int, *, was_active: bool) -> None:

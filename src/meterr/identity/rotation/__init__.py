@@ -2,7 +2,7 @@
 
 from meterr.identity.rotation.emergency import rotate_all
 from meterr.identity.rotation.errors import AlreadyRotated, CodeRefused, KeyEnded
-from meterr.identity.rotation.handover import issue_codes
+from meterr.identity.rotation.handover import issue_codes, issue_page
 from meterr.identity.rotation.model import Asker, Handover, Rotated, RotationPolicy
 from meterr.identity.rotation.schedule import end_policy, list_policies, mark_due, set_policy
 from meterr.identity.rotation.service import collect, rotate_key
@@ -18,6 +18,7 @@ __all__ = [
     "collect",
     "end_policy",
     "issue_codes",
+    "issue_page",
     "list_policies",
     "mark_due",
     "rotate_all",

@@ -12,7 +12,7 @@ from meterr.core.ids import IdFactory
 from meterr.identity.keyring import Keyring, Pepper
 from meterr.identity.rotation import store
 from meterr.identity.rotation.claim_code import ClaimCode, mint_code
-from meterr.identity.rotation.model import Asker, Awaiting, Handover, Kind
+from meterr.identity.rotation.model import Asker, Awaiting, Handover, HandoverPage, Kind
 from meterr.identity.rotation.plan import checked_asker
 from meterr.identity.terms import is_uuid
 
@@ -34,51 +34,94 @@ async def issue_codes(
     asker: Asker,
     randomness: Callable[[int], bytes] = os.urandom,
 ) -> AsyncIterator[tuple[Handover, ...]]:
-    """
-    Yield a code for each key that awaits a successor, in pages; each page is committed.
+    """Yield the codes of every page, as ``issue_page`` makes them."""
+    after: str | None = None
+    while True:
+        page = await issue_page(
+            db,
+            keyring,
+            ids,
+            clock,
+            tenant_id,
+            emergency_id=emergency_id,
+            valid=valid,
+            asker=asker,
+            after=after,
+            randomness=randomness,
+        )
+        if page.items:
+            yield page.items
+        after = page.after
+        if after is None:
+            return
 
-    The keys are those that the emergency ended or, without one, those that are due by policy. Safe
-    to repeat after a cut or a lost output: a key that was not collected gets a new code, and the
-    code before ends. ``valid`` is 5 minutes to 30 days.
+
+async def issue_page(
+    db: Database,
+    keyring: Keyring,
+    ids: IdFactory,
+    clock: Clock,
+    tenant_id: str,
+    *,
+    emergency_id: str | None = None,
+    valid: timedelta = timedelta(days=7),
+    asker: Asker,
+    after: str | None = None,
+    limit: int = PAGE_CODES,
+    randomness: Callable[[int], bytes] = os.urandom,
+) -> HandoverPage:
+    """
+    Make a code for each of the next ``limit`` keys that await a successor; committed at the end.
+
+    The keys are those that the emergency ended or, without one, those that are due by policy, in
+    the order of their ids. Safe to repeat after a cut or a lost output, page by page: a key that
+    was not collected gets a new code, and the code before ends. ``after`` is that of the page
+    before; ``valid`` is 5 minutes to 30 days.
 
     Raises:
         NotFound: no such tenant, or no such emergency in it.
-        Invalid: a time or reason that cannot be meant.
+        Invalid: a time, reason, limit or ``after`` that cannot be meant.
     """
     asker = checked_asker(asker)
-    if not VALID_MIN <= valid <= VALID_MAX:
-        raise Invalid(f"valid is 5 minutes to {VALID_MAX.days} days.", param="valid")
+    _check(valid, after, limit)
     await _require(db, tenant_id, emergency_id)
-    after: str | None = None
-    while True:
-        now_ms = clock.unix_ms()
-        async with db.tenant_transaction(tenant_id) as connection:
-            awaiting = await store.list_awaiting(
-                connection,
-                tenant_id,
-                emergency_id=emergency_id,
-                now_ms=now_ms,
-                after=after,
-                limit=PAGE_CODES,
-            )
-            if not awaiting:
-                return
-            waiting = [_Waiting(each, ids.new(), mint_code(randomness)) for each in awaiting]
-            expires_at_ms = now_ms + valid // _MS
-            successors = await store.put_codes(
-                connection,
-                tenant_id,
-                [each.stored(keyring.current) for each in waiting],
-                kind=Kind.POLICY if emergency_id is None else Kind.EMERGENCY,
-                pepper_id=keyring.current.id,
-                expires_at_ms=expires_at_ms,
-                asker=asker,
-            )
-        yield tuple(
+    now_ms = clock.unix_ms()
+    async with db.tenant_transaction(tenant_id) as connection:
+        found = await store.list_awaiting(
+            connection,
+            tenant_id,
+            emergency_id=emergency_id,
+            now_ms=now_ms,
+            after=after,
+            limit=limit + 1,
+        )
+        waiting = [_Waiting(each, ids.new(), mint_code(randomness)) for each in found[:limit]]
+        expires_at_ms = now_ms + valid // _MS
+        successors = await store.put_codes(
+            connection,
+            tenant_id,
+            [each.stored(keyring.current) for each in waiting],
+            kind=Kind.POLICY if emergency_id is None else Kind.EMERGENCY,
+            pepper_id=keyring.current.id,
+            expires_at_ms=expires_at_ms,
+            asker=asker,
+        )
+    return HandoverPage(
+        items=tuple(
             each.handed_over(tenant_id, successors[each.key.key_id], expires_at_ms)
             for each in waiting
-        )
-        after = awaiting[-1].key_id
+        ),
+        after=waiting[-1].key.key_id if len(found) > limit else None,
+    )
+
+
+def _check(valid: timedelta, after: str | None, limit: int) -> None:
+    if not VALID_MIN <= valid <= VALID_MAX:
+        raise Invalid(f"valid is 5 minutes to {VALID_MAX.days} days.", param="valid")
+    if not 1 <= limit <= PAGE_CODES:
+        raise Invalid(f"limit is 1 to {PAGE_CODES}.", param="limit")
+    if after is not None and not is_uuid(after):
+        raise Invalid("after is the id that the page before ended with.", param="after")
 
 
 class _Waiting(NamedTuple):

@@ -58,6 +58,14 @@ class Handover:
 
 
 @dataclass(frozen=True, slots=True)
+class HandoverPage:
+    """Some of the successors that wait; ``after`` asks for the next page, None on the last."""
+
+    items: tuple[Handover, ...]
+    after: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class Struck:
     """How many keys of one tenant an emergency ends."""
 

@@ -37,10 +37,12 @@ def plan(
 
     Raises:
         AlreadyRotated: it has a successor that counts.
-        KeyEnded: it does not count any more.
+        KeyEnded: it does not count any more, or was revoked as this one key.
     """
     if key.successor_id is not None and successor_counts:
         raise AlreadyRotated(key.successor_id)
+    if key.for_good:
+        raise KeyEnded
     if key.expires_at_ms is not None and now_ms >= key.expires_at_ms:
         raise KeyEnded
     if hurt:

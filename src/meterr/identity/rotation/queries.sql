@@ -17,10 +17,11 @@ select exists (
 insert into meterr.api_key
        (tenant_id, key_id, name, environment, mac, pepper_id, last4, scopes, models, expires_at,
         owner, owner_user_id, owner_since, output_tokens_default, send_output_default, networks,
-        created_by, first_key_id)
+        created_by, author, first_key_id)
 select k.tenant_id, %(successor_id)s, k.name, k.environment, %(mac)s, %(pepper_id)s, %(last4)s,
        k.scopes, k.models, k.expires_at, k.owner, k.owner_user_id, k.owner_since,
-       k.output_tokens_default, k.send_output_default, k.networks, k.created_by, coalesce(k.first_key_id, k.key_id)
+       k.output_tokens_default, k.send_output_default, k.networks, k.created_by, k.author,
+       coalesce(k.first_key_id, k.key_id)
   from meterr.api_key k
  where k.tenant_id = %(tenant_id)s and k.key_id = %(key_id)s;
 
@@ -29,7 +30,7 @@ select k.tenant_id, %(successor_id)s, k.name, k.environment, %(mac)s, %(pepper_i
 update meterr.api_key
    set successor_id = %(successor_id)s,
        grace_until = %(grace_until)s,
-       due_at = null,
+       due_at = null, due_until = null,
        state = case when %(revoked)s then 'revoked' else state end,
        revoked_at = case when %(revoked)s then coalesce(revoked_at, now()) else revoked_at end
  where tenant_id = %(tenant_id)s and key_id = %(key_id)s;
@@ -43,10 +44,12 @@ values (%(tenant_id)s, %(successor_id)s, %(key_id)s, 'asked', %(reason)s, %(auth
 -- Codes --------------------------------------------------------------------------------------------
 
 -- name: list_struck
--- Keys that an emergency ended and nobody followed yet, in the order of their ids.
+-- Keys that an emergency ended and nobody followed yet, in the order of their ids. None that somebody
+-- revoked besides: that was meant for this key.
 select key_id::text, name, owner, last4, interval '0' as grace
   from meterr.api_key
  where tenant_id = %(tenant_id)s and emergency_id = %(emergency_id)s and successor_id is null
+   and not for_good
    and (expires_at is null or expires_at > %(now)s)
    and (%(after)s::uuid is null or key_id > %(after)s::uuid)
  order by key_id
@@ -54,10 +57,11 @@ select key_id::text, name, owner, last4, interval '0' as grace
 
 -- name: list_due
 -- Keys that their policy wants replaced and nobody followed yet.
-select k.key_id::text, k.name, k.owner, k.last4, k.grace_until - k.due_at as grace
+select k.key_id::text, k.name, k.owner, k.last4,
+       greatest(least(k.grace_until, k.due_until) - k.due_at, '0') as grace
   from meterr.api_key k
  where k.tenant_id = %(tenant_id)s and k.due_at is not null and k.successor_id is null
-   and k.state = 'active' and k.grace_until > %(now)s
+   and k.state = 'active' and least(k.grace_until, k.due_until) > %(now)s
    and (%(after)s::uuid is null or k.key_id > %(after)s::uuid)
  order by k.key_id
  limit %(limit)s;
@@ -80,12 +84,16 @@ returning s.key_id::text, s.successor_id::text;
 -- name: find_succession
 select tenant_id::text, successor_id::text from meterr.find_succession(%(macs)s::bytea[]);
 
+-- name: awaiting_key
+select key_id::text from meterr.key_succession
+ where tenant_id = %(tenant_id)s and successor_id = %(successor_id)s and followed_at is null;
+
 -- name: use_code
 -- At most once: a second one waits for the first and finds it followed.
 update meterr.key_succession set followed_at = now()
  where tenant_id = %(tenant_id)s and successor_id = %(successor_id)s
    and code_mac = any(%(macs)s::bytea[]) and followed_at is null and code_expires_at > %(now)s
-returning key_id::text, kind, grace;
+returning kind, grace;
 
 -- Emergencies ---------------------------------------------------------------------------------------
 
@@ -127,11 +135,11 @@ select nullif(key_id, '00000000-0000-0000-0000-000000000000')::text as key_id, m
        grace, author
   from meterr.key_policy
  where tenant_id = %(tenant_id)s and ended_at is null
- order by key_id;
+ order by key_id nulls first;
 
 -- name: forget_due
 -- A policy that changed or ended is asked again about the keys that it had told.
-update meterr.api_key set due_at = null, grace_until = null
+update meterr.api_key set due_at = null, due_until = null
  where tenant_id = %(tenant_id)s and due_at is not null and successor_id is null
    and emergency_id is null and state = 'active'
    and %(key_id)s::uuid in (
@@ -162,9 +170,10 @@ with due as (
      and coalesce(least(k.expires_at, k.grace_until) > %(now)s, true)
      for update of k skip locked
 )
-update meterr.api_key k set due_at = due.due_at, grace_until = due.ends_at
+update meterr.api_key k set due_at = due.due_at, due_until = due.ends_at
   from due
  where k.tenant_id = due.tenant_id and k.key_id = due.key_id
 returning k.tenant_id::text, k.key_id::text, k.name, k.owner, k.last4,
           floor(extract(epoch from k.due_at) * 1000)::bigint as due_at_ms,
-          floor(extract(epoch from k.grace_until) * 1000)::bigint as grace_until_ms;
+          floor(extract(epoch from least(k.grace_until, k.due_until)) * 1000)::bigint
+            as grace_until_ms;

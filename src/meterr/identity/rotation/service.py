@@ -93,11 +93,15 @@ async def collect(
     now_ms = clock.unix_ms()
     async with db.tenant_transaction(tenant_id) as connection:
         await keys.share_keys(connection)
+        # First the key and then its code, as everybody does: a revocation must not meet a deadlock.
+        key_id = await store.awaiting_key(connection, tenant_id, successor_id)
+        if key_id is None:
+            raise CodeRefused("replaced")
+        old = await _locked(connection, tenant_id, key_id)
         used = await store.use_code(connection, tenant_id, successor_id, macs, now_ms)
         if used is None:
             raise CodeRefused("used, expired or replaced")
-        old = await _locked(connection, tenant_id, used.key_id)
-        counts = await store.successor_counts(connection, tenant_id, used.key_id)
+        counts = await store.successor_counts(connection, tenant_id, key_id)
         kind = Kind(used.kind)
         try:
             decided = plan(

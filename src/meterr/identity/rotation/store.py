@@ -28,7 +28,6 @@ class Successor(NamedTuple):
 class UsedCode(NamedTuple):
     """What a code was for."""
 
-    key_id: str
     kind: str
     grace: timedelta
 
@@ -160,6 +159,12 @@ async def find_succession(connection: Connection, macs: Sequence[bytes]) -> tupl
     """Return tenant and successor that a code is for, whether it still counts or not."""
     rows = await _rows(connection, "find_succession", macs=list(macs))
     return (rows[0]["tenant_id"], rows[0]["successor_id"]) if rows else None
+
+
+async def awaiting_key(connection: Connection, tenant_id: str, successor_id: str) -> str | None:
+    """Return the key that ``successor_id`` is to follow; None when it does so already."""
+    rows = await _rows(connection, "awaiting_key", tenant_id=tenant_id, successor_id=successor_id)
+    return str(rows[0]["key_id"]) if rows else None
 
 
 async def use_code(

@@ -37,3 +37,9 @@ async def end_of_member(
         if not anywhere and not await store.is_member(connection, user_id, tenant_id):
             raise NotFound("There is no such member.")
         return await store.end_sessions_of(connection, user_id, Ended.ENDED, now_ms, but=None)
+
+
+async def end_of_everybody(db: Database, clock: Clock) -> int:
+    """End all sessions of everybody, for the operator; return how many that were."""
+    async with db.transaction() as connection:
+        return await store.end_everybodys(connection, clock.unix_ms())

@@ -22,7 +22,12 @@ USER_AGENT_CHARS_MAX: Final = 200
 
 @dataclass(frozen=True, slots=True)
 class Issuer:
-    """What every service about sessions needs. ``db`` acts as ``Role.IDENTITY``."""
+    """
+    What every service about sessions needs. ``db`` acts as ``Role.IDENTITY``.
+
+    ``pepper_id`` names the first of ``macs``: it is kept with each session, so that nobody takes a
+    pepper away that somebody is signed in by.
+    """
 
     db: Database
     clock: Clock
@@ -30,6 +35,7 @@ class Issuer:
     keys: SigningKeys
     rules: Rules
     macs: Macs = field(repr=False)
+    pepper_id: str
     lifetimes: Lifetimes = field(default_factory=Lifetimes)
     randomness: Callable[[int], bytes] = os.urandom
 
@@ -60,7 +66,7 @@ class Issuer:
             ends_at_ms=ends_at_ms or now_ms + self.lifetimes.absolute_s * 1000,
         )
         refresh = mint(session.session_id, 0, self.randomness(SECRET_BYTES), self.macs)
-        await store.insert_session(connection, session, user_id, digest_of(refresh))
+        await store.insert_session(connection, session, user_id, digest_of(refresh), self.pepper_id)
         await store.end_surplus(connection, user_id, self.lifetimes.per_person_max, now_ms)
         await store.prune_sessions(connection, now_ms)
         return self.grant(key, session.session_id, user_id, refresh, session.ends_at_ms)

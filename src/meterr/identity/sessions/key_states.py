@@ -63,6 +63,11 @@ def wait_ms(next_key: KeyRecord, now_ms: int) -> int:
     return max(0, min(PUBLISHED_MS_MIN, next_key.created_at_ms + PUBLISHED_MS_MIN - now_ms))
 
 
+def signs_since_ms(next_key: KeyRecord) -> int:
+    """Return when the current key began to sign: the next one is made at that moment."""
+    return next_key.created_at_ms
+
+
 def accepted_to_ms(now_ms: int, access_s: int, leeway_s: int) -> int:
     """Return until when tokens of a key count that stops signing now."""
     return now_ms + (access_s + leeway_s) * 1000 + SLACK_MS

@@ -14,7 +14,7 @@ import msgspec
 
 from meterr.core.db import Connection
 from meterr.identity.deadline import within
-from meterr.identity.notify import ANSWER_TIMEOUT_S, NoticeUnreadable
+from meterr.identity.notify import ANSWER_TIMEOUT_S
 from meterr.identity.sessions import store
 from meterr.identity.sessions.key_states import KnownKey
 from meterr.identity.sessions.model import LiveSession
@@ -30,6 +30,7 @@ class _Payload(msgspec.Struct):
     user_id: str | None = None
     session_id: str | None = None
     signing_key: str | None = None
+    mac: str | None = None
 
 
 class SessionMemory:
@@ -69,12 +70,15 @@ class SessionMemory:
         for subject in _subjects(session):
             self._concerning.setdefault(subject, set()).add(session.session_id)
 
-    def hear(self, payload: str) -> None:
-        """Forget the sessions that a notice may be about. Raises NoticeUnreadable."""
+    def hear(self, payload: str) -> bool:
+        """Forget the sessions that a notice may be about; False when it is none of ours."""
         try:
             told = self._payloads.decode(payload)
-        except ValueError as error:
-            raise NoticeUnreadable(payload) from error
+        except ValueError:
+            return False
+        about = (told.signing_key, told.session_id, told.user_id, told.tenant_id)
+        if about == (None, None, None, None):
+            return told.mac is not None  # of a key: whatever is being read here stays true
         self.notices += 1
         if told.signing_key is not None:
             self._keys_are_stale = True
@@ -84,6 +88,7 @@ class SessionMemory:
             self._forget_all(told.user_id)
         elif told.tenant_id is not None:
             self._forget_all(told.tenant_id)
+        return True
 
     def start_generation(self) -> None:
         """Forget everything: there was a gap in the notices."""

@@ -82,9 +82,9 @@ select exists (select from meterr.passkey
 -- name: insert_session
 insert into meterr.user_session
        (session_id, user_id, factor_at, address, user_agent, created_at, seen_at, ends_at,
-        refresh_digest)
+        refresh_digest, pepper_id)
 values (%(session_id)s, %(user_id)s, %(factor_at)s, %(address)s, %(user_agent)s, %(created_at)s,
-        %(seen_at)s, %(ends_at)s, %(refresh_digest)s);
+        %(seen_at)s, %(ends_at)s, %(refresh_digest)s, %(pepper_id)s);
 
 -- name: end_surplus
 update meterr.user_session set ended_at = %(now)s, ended_because = 'too_many'
@@ -109,7 +109,8 @@ select s.session_id::text, s.user_id::text,
 -- name: rotate_family
 update meterr.user_session
    set generation = generation + 1, previous_digest = refresh_digest,
-       refresh_digest = %(refresh_digest)s, salt = %(salt)s, rotated_at = %(now)s,
+       refresh_digest = %(refresh_digest)s, pepper_id = %(pepper_id)s, salt = %(salt)s,
+       rotated_at = %(now)s,
        seen_at = %(now)s, address = %(address)s, user_agent = %(user_agent)s
  where session_id = %(session_id)s;
 
@@ -122,6 +123,10 @@ update meterr.user_session set ended_at = %(now)s, ended_because = %(because)s
 update meterr.user_session set ended_at = %(now)s, ended_because = %(because)s
  where user_id = %(user_id)s and ended_at is null
    and session_id is distinct from %(but)s::uuid;
+
+-- name: end_everybodys
+update meterr.user_session set ended_at = %(now)s, ended_because = 'ended'
+ where ended_at is null;
 
 -- name: list_sessions
 select session_id::text, address, user_agent,

@@ -184,6 +184,7 @@ class Sessions:
             connection,
             presented.session_id,
             digest_of(refresh),
+            self.issuer.pepper_id,
             salt,
             self.issuer.seen(client),
             now_ms,

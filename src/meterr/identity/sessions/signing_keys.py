@@ -12,7 +12,13 @@ from meterr.core.policy import PLATFORM
 from meterr.core.tokens import Rules, SigningKey, new_signing_key
 from meterr.identity.sessions import store
 from meterr.identity.sessions.errors import RotationTooSoon
-from meterr.identity.sessions.key_states import KeyRecord, KeyState, accepted_to_ms, wait_ms
+from meterr.identity.sessions.key_states import (
+    KeyRecord,
+    KeyState,
+    accepted_to_ms,
+    signs_since_ms,
+    wait_ms,
+)
 
 SECRET: Final = SealedColumn(table="signing_key", column="secret", keys=("kid",))
 
@@ -82,20 +88,44 @@ class SigningKeys:
         """
         async with self._db.tenant_transaction(PLATFORM) as connection:
             await store.lock_signing_keys(connection)
-            now_ms = self._clock.unix_ms()
-            await store.retire_signing_keys(connection, now_ms, all_=at_once)
-            states = {key.state: key for key in await store.list_signing_keys(connection)}
-            if at_once or KeyState.NEXT not in states:
-                await self._begin_anew(connection, now_ms)
-            else:
-                wait = wait_ms(states[KeyState.NEXT], now_ms)
-                if wait:
-                    raise RotationTooSoon(-(-wait // 1000))
-                until = accepted_to_ms(now_ms, self._rules.life_s_max, self._rules.leeway_s)
-                await store.stop_signing(connection, KeyState.CURRENT, KeyState.PREVIOUS, until)
-                await store.begin_signing(connection)
-            await self._make(connection, KeyState.NEXT)
-            return _told(await store.list_signing_keys(connection))
+            return await self._rotated(connection, at_once=at_once)
+
+    async def keep(self, age_s_max: int) -> Rotation | None:
+        """
+        Rotate when the current key has signed for ``age_s_max``; None when it was not time.
+
+        Any number of processes may call this, at any times: one of them rotates. Keys whose last
+        token is over are retired besides. Where nobody ever signed in, there is nothing to keep.
+        """
+        if not await self._is_due(age_s_max):
+            return None
+        async with self._db.tenant_transaction(PLATFORM) as connection:
+            await store.lock_signing_keys(connection)
+            # Another one was faster, perhaps: whoever waited looks again.
+            if not _due(await store.list_signing_keys(connection), self._clock, age_s_max):
+                return None
+            return await self._rotated(connection, at_once=False)
+
+    async def _is_due(self, age_s_max: int) -> bool:
+        async with self._db.tenant_transaction(PLATFORM) as connection:
+            await store.retire_signing_keys(connection, self._clock.unix_ms(), all_=False)
+            return _due(await store.list_signing_keys(connection), self._clock, age_s_max)
+
+    async def _rotated(self, connection: Connection, *, at_once: bool) -> Rotation:
+        now_ms = self._clock.unix_ms()
+        await store.retire_signing_keys(connection, now_ms, all_=at_once)
+        states = {key.state: key for key in await store.list_signing_keys(connection)}
+        if at_once or KeyState.NEXT not in states:
+            await self._begin_anew(connection, now_ms)
+        else:
+            wait = wait_ms(states[KeyState.NEXT], now_ms)
+            if wait:
+                raise RotationTooSoon(-(-wait // 1000))
+            until = accepted_to_ms(now_ms, self._rules.life_s_max, self._rules.leeway_s)
+            await store.stop_signing(connection, KeyState.CURRENT, KeyState.PREVIOUS, until)
+            await store.begin_signing(connection)
+        await self._make(connection, KeyState.NEXT)
+        return _told(await store.list_signing_keys(connection))
 
     async def _begin_anew(self, connection: Connection, now_ms: int) -> None:
         for was in (KeyState.CURRENT, KeyState.NEXT):
@@ -119,6 +149,13 @@ async def list_signing_keys(db: Database) -> list[KeyRecord]:
 
 def _place(kid: str) -> Place:
     return Place(PLATFORM, SECRET.table, SECRET.column, (kid,))
+
+
+def _due(keys: list[KeyRecord], clock: Clock, age_s_max: int) -> bool:
+    following = next((key for key in keys if key.state is KeyState.NEXT), None)
+    if following is None:
+        return False
+    return clock.unix_ms() >= signs_since_ms(following) + age_s_max * 1000
 
 
 def _told(keys: list[KeyRecord]) -> Rotation:

@@ -139,6 +139,7 @@ async def insert_session(
     session: SessionInfo,
     user_id: str,
     refresh_digest: bytes,
+    pepper_id: str,
 ) -> None:
     values = {
         "session_id": session.session_id,
@@ -150,6 +151,7 @@ async def insert_session(
         "seen_at": as_datetime(session.seen_at_ms),
         "ends_at": as_datetime(session.ends_at_ms),
         "refresh_digest": refresh_digest,
+        "pepper_id": pepper_id,
     }
     await connection.execute(_SQL["insert_session"], values)
 
@@ -169,6 +171,7 @@ async def rotate_family(
     connection: Connection,
     session_id: str,
     refresh_digest: bytes,
+    pepper_id: str,
     salt: bytes,
     client: SessionClient,
     now_ms: int,
@@ -176,6 +179,7 @@ async def rotate_family(
     values = {
         "session_id": session_id,
         "refresh_digest": refresh_digest,
+        "pepper_id": pepper_id,
         "salt": salt,
         "address": client.address,
         "user_agent": client.user_agent,
@@ -208,6 +212,11 @@ async def end_sessions_of(
         "but": but,
     }
     return (await connection.execute(_SQL["end_sessions_of"], values)).rowcount
+
+
+async def end_everybodys(connection: Connection, now_ms: int) -> int:
+    """End all sessions of everybody; return how many that were."""
+    return (await connection.execute(_SQL["end_everybodys"], {"now": as_datetime(now_ms)})).rowcount
 
 
 async def list_sessions(

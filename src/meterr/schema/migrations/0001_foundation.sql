@@ -53,27 +53,38 @@ create table meterr.api_key (
   send_output_default    boolean not null default false,
   -- Where calls may come from; null: anywhere. The type refuses bits beside the mask.
   networks      cidr[]      check (cardinality(networks) > 0),
-  -- The key that made this one, whose scopes hold it too; null: an operator did.
+  -- The key that made this one, whose scopes and whose successors' hold it too; null: a person did.
   created_by    uuid,
+  -- Who asked for it, and for the first key of its line.
+  author        text      not null default '',
   -- The oldest key of its line, which limits of a key name; null: itself.
   first_key_id  uuid,
   successor_id  uuid,
-  -- A key that has or awaits a successor counts until then, and never past expires_at.
+  -- A key that has or awaits a successor counts until then, and never past expires_at. Never later
+  -- than it once was.
   grace_until   timestamptz,
-  -- When the policy wants it replaced; set with notice.
+  -- When its policy wants it replaced, set with notice, and when that ends it. Another policy may
+  -- say otherwise.
   due_at        timestamptz,
+  due_until     timestamptz,
   emergency_id  uuid,
+  -- Revoked as this one key, not as one of all: nobody follows it.
+  for_good      boolean     not null default false,
   version      bigint      not null default 0,
   primary key (tenant_id, key_id),
   foreign key (tenant_id, created_by) references meterr.api_key,
   foreign key (tenant_id, first_key_id) references meterr.api_key,
   foreign key (tenant_id, successor_id) references meterr.api_key,
   constraint revoked_has_a_time check ((state = 'revoked') = (revoked_at is not null)),
+  constraint revoked_for_good check (not for_good or state = 'revoked'),
+  constraint due_ends_it check ((due_at is null) = (due_until is null)),
   constraint owner_has_a_beginning check ((owner_user_id is null) = (owner_since is null))
 ) with (fillfactor = 50);  -- room for the one change that ends every key at once, in place
 
 create index api_key_of_line on meterr.api_key (tenant_id, first_key_id)
   where first_key_id is not null;
+create index api_key_made_by on meterr.api_key (tenant_id, created_by)
+  where created_by is not null;
 
 -- Budgets, rates and concurrency that a tenant, an owner of keys, a key or an upstream is held to. A
 -- rule is ended, never deleted: its version stays the highest that its tenant has seen. `subject` is
@@ -123,6 +134,24 @@ create function meterr.keep_revoked() returns trigger
 as $$
 begin
   raise exception 'a revoked key stays revoked' using errcode = 'check_violation';
+end
+$$;
+
+-- For times of what must never come back, named by the trigger's argument: once set they are never
+-- cleared and never moved to later. Earlier is allowed: an end may come sooner.
+create function meterr.keep_end() returns trigger
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  was timestamptz := to_jsonb(old) ->> tg_argv[0];
+  becomes timestamptz := to_jsonb(new) ->> tg_argv[0];
+begin
+  if becomes is null or becomes > was then
+    raise exception '% of % never goes back', tg_argv[0], tg_table_name
+      using errcode = 'check_violation';
+  end if;
+  return new;
 end
 $$;
 
@@ -211,13 +240,22 @@ create trigger stamp_version before insert on meterr.api_key
 create trigger stamp_changed_version before update on meterr.api_key
   for each row when (new.version = old.version) execute function meterr.stamp_identity_version();
 create trigger keep_revoked before update on meterr.api_key
-  for each row when (old.state = 'revoked' and new.state <> 'revoked')
+  for each row when (old.state = 'revoked' and (new.state <> 'revoked' or old.for_good > new.for_good))
   execute function meterr.keep_revoked();
+create trigger keep_revoked_at before update on meterr.api_key
+  for each row when (old.revoked_at is not null and old.revoked_at is distinct from new.revoked_at)
+  execute function meterr.keep_end('revoked_at');
+create trigger keep_grace_until before update on meterr.api_key
+  for each row when (old.grace_until is not null and old.grace_until is distinct from new.grace_until)
+  execute function meterr.keep_end('grace_until');
 create trigger announce after insert or delete on meterr.api_key
   for each row execute function meterr.announce_key();
 create trigger announce_changed after update on meterr.api_key
   for each row when (new.emergency_id is not distinct from old.emergency_id)
   execute function meterr.announce_key();
+create trigger keep_ended_at before update on meterr.limit_rule
+  for each row when (old.ended_at is not null and old.ended_at is distinct from new.ended_at)
+  execute function meterr.keep_end('ended_at');
 create trigger stamp_version before insert or update on meterr.limit_rule
   for each row execute function meterr.stamp_identity_version();
 create trigger announce after insert or update on meterr.limit_rule
@@ -1300,7 +1338,7 @@ grant select on meterr.schema_migration to meterr_app;
 grant select, insert on meterr.tenant to meterr_app;
 grant update (name, state, unknown_price, time_zone) on meterr.tenant to meterr_app;
 grant select, insert on meterr.api_key to meterr_app;
-grant update (state, revoked_at, successor_id, grace_until, due_at)
+grant update (state, revoked_at, for_good, successor_id, grace_until, due_at, due_until)
   on meterr.api_key to meterr_app;
 grant select, insert on meterr.limit_rule to meterr_app;
 grant update (amount, hard, ended_at) on meterr.limit_rule to meterr_app;
@@ -1412,6 +1450,15 @@ begin
 end
 $$;
 
+create trigger keep_retired_at before update on meterr.key_encryption_key
+  for each row when (old.retired_at is not null and old.retired_at is distinct from new.retired_at)
+  execute function meterr.keep_end('retired_at');
+create trigger keep_retired_at before update on meterr.data_key
+  for each row when (old.retired_at is not null and old.retired_at is distinct from new.retired_at)
+  execute function meterr.keep_end('retired_at');
+create trigger keep_shredded_at before update on meterr.data_key
+  for each row when (old.shredded_at is not null and old.shredded_at is distinct from new.shredded_at)
+  execute function meterr.keep_end('shredded_at');
 create trigger keep_gone before update on meterr.data_key
   for each row when (old.wrapped is null and new.wrapped is not null)
   execute function meterr.keep_gone();
@@ -1662,6 +1709,15 @@ begin
 end
 $$;
 
+create trigger keep_used_at before update on meterr.user_claim
+  for each row when (old.used_at is not null and old.used_at is distinct from new.used_at)
+  execute function meterr.keep_end('used_at');
+create trigger keep_used_at before update on meterr.passkey_ceremony
+  for each row when (old.used_at is not null and old.used_at is distinct from new.used_at)
+  execute function meterr.keep_end('used_at');
+create trigger keep_ended_at before update on meterr.passkey
+  for each row when (old.ended_at is not null and old.ended_at is distinct from new.ended_at)
+  execute function meterr.keep_end('ended_at');
 create trigger stamp_version before insert or update on meterr.user_account
   for each row execute function meterr.stamp_identity_version();
 create trigger announce after update on meterr.user_account
@@ -1689,17 +1745,25 @@ alter table meterr.api_key add constraint owner_is_a_member
 
 -- All that is known before a caller is known. The only thing meterr_auth can read.
 create view meterr.key_for_authentication with (security_barrier) as
-  select k.mac, k.tenant_id, k.key_id, k.models, k.expires_at, k.owner, k.grace_until,
+  select k.mac, k.tenant_id, k.key_id, k.models, k.expires_at, k.owner,
+         least(k.grace_until, k.due_until) as grace_until,
          k.networks::text[] as networks, k.output_tokens_default, k.send_output_default,
          case when k.created_by is null then k.scopes else array(
-           with recursive line as (
-             select k.created_by as key_id, k.scopes
-             union all
-             select c.created_by, array(select unnest(l.scopes) intersect select unnest(c.scopes))
-               from line l
-               join meterr.api_key c on c.tenant_id = k.tenant_id and c.key_id = l.key_id
+           with recursive above as (
+             select k.created_by as key_id
+             union
+             select also.key_id
+               from above a
+               join meterr.api_key c on c.tenant_id = k.tenant_id and c.key_id = a.key_id
+              cross join lateral (values (c.created_by), (c.successor_id)) as also (key_id)
+              where also.key_id is not null
            )
-           select unnest(l.scopes) from line l where l.key_id is null) end as scopes,
+           select own.scope
+             from unnest(k.scopes) as own (scope)
+            where not exists (
+              select from above a
+                join meterr.api_key c on c.tenant_id = k.tenant_id and c.key_id = a.key_id
+               where own.scope <> all (c.scopes))) end as scopes,
          k.state as key_state, t.state as tenant_state, t.unknown_price, t.time_zone,
          k.owner_user_id is null
            or coalesce(u.state = 'active' and m.ended_at is null
@@ -1966,6 +2030,10 @@ create policy owner_changes on meterr.key_succession for update to meterr_owner
 create policy owner_keeps on meterr.key_use to meterr_owner using (true) with check (true);
 create policy owner_keeps on meterr.key_caller to meterr_owner using (true) with check (true);
 
+create trigger keep_followed_at before update on meterr.key_succession
+  for each row when (old.followed_at is not null and old.followed_at is distinct from new.followed_at)
+  execute function meterr.keep_end('followed_at');
+
 -- One statement revokes every active key of a tenant, or of all when there is none; with a grace they
 -- count for as long. The lock waits for whoever is making or replacing a key, who share it, and holds
 -- back the next, so that none slips through; reading keys goes on. Codes that were handed out before
@@ -2005,6 +2073,22 @@ begin
 end
 $$;
 
+-- The terms of one key of the transaction's tenant: only of a key that counts, and only for whoever saw
+-- it as it is. Nobody has a grant to write them otherwise. Returns its new version, or nothing.
+create function meterr.change_key_terms(
+  of_key uuid, seen bigint, its_name text, its_scopes text[], its_models text[],
+  its_networks cidr[], its_end timestamptz) returns bigint
+  language sql security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+  update meterr.api_key k
+     set name = its_name, scopes = its_scopes, models = its_models, networks = its_networks,
+         expires_at = its_end
+   where k.tenant_id = nullif(current_setting('meterr.tenant_id', true), '')::uuid
+     and k.key_id = of_key and k.version = seen and k.state = 'active'
+  returning k.version;
+$$;
+
 -- Whose successor a code is for, before anybody knows the tenant. Whether it still counts is decided
 -- by the tenant's own transaction.
 create function meterr.find_succession(code_macs bytea[])
@@ -2014,23 +2098,6 @@ create function meterr.find_succession(code_macs bytea[])
   begin atomic
     select s.tenant_id, s.successor_id from meterr.key_succession s
      where s.code_mac = any (code_macs);
-  end;
-
--- How much depends on each pepper: keys that may still be used, and codes that may still be handed in.
-create function meterr.count_by_pepper()
-  returns table (pepper_id text, keys bigint, codes bigint)
-  language sql stable security definer
-  set search_path = pg_catalog, pg_temp
-  begin atomic
-    select u.pepper_id, count(*) filter (where u.is_key), count(*) filter (where not u.is_key)
-      from (select k.pepper_id, true as is_key from meterr.api_key k
-             where k.state = 'active'
-               and least(k.expires_at, k.grace_until) is distinct from '-infinity'
-               and coalesce(least(k.expires_at, k.grace_until) > now(), true)
-            union all
-            select s.pepper_id, false from meterr.key_succession s
-             where s.followed_at is null and s.code_expires_at > now()) u
-     group by u.pepper_id order by u.pepper_id;
   end;
 
 -- Keys go from one pepper to another. Only from the MAC that their text was found under, so that a late
@@ -2114,8 +2181,9 @@ grant update (max_age, notice, grace, author, changed_at, ended_at)
 grant select on meterr.key_use to meterr_app;
 grant select on meterr.key_caller to meterr_app;
 grant execute on function meterr.revoke_every_key(uuid, uuid, text, text, interval) to meterr_app;
+grant execute on function meterr.change_key_terms(
+  uuid, bigint, text, text[], text[], cidr[], timestamptz) to meterr_app;
 grant execute on function meterr.find_succession(bytea[]) to meterr_app;
-grant execute on function meterr.count_by_pepper() to meterr_app;
 grant execute on function meterr.move_keys_to_pepper(bytea[], bytea[], text) to meterr_app;
 grant execute on function meterr.record_key_uses(uuid[], uuid[], timestamptz[]) to meterr_app;
 grant execute on function meterr.record_key_callers(
@@ -2153,7 +2221,8 @@ create index signing_key_by_key on meterr.signing_key (tenant_id, secret_key_ver
 
 -- One row is one family of refresh tokens. `refresh_digest` knows the one that is good, and
 -- `previous_digest` the one before it, which a browser may send once more when an answer was lost;
--- `salt` made the one from the other. Ended, never deleted, until nobody asks any more.
+-- `salt` made the one from the other; `pepper_id` is what the good one is tagged with. Ended, never
+-- deleted, until nobody asks any more.
 create table meterr.user_session (
   session_id       uuid        primary key,
   user_id          uuid        not null references meterr.user_account,
@@ -2165,12 +2234,14 @@ create table meterr.user_session (
   ends_at          timestamptz not null,
   generation       integer     not null default 0 check (generation >= 0),
   refresh_digest   bytea       not null check (octet_length(refresh_digest) = 32),
+  pepper_id        text        not null,
   previous_digest  bytea       check (octet_length(previous_digest) = 32),
   salt             bytea       check (octet_length(salt) = 32),
   rotated_at       timestamptz,
   ended_at         timestamptz,
   ended_because    text        check (ended_because in (
-    'signed_out', 'ended', 'idle', 'over', 'reused', 'replaced', 'too_many', 'credentials', 'role')),
+    'signed_out', 'ended', 'idle', 'over', 'reused', 'replaced', 'too_many', 'credentials', 'role',
+    'restored')),
   constraint ended_for_a_reason check ((ended_at is null) = (ended_because is null)),
   constraint rotated_as_a_whole check ((generation = 0) = (previous_digest is null)
     and (previous_digest is null) = (salt is null) and (salt is null) = (rotated_at is null))
@@ -2244,6 +2315,12 @@ create trigger keep_retired before update on meterr.signing_key
   for each row when (array_position(array['next', 'current', 'previous', 'gone'], new.state)
                      < array_position(array['next', 'current', 'previous', 'gone'], old.state))
   execute function meterr.keep_retired();
+create trigger keep_accepted_to before update on meterr.signing_key
+  for each row when (old.accepted_to is not null and old.accepted_to is distinct from new.accepted_to)
+  execute function meterr.keep_end('accepted_to');
+create trigger keep_used_at before update on meterr.sign_in_challenge
+  for each row when (old.used_at is not null and old.used_at is distinct from new.used_at)
+  execute function meterr.keep_end('used_at');
 create trigger announce after insert or update of state on meterr.signing_key
   for each row execute function meterr.announce_signing_key();
 create trigger keep_ended before update on meterr.user_session
@@ -2302,11 +2379,104 @@ grant update (state, secret, accepted_to) on meterr.signing_key to meterr_app;
 grant select on meterr.verifying_key to meterr_identity;
 grant select, insert on meterr.user_session to meterr_identity;
 grant update (address, user_agent, seen_at, generation, refresh_digest, previous_digest, salt,
-              rotated_at, ended_at, ended_because)
+              pepper_id, rotated_at, ended_at, ended_because)
   on meterr.user_session to meterr_identity;
 grant select, insert on meterr.sign_in_challenge to meterr_identity;
 grant update (used_at) on meterr.sign_in_challenge to meterr_identity;
 grant execute on function meterr.prune_sessions(bigint) to meterr_identity;
+
+
+-- What depends on a pepper, and what a backup brings back ----------------------------------------
+
+-- How much depends on each pepper: keys that may still be used, codes that may still be handed in,
+-- and sessions whose refresh token is tagged with it.
+create function meterr.count_by_pepper()
+  returns table (pepper_id text, keys bigint, codes bigint, sessions bigint)
+  language sql stable security definer
+  set search_path = pg_catalog, pg_temp
+  begin atomic
+    select u.pepper_id, count(*) filter (where u.what = 'key'::text),
+           count(*) filter (where u.what = 'code'::text), count(*) filter (where u.what = 'session'::text)
+      from (select k.pepper_id, 'key'::text as what from meterr.api_key k
+             where k.state = 'active'
+               and least(k.expires_at, k.grace_until, k.due_until) is distinct from '-infinity'
+               and coalesce(least(k.expires_at, k.grace_until, k.due_until) > now(), true)
+            union all
+            select s.pepper_id, 'code'::text from meterr.key_succession s
+             where s.followed_at is null and s.code_expires_at > now()
+            union all
+            select s.pepper_id, 'session'::text from meterr.user_session s
+             where s.ended_at is null and s.ends_at > now()) u
+     group by u.pepper_id order by u.pepper_id;
+  end;
+
+grant execute on function meterr.count_by_pepper() to meterr_app;
+
+-- After a restore, in its transaction: nobody is signed in, no link, challenge or code is good, and
+-- what the database before knew to have ended (pg_temp.meterr_ended) stays so. With an id for the
+-- emergency every key is ended, too. Returns what came of it, for the person who restores. Runs as
+-- that person, an administrator whom row-level security does not hold; and it comes with the backup
+-- that it is about, so it fits its tables.
+create function meterr.settle_restored(as_emergency uuid, by_whom text) returns json
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  stay bigint := 0;
+  sessions bigint;
+  links bigint;
+  codes bigint;
+  struck bigint := 0;
+  knew boolean := false;
+begin
+  if to_regclass('pg_temp.meterr_ended') is not null then
+    knew := exists (select from pg_temp.meterr_ended e where e.kind = 'all');
+    update meterr.api_key k set state = 'revoked', revoked_at = e.ended_at
+      from pg_temp.meterr_ended e
+     where e.kind = 'key' and k.tenant_id = e.tenant_id and k.key_id = e.id and k.state = 'active';
+    get diagnostics stay = row_count;
+    update meterr.api_key k set grace_until = least(k.grace_until, e.ended_at)
+      from pg_temp.meterr_ended e
+     where e.kind = 'grace' and k.tenant_id = e.tenant_id and k.key_id = e.id
+       and k.grace_until is distinct from least(k.grace_until, e.ended_at);
+    update meterr.user_account u set state = 'disabled', disabled_at = e.ended_at
+      from pg_temp.meterr_ended e
+     where e.kind = 'user' and u.user_id = e.id and u.state = 'active';
+    update meterr.membership m set ended_at = e.ended_at
+      from pg_temp.meterr_ended e
+     where e.kind = 'member' and m.tenant_id = e.tenant_id and m.user_id = e.id
+       and m.ended_at is null and m.created_at < e.ended_at;
+  end if;
+  -- The triggers above have ended some of them; those were signed in, too.
+  select count(*) into sessions from meterr.user_session s
+   where (s.ended_at is null or s.ended_at >= now()) and s.ends_at > now();
+  update meterr.user_session set ended_at = now(), ended_because = 'restored'
+   where ended_at is null;
+  update meterr.user_claim set used_at = now() where used_at is null and expires_at > now();
+  get diagnostics links = row_count;
+  update meterr.passkey_ceremony set used_at = now() where used_at is null;
+  update meterr.sign_in_challenge set used_at = now() where used_at is null;
+  update meterr.key_succession set code_expires_at = now()
+   where followed_at is null and code_expires_at > now();
+  get diagnostics codes = row_count;
+  if as_emergency is not null then
+    select coalesce(sum(r.keys), 0) into struck
+      from meterr.revoke_every_key(
+        null, as_emergency, 'restored from a backup', by_whom, interval '0') r;
+  end if;
+  perform pg_notify('meterr_identity', json_build_object(
+      'tenant_id', t.tenant_id, 'version', nextval('meterr.identity_version'))::text)
+    from meterr.tenant t;
+  return (
+    select json_build_object(
+        'keys', count(*), 'tenants', count(distinct k.tenant_id), 'stay_revoked', stay,
+        'knew', knew, 'struck', struck, 'sessions', sessions, 'links', links, 'codes', codes)
+      from meterr.api_key k
+      join meterr.tenant t using (tenant_id)
+     where k.state = 'active' and t.state = 'active'
+       and coalesce(least(k.expires_at, k.grace_until, k.due_until) > now(), true));
+end
+$$;
 
 
 -- Security events, and what people are told of them ----------------------------------------------
