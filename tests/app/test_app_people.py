@@ -1,5 +1,6 @@
 """What people sign in with, as the settings say."""
 
+import json
 import secrets
 import uuid
 
@@ -28,8 +29,8 @@ async def test_the_settings_become_services(database_url: str) -> None:
     chosen = settings(origin="https://meterr.example.com", rp_id="example.com", step_up_s=120)
     async with open_people(chosen, database_url, keyring, SystemClock()) as people:
         assert people.passkeys is not None
-        party = people.passkeys.relying_party
-        assert ("example.com", "https://meterr.example.com") == (party.rp_id, party.origin)
+        asked = json.loads(await people.passkeys.begin_sign_in("203.0.113.9"))
+        assert "example.com" == asked["rpId"]
         assert 120_000 == people.step_up_ms
         with pytest.raises(SignInRefused):
             await check_password(
