@@ -4,11 +4,9 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from meterr.core.crypto import store
-from meterr.core.crypto.errors import Unreadable
 from meterr.core.crypto.keys import KeyEncryptionKeys
-from meterr.core.crypto.model import DataKeyState, KeyUse, KnownKey, WrappedKey
+from meterr.core.crypto.model import DataKeyState, KeyUse, KnownKey
 from meterr.core.crypto.sealed_column import SealedColumn
-from meterr.core.crypto.wrapping import unwrap
 from meterr.core.db import Database
 
 
@@ -51,29 +49,6 @@ async def _counts(columns: Mapping[SealedColumn, Database], tenant_id: str) -> C
         async with db.tenant_transaction(tenant_id) as connection:
             counts.update(await store.count_by_version(connection, tenant_id, column))
     return counts
-
-
-async def unreadable_data_keys(db: Database, keys: KeyEncryptionKeys) -> int:
-    """Try to unwrap every data key whose key-encryption key is here; return how many fail."""
-    failed = 0
-    async with db.transaction() as connection:
-        states = await store.list_data_keys(connection)
-    here = {key.kid for key in keys}
-    for state in states:
-        if state.kek_id not in here:
-            continue
-        async with db.tenant_transaction(state.tenant_id) as connection:
-            stored = await store.read_data_key(connection, state.tenant_id, state.version)
-        failed += stored is not None and not _opens(stored, keys, state.tenant_id)
-    return failed
-
-
-def _opens(stored: WrappedKey, keys: KeyEncryptionKeys, tenant_id: str) -> bool:
-    try:
-        unwrap(stored.wrapped, keys.named(stored.kek_id), tenant_id, stored.version)
-    except Unreadable:
-        return False
-    return True
 
 
 def _of_key_encryption_keys(

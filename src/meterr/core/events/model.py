@@ -17,7 +17,6 @@ from meterr.core.masking import HIDDEN
 from meterr.core.redaction import Redactor
 
 DETAIL_CHARS_MAX: Final = 200
-ID_CHARS_MAX: Final = 100
 INTEGER_MAX: Final = 2**53 - 1
 """Largest integer that every reader of JSON has exactly."""
 

@@ -10,7 +10,6 @@ import hvac.exceptions
 from meterr.core.secrets.access import VaultAccess
 from meterr.core.secrets.backend import Document, SecretRefused, SecretUnavailable
 
-_OK: Final = 200
 _LATER: Final = (
     hvac.exceptions.BadGateway,
     hvac.exceptions.InternalServerError,
