@@ -13,13 +13,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from meterr.core.errors import Invalid
 from meterr.identity.api_key import (
     ApiKey,
     Environment,
     Flaw,
     display,
-    environment_named,
     flaw_of,
     mint,
     parse,
@@ -153,10 +151,3 @@ class TestTheSecretOfAKey:
     def test_display_needs_no_secret(self) -> None:
         """The record alone is enough to recognise a key by."""
         assert "sk-meterr_test_…x9Kp" == display(Environment.TEST, "x9Kp")
-
-
-def test_an_unknown_environment_is_told_the_two_that_exist() -> None:
-    """S1:336: live and test keys, nothing else."""
-    assert Environment.TEST is environment_named("test")
-    with pytest.raises(Invalid, match="live or test"):
-        environment_named("prod")

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from meterr.core.errors import Invalid
-from meterr.core.principal import Principal, Scope, UnknownPrice
-from meterr.identity.authorisation import allows_model, has_scope, matches
+from meterr.core.principal import Principal, UnknownPrice
+from meterr.identity.authorisation import allows_model, matches
 from meterr.identity.terms import (
     checked_expiry,
     checked_models,
@@ -18,16 +18,8 @@ from meterr.identity.terms import (
 )
 
 
-def caller(*scopes: Scope, models: tuple[str, ...] | None = None) -> Principal:
-    return Principal("t", "k", frozenset(scopes), models, UnknownPrice.REFUSE)
-
-
-class TestScopes:
-    def test_a_key_may_do_what_it_was_issued_for_and_nothing_else(self) -> None:
-        """Deny by default."""
-        assert has_scope(caller(Scope.CHAT), Scope.CHAT)
-        assert not has_scope(caller(Scope.CHAT), Scope.EMBEDDINGS)
-        assert not any(has_scope(caller(), scope) for scope in Scope)
+def caller(models: tuple[str, ...] | None = None) -> Principal:
+    return Principal("t", "k", frozenset(), models, UnknownPrice.REFUSE)
 
 
 class TestModels:

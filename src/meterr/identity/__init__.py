@@ -2,7 +2,7 @@
 
 from meterr.identity.api_key import Environment
 from meterr.identity.authenticator import Authenticator
-from meterr.identity.authorisation import allows_model, has_scope
+from meterr.identity.authorisation import allows_model
 from meterr.identity.errors import KeyRefused
 from meterr.identity.keyring import Keyring, PepperRefused
 from meterr.identity.model import Outage
@@ -28,7 +28,6 @@ __all__ = [
     "create_key",
     "create_tenant",
     "find_tenant",
-    "has_scope",
     "list_keys",
     "list_tenants",
     "revoke_key",

@@ -12,8 +12,6 @@ from collections.abc import Callable
 from enum import StrEnum
 from typing import Final, NoReturn
 
-from meterr.core.errors import Invalid
-
 PREFIX: Final = "sk-meterr_"
 RANDOM_CHARS: Final = 26
 CHECKSUM_CHARS: Final = 6
@@ -108,15 +106,6 @@ def parse(presented: bytes) -> ParsedKey | None:
 def display(environment: Environment, last4: str) -> str:
     """Render what people may see of a key: ``sk-meterr_live_…x9Kp``."""
     return f"{PREFIX}{environment}_…{last4}"
-
-
-def environment_named(name: str) -> Environment:
-    """Return the environment called ``name``; raise Invalid naming the two that exist."""
-    try:
-        return Environment(name)
-    except ValueError:
-        names = " or ".join(Environment)
-        raise Invalid(f"environment is {names}, not {name[:32]!r}.", param="environment") from None
 
 
 def checksum(body: bytes) -> bytes:

@@ -1,15 +1,10 @@
-"""What a verified caller may do: pure questions about a Principal. Both deny by default."""
+"""Which models a verified key may use: questions about a Principal. Pure; denies by default."""
 
 from typing import Final
 
-from meterr.core.principal import Principal, Scope
+from meterr.core.principal import Principal
 
 PATTERN_CHARS_MAX: Final = 128
-
-
-def has_scope(principal: Principal, scope: Scope) -> bool:
-    """Return whether the key was issued for ``scope``."""
-    return scope in principal.scopes
 
 
 def allows_model(principal: Principal, model: str) -> bool:

@@ -14,7 +14,6 @@ class StoredPassword:
     email: str
     state: str
     hash: str | None = field(repr=False)
-    short: bool
     has_factor: bool
 
 

@@ -2,7 +2,7 @@
 
 -- name: find_password
 -- One row for an address that has an account, whatever else it has.
-select u.user_id::text, u.email, u.state, p.hash, coalesce(p.short, false) as short,
+select u.user_id::text, u.email, u.state, p.hash,
        exists (select from meterr.totp_factor f where f.user_id = u.user_id and f.state = 'active')
          or exists (select from meterr.passkey k where k.user_id = u.user_id and k.ended_at is null)
          as has_factor
@@ -11,7 +11,7 @@ select u.user_id::text, u.email, u.state, p.hash, coalesce(p.short, false) as sh
  where u.email = %(email)s;
 
 -- name: find_password_of
-select u.user_id::text, u.email, u.state, p.hash, coalesce(p.short, false) as short,
+select u.user_id::text, u.email, u.state, p.hash,
        exists (select from meterr.totp_factor f where f.user_id = u.user_id and f.state = 'active')
          or exists (select from meterr.passkey k where k.user_id = u.user_id and k.ended_at is null)
          as has_factor

@@ -26,7 +26,6 @@ class User:
     state: UserState
     joined: bool
     created_at_ms: int
-    credentials_changed_at_ms: int
     version: int
 
 

@@ -16,8 +16,7 @@ select u.user_id::text, u.email, u.shown_email, u.state, u.version,
        exists (select from meterr.user_password p where p.user_id = u.user_id)
          or exists (select from meterr.passkey k where k.user_id = u.user_id and k.ended_at is null)
          as joined,
-       floor(extract(epoch from u.created_at) * 1000)::bigint as created_at_ms,
-       floor(extract(epoch from u.credentials_changed_at) * 1000)::bigint as credentials_changed_at_ms
+       floor(extract(epoch from u.created_at) * 1000)::bigint as created_at_ms
   from meterr.user_account u
  where u.user_id = %(user_id)s;
 
@@ -26,8 +25,7 @@ select u.user_id::text, u.email, u.shown_email, u.state, u.version,
        exists (select from meterr.user_password p where p.user_id = u.user_id)
          or exists (select from meterr.passkey k where k.user_id = u.user_id and k.ended_at is null)
          as joined,
-       floor(extract(epoch from u.created_at) * 1000)::bigint as created_at_ms,
-       floor(extract(epoch from u.credentials_changed_at) * 1000)::bigint as credentials_changed_at_ms
+       floor(extract(epoch from u.created_at) * 1000)::bigint as created_at_ms
   from meterr.user_account u
  where u.email = %(email)s;
 
@@ -37,8 +35,7 @@ select u.user_id::text, u.email, u.shown_email, u.state, u.version,
        exists (select from meterr.user_password p where p.user_id = u.user_id)
          or exists (select from meterr.passkey k where k.user_id = u.user_id and k.ended_at is null)
          as joined,
-       floor(extract(epoch from u.created_at) * 1000)::bigint as created_at_ms,
-       floor(extract(epoch from u.credentials_changed_at) * 1000)::bigint as credentials_changed_at_ms
+       floor(extract(epoch from u.created_at) * 1000)::bigint as created_at_ms
   from meterr.user_account u
  where %(after)s::uuid is null or u.user_id < %(after)s::uuid
  order by u.user_id desc
@@ -51,7 +48,6 @@ select u.user_id::text, u.email, u.shown_email, u.state, u.version,
          or exists (select from meterr.passkey k where k.user_id = u.user_id and k.ended_at is null)
          as joined,
        floor(extract(epoch from u.created_at) * 1000)::bigint as created_at_ms,
-       floor(extract(epoch from u.credentials_changed_at) * 1000)::bigint as credentials_changed_at_ms,
        m.tenant_id::text, m.role, floor(extract(epoch from m.created_at) * 1000)::bigint as since_ms
   from meterr.membership m
   join meterr.user_account u using (user_id)
@@ -141,6 +137,3 @@ select c.digest, c.user_id::text, c.joins_tenant::text, c.joins_as, c.drops_fact
 -- Of any number of attempts at the same time, one finds it unused.
 update meterr.user_claim set used_at = %(now)s
  where digest = %(digest)s and used_at is null and expires_at > %(now)s;
-
--- name: prune_people
-select meterr.prune_people(%(at_ms)s) as pruned;

@@ -139,10 +139,6 @@ async def use_claim(connection: Connection, digest: bytes, now_ms: int) -> bool:
     return cursor.rowcount == 1
 
 
-async def prune_people(connection: Connection, at_ms: int) -> None:
-    await connection.execute(_SQL["prune_people"], {"at_ms": at_ms})
-
-
 def _user(*, state: str, **columns: Any) -> User:
     return User(state=UserState(state), **columns)
 
