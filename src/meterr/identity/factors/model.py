@@ -46,6 +46,11 @@ class PasskeyProof:
     person: Person
     at_ms: int
 
+    @property
+    def user_id(self) -> str:
+        """Whose passkey it was, by the name that ``FactorProof`` has for it."""
+        return self.person.user.user_id
+
 
 @dataclass(frozen=True, slots=True)
 class Passkey:

@@ -81,8 +81,7 @@ async def _proven(db: Database, claim: Claim, prove: Prove | None) -> bool:
         async with db.transaction() as connection:
             raise FactorNeeded((await held(connection, claim.user_id)).ways)
     proof = await prove(claim.user_id)
-    whose = proof.user_id if isinstance(proof, FactorProof) else proof.person.user.user_id
-    if whose != claim.user_id:
+    if proof.user_id != claim.user_id:
         raise PasskeyRefused("of_somebody_else")
     return True
 

@@ -69,8 +69,7 @@ class Sessions:
         SessionRefused when the session ended meanwhile or the proof is somebody else's.
         """
         user_id = signed_in.actor.user_id
-        whose = proof.user_id if isinstance(proof, FactorProof) else proof.person.user.user_id
-        if whose != user_id:
+        if proof.user_id != user_id:
             raise SessionRefused("proof_of_somebody_else")
         key = await self.issuer.keys.current()
         now_ms = self.issuer.clock.unix_ms()

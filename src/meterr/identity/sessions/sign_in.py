@@ -108,7 +108,7 @@ class SignIn:
         now_ms = self.issuer.clock.unix_ms()
         async with self.issuer.db.transaction() as connection:
             found = await self._found(connection, challenge)
-            if _user_of(proof) != found.user_id or proof.at_ms < found.created_at_ms:
+            if proof.user_id != found.user_id or proof.at_ms < found.created_at_ms:
                 raise ChallengeRefused("proof_of_something_else")
             if not await store.use_challenge(connection, found.digest, now_ms):
                 raise ChallengeRefused("used_meanwhile")
@@ -128,7 +128,7 @@ class SignIn:
         Raises SignInRefused when account or passkey ended since.
         """
         key = await self.issuer.keys.current()
-        user_id = proof.person.user.user_id
+        user_id = proof.user_id
         async with self.issuer.db.transaction() as connection:
             account = await store.lock_person(connection, user_id)
             counts = await store.passkey_counts(connection, user_id, proof.at_ms)
@@ -214,7 +214,3 @@ class SignIn:
 def _digest_of(challenge: SecretStr) -> bytes:
     text = challenge.get_secret_value().encode("utf-8", "surrogatepass")
     return hashlib.sha256(_DIGEST + text).digest()
-
-
-def _user_of(proof: Proof) -> str:
-    return proof.user_id if isinstance(proof, FactorProof) else proof.person.user.user_id
