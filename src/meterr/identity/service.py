@@ -18,6 +18,7 @@ from meterr.identity.grants import Grants, require_granted
 from meterr.identity.keyring import Keyring
 from meterr.identity.model import KeyPage, KeyRecord, KeyState, NewKey, Tenant, TenantState
 from meterr.identity.networks import checked_networks
+from meterr.identity.pages import check_page
 from meterr.identity.terms import (
     checked_expiry,
     checked_models,
@@ -28,8 +29,6 @@ from meterr.identity.terms import (
     checked_time_zone,
     is_uuid,
 )
-
-PAGE_KEYS_MAX = 200
 
 
 async def create_tenant(
@@ -187,10 +186,7 @@ async def list_keys(
 
     ``after`` is the ``after`` of the page before. ``limit`` is 1 to 200.
     """
-    if not 1 <= limit <= PAGE_KEYS_MAX:
-        raise Invalid(f"limit is 1 to {PAGE_KEYS_MAX}.", param="limit")
-    if after is not None and not is_uuid(after):
-        raise Invalid("after is the id that the page before ended with.", param="after")
+    check_page(after, limit)
     if not is_uuid(tenant_id):
         raise NotFound("There is no such tenant.")
     async with db.tenant_transaction(tenant_id) as connection:

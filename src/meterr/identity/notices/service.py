@@ -6,16 +6,16 @@ from typing import Final
 
 from meterr.core.clock import as_datetime
 from meterr.core.db import Connection, Database
-from meterr.core.errors import Invalid, NotFound
+from meterr.core.errors import NotFound
 from meterr.core.events import Recorded
 from meterr.core.events.model import text_told
 from meterr.core.ids import unix_ms_of
 from meterr.identity.notices import store
 from meterr.identity.notices.model import NoticePage
 from meterr.identity.notices.text import TEXTS
+from meterr.identity.pages import check_page
 from meterr.identity.terms import is_uuid
 
-PAGE_NOTICES_MAX: Final = 200
 _START: Final = (datetime(9999, 1, 1, tzinfo=UTC), "ffffffff-ffff-ffff-ffff-ffffffffffff")
 
 
@@ -48,10 +48,7 @@ async def list_notices(
     db: Database, user_id: str, *, unread: bool = False, after: str | None = None, limit: int = 50
 ) -> NoticePage:
     """Return one page of a person's notices, newest first; ``limit`` is 1 to 200."""
-    if not 1 <= limit <= PAGE_NOTICES_MAX:
-        raise Invalid(f"limit is 1 to {PAGE_NOTICES_MAX}.", param="limit")
-    if after is not None and not is_uuid(after):
-        raise Invalid("after is the id that the page before ended with.", param="after")
+    check_page(after, limit)
     cursor = _START if after is None else (as_datetime(unix_ms_of(after)), after)
     async with db.transaction() as connection:
         found = await store.notices_before(connection, user_id, cursor, limit + 1, unread=unread)

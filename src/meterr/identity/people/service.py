@@ -7,9 +7,10 @@ import psycopg.errors
 
 from meterr.core.clock import Clock
 from meterr.core.db import Connection, Database
-from meterr.core.errors import Invalid, NotFound
+from meterr.core.errors import NotFound
 from meterr.core.ids import IdFactory
 from meterr.core.policy import Actor, Permission, Role
+from meterr.identity.pages import check_page
 from meterr.identity.people import store
 from meterr.identity.people.claim import CLAIM_HOURS, digest_of, mint_claim
 from meterr.identity.people.email import read_email
@@ -33,7 +34,6 @@ from meterr.identity.people.roles import (
 )
 from meterr.identity.terms import is_uuid
 
-PAGE_USERS_MAX = 200
 _HOUR_MS = 60 * 60 * 1000
 
 
@@ -182,7 +182,7 @@ async def list_users(
 ) -> UserPage:
     """Return one page of all accounts with their memberships, newest first; ``limit`` to 200."""
     check_platform(by, Permission.PLATFORM_USER_READ, now_ms=clock.unix_ms(), reason=reason)
-    _check_page(after, limit)
+    check_page(after, limit)
     async with db.transaction() as connection:
         found = await store.list_users(connection, after=after, limit=limit + 1)
         users = found[:limit]
@@ -204,7 +204,7 @@ async def list_members(
     """Return one page of a tenant's members, newest accounts first; ``limit`` to 200."""
     permissions = (Permission.TENANT_MEMBER_READ,)
     check_authority(by, permissions, tenant_id, now_ms=clock.unix_ms(), reason=reason)
-    _check_page(after, limit)
+    check_page(after, limit)
     if not is_uuid(tenant_id):
         raise NotFound("There is no such tenant.")
     async with db.tenant_transaction(tenant_id) as connection:
@@ -261,10 +261,3 @@ async def _replace_claim(connection: Connection, claim: Claim, expires_at_ms: in
         await store.insert_claim(connection, claim, expires_at_ms)
     except psycopg.errors.ForeignKeyViolation:
         raise NotFound("There is no such tenant.") from None
-
-
-def _check_page(after: str | None, limit: int) -> None:
-    if not 1 <= limit <= PAGE_USERS_MAX:
-        raise Invalid(f"limit is 1 to {PAGE_USERS_MAX}.", param="limit")
-    if after is not None and not is_uuid(after):
-        raise Invalid("after is the id that the page before ended with.", param="after")

@@ -10,6 +10,7 @@ from meterr.core.db import Database
 from meterr.core.errors import Invalid, NotFound
 from meterr.core.ids import IdFactory
 from meterr.identity.keyring import Keyring, Pepper
+from meterr.identity.pages import check_page
 from meterr.identity.rotation import store
 from meterr.identity.rotation.claim_code import ClaimCode, mint_code
 from meterr.identity.rotation.model import Asker, Awaiting, Handover, HandoverPage, Kind
@@ -118,10 +119,7 @@ async def issue_page(
 def _check(valid: timedelta, after: str | None, limit: int) -> None:
     if not VALID_MIN <= valid <= VALID_MAX:
         raise Invalid(f"valid is 5 minutes to {VALID_MAX.days} days.", param="valid")
-    if not 1 <= limit <= PAGE_CODES:
-        raise Invalid(f"limit is 1 to {PAGE_CODES}.", param="limit")
-    if after is not None and not is_uuid(after):
-        raise Invalid("after is the id that the page before ended with.", param="after")
+    check_page(after, limit, PAGE_CODES)
 
 
 class _Waiting(NamedTuple):
