@@ -13,8 +13,8 @@ from meterr.cli.times import Span
 from meterr.core.clock import SystemClock
 from meterr.core.settings import Settings
 from meterr.identity.changes import KEEP, Keep, KeyChange, change_key
-from meterr.identity.key_reading import find_key
 from meterr.identity.model import KeyRecord
+from meterr.identity.service import find_key
 
 
 @click.command("update")

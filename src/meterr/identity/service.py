@@ -195,6 +195,17 @@ async def list_keys(
     return KeyPage(keys=keys, after=keys[-1].key_id if len(found) > limit else None)
 
 
+async def find_key(db: Database, tenant_id: str, key_id: str) -> KeyRecord:
+    """Return a key's record; NotFound for one that does not exist or is another tenant's, alike."""
+    record = None
+    if is_uuid(tenant_id) and is_uuid(key_id):
+        async with db.tenant_transaction(tenant_id) as connection:
+            record = await store.find_key(connection, tenant_id, key_id)
+    if record is None:
+        raise NotFound("There is no such key.")
+    return record
+
+
 async def revoke_key(db: Database, tenant_id: str, key_id: str) -> KeyRecord:
     """
     Revoke a key for good and return its record; doing it again changes nothing.

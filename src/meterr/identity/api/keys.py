@@ -21,9 +21,9 @@ from meterr.identity.changes import (
     revoke_with_made,
 )
 from meterr.identity.grants import GrantExceeded
-from meterr.identity.key_reading import find_key
 from meterr.identity.model import KeyRecord, NewKey
 from meterr.identity.rotation import KeyEnded
+from meterr.identity.service import find_key
 from meterr.identity.uses import CallerRecord, list_callers
 
 PATH: Final = "/api/v1/tenants/{tenant_id}/keys"
