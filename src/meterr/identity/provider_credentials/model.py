@@ -4,9 +4,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from meterr.core.crypto import Place, SealedColumn
-
-HOUSE: Final = "00000000-0000-0000-0000-000000000000"
-"""Upstreams belong to no tenant; neither do their credentials."""
+from meterr.core.policy import PLATFORM
 
 SECRET: Final = SealedColumn(table="provider_credential", column="secret", keys=("upstream",))
 
@@ -28,8 +26,8 @@ class ProviderCredential:
 
 
 def place_of(upstream: str) -> Place:
-    """Return where the sealed credential of an upstream stands."""
-    return Place(HOUSE, SECRET.table, SECRET.column, (upstream,))
+    """Return where the sealed credential of an upstream stands. Upstreams are no tenant's."""
+    return Place(PLATFORM, SECRET.table, SECRET.column, (upstream,))
 
 
 def last4_of(secret: str) -> str:

@@ -5,9 +5,9 @@ from pydantic import SecretStr
 from meterr.core.crypto import DataKeys
 from meterr.core.db import Database
 from meterr.core.errors import Invalid, NotFound
+from meterr.core.policy import PLATFORM
 from meterr.identity.provider_credentials import store
 from meterr.identity.provider_credentials.model import (
-    HOUSE,
     NAME_CHARS_MAX,
     SECRET_CHARS_MAX,
     ProviderCredential,
@@ -28,20 +28,20 @@ async def set_credential(
         KeyMissing, KeyRetired, KeyRefused: there is no key to seal it under.
     """
     name, text = _checked_name(upstream), _checked_secret(secret)
-    async with db.tenant_transaction(HOUSE) as connection:
+    async with db.tenant_transaction(PLATFORM) as connection:
         sealed = await data_keys.seal(connection, place_of(name), text.encode("ascii"))
         return await store.put_credential(connection, name, sealed, last4_of(text), created_by)
 
 
 async def list_credentials(db: Database) -> list[ProviderCredential]:
     """Return what is stored, by name, without the credentials."""
-    async with db.tenant_transaction(HOUSE) as connection:
+    async with db.tenant_transaction(PLATFORM) as connection:
         return await store.list_credentials(connection)
 
 
 async def remove_credential(db: Database, upstream: str) -> None:
     """Forget the credential of ``upstream``; the configured one counts again. Raises NotFound."""
-    async with db.tenant_transaction(HOUSE) as connection:
+    async with db.tenant_transaction(PLATFORM) as connection:
         removed = await store.remove_credential(connection, _checked_name(upstream))
     if not removed:
         raise NotFound(f"No credential is stored for the upstream {upstream!r}.")
@@ -53,7 +53,7 @@ async def open_credential(db: Database, data_keys: DataKeys, upstream: str) -> S
 
     Raises Unreadable, KeyMissing.
     """
-    async with db.tenant_transaction(HOUSE) as connection:
+    async with db.tenant_transaction(PLATFORM) as connection:
         sealed = await store.read_sealed(connection, upstream)
         if sealed is None:
             return None
