@@ -56,10 +56,11 @@ class Issuer:
         session takes the place of another, whose longest life it has.
         """
         now_ms = self.clock.unix_ms()
+        seen = self.seen(client)
         session = SessionInfo(
             session_id=self.ids.new(),
-            address=_printable(client.address, ADDRESS_CHARS_MAX),
-            user_agent=_printable(client.user_agent, USER_AGENT_CHARS_MAX),
+            address=seen.address,
+            user_agent=seen.user_agent,
             created_at_ms=now_ms,
             seen_at_ms=now_ms,
             factor_at_ms=factor_at_ms,
