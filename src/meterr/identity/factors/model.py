@@ -1,6 +1,7 @@
 """Frozen types of second factors and passkeys."""
 
 from dataclasses import dataclass, field
+from typing import Final
 
 from pydantic import SecretStr
 
@@ -120,3 +121,7 @@ class Enrolled:
             "recovery_code": self.recovery_codes > 0,
         }
         return tuple(way for way, there in ways.items() if there)
+
+
+NOTHING_ENROLLED: Final = Enrolled(totp=False, passkeys=0, recovery_codes=0, short_password=False)
+"""What an account has that there is not."""

@@ -2,7 +2,7 @@
 
 from meterr.core.db import Connection
 from meterr.identity.factors import store
-from meterr.identity.factors.model import Enrolled
+from meterr.identity.factors.model import NOTHING_ENROLLED, Enrolled
 
 __all__ = ["drop_factors", "held"]
 
@@ -10,8 +10,7 @@ __all__ = ["drop_factors", "held"]
 async def held(connection: Connection, user_id: str) -> Enrolled:
     """Return what a person has, which nobody changes until the transaction ends."""
     await store.lock_account(connection, user_id)
-    found = await store.enrolled(connection, user_id)
-    return found or Enrolled(totp=False, passkeys=0, recovery_codes=0, short_password=False)
+    return await store.enrolled(connection, user_id) or NOTHING_ENROLLED
 
 
 async def drop_factors(connection: Connection, user_id: str) -> None:

@@ -1,9 +1,9 @@
 """The only SQL of factors: one function holds one statement and no decision."""
 
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Final
 
-from psycopg.rows import class_row, dict_row, kwargs_row
+from psycopg.rows import class_row, dict_row, scalar_row
 
 from meterr.core.clock import as_datetime
 from meterr.core.db import Connection
@@ -42,18 +42,17 @@ async def find_totp(connection: Connection, user_id: str, state: str) -> StoredT
         return await cursor.fetchone()
 
 
-async def end_totp(connection: Connection, user_id: str, state: str) -> bool:
-    values = {"user_id": user_id, "state": state}
-    return (await connection.execute(_SQL["end_totp"], values)).rowcount == 1
+async def end_totp(connection: Connection, user_id: str, state: str) -> None:
+    await connection.execute(_SQL["end_totp"], {"user_id": user_id, "state": state})
 
 
 async def end_all_totp(connection: Connection, user_id: str) -> None:
     await connection.execute(_SQL["end_all_totp"], {"user_id": user_id})
 
 
-async def activate_totp(connection: Connection, user_id: str, factor_id: str, step: int) -> bool:
+async def activate_totp(connection: Connection, user_id: str, factor_id: str, step: int) -> None:
     values = {"user_id": user_id, "factor_id": factor_id, "step": step}
-    return (await connection.execute(_SQL["activate_totp"], values)).rowcount == 1
+    await connection.execute(_SQL["activate_totp"], values)
 
 
 async def use_totp_step(connection: Connection, user_id: str, factor_id: str, step: int) -> bool:
@@ -75,10 +74,10 @@ async def end_recovery_codes(connection: Connection, user_id: str) -> None:
 
 async def use_recovery_code(connection: Connection, user_id: str, digest: bytes) -> int | None:
     """Use a code up and return how many are left, or None when it was none."""
-    async with connection.cursor(row_factory=dict_row) as cursor:
+    async with connection.cursor(row_factory=scalar_row) as cursor:
         await cursor.execute(_SQL["use_recovery_code"], {"user_id": user_id, "digest": digest})
-        row = await cursor.fetchone()
-    return None if row is None else int(row["codes_left"])
+        left: int | None = await cursor.fetchone()
+        return left
 
 
 async def lock_ceremonies(connection: Connection) -> None:
@@ -148,13 +147,13 @@ async def insert_passkey(
 
 
 async def find_passkey(connection: Connection, credential_id: bytes) -> StoredPasskey | None:
-    async with connection.cursor(row_factory=kwargs_row(_stored)) as cursor:
+    async with connection.cursor(row_factory=class_row(StoredPasskey)) as cursor:
         await cursor.execute(_SQL["find_passkey"], {"credential_id": credential_id})
         return await cursor.fetchone()
 
 
 async def passkeys_of(connection: Connection, user_id: str) -> list[StoredPasskey]:
-    async with connection.cursor(row_factory=kwargs_row(_stored)) as cursor:
+    async with connection.cursor(row_factory=class_row(StoredPasskey)) as cursor:
         await cursor.execute(_SQL["passkeys_of"], {"user_id": user_id})
         return await cursor.fetchall()
 
@@ -185,7 +184,3 @@ async def end_passkeys(connection: Connection, user_id: str) -> None:
 async def end_passkey(connection: Connection, user_id: str, credential_id: bytes) -> bool:
     values = {"user_id": user_id, "credential_id": credential_id}
     return (await connection.execute(_SQL["end_passkey"], values)).rowcount == 1
-
-
-def _stored(**columns: Any) -> StoredPasskey:
-    return StoredPasskey(**columns)

@@ -12,7 +12,12 @@ from meterr.core.policy import PLATFORM
 from meterr.identity.factors import store, totp
 from meterr.identity.factors.demand import check_factor_stays
 from meterr.identity.factors.errors import FactorRefused
-from meterr.identity.factors.model import Enrolled, FactorProof, TotpEnrolment
+from meterr.identity.factors.model import (
+    NOTHING_ENROLLED,
+    Enrolled,
+    FactorProof,
+    TotpEnrolment,
+)
 from meterr.identity.factors.vault import Vault
 from meterr.identity.people import Person, steps
 from meterr.identity.people.model import UserState
@@ -26,7 +31,7 @@ async def find_enrolled(db: Database, user_id: str) -> Enrolled:
     """Return what a person can prove themselves with; nothing at all for an unknown account."""
     async with db.transaction() as connection:
         found = await store.enrolled(connection, user_id)
-    return found or Enrolled(totp=False, passkeys=0, recovery_codes=0, short_password=False)
+    return found or NOTHING_ENROLLED
 
 
 async def begin_totp(

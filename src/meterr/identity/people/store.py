@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from psycopg.rows import dict_row, kwargs_row
+from psycopg.rows import dict_row, kwargs_row, scalar_row
 
 from meterr.core.clock import as_datetime
 from meterr.core.db import Connection
@@ -72,10 +72,10 @@ async def others_in_charge(connection: Connection, user_id: str) -> Mapping[str,
 
 
 async def find_role(connection: Connection, tenant_id: str, user_id: str) -> Role | None:
-    async with connection.cursor(row_factory=dict_row) as cursor:
+    async with connection.cursor(row_factory=scalar_row) as cursor:
         await cursor.execute(_SQL["find_role"], {"tenant_id": tenant_id, "user_id": user_id})
-        row = await cursor.fetchone()
-    return None if row is None else Role(row["role"])
+        role: str | None = await cursor.fetchone()
+    return None if role is None else Role(role)
 
 
 async def set_role(connection: Connection, tenant_id: str, user_id: str, role: Role) -> None:
@@ -93,14 +93,12 @@ async def join_tenant(connection: Connection, tenant_id: str, user_id: str, role
     await connection.execute(_SQL["join_tenant"], values)
 
 
-async def disable_user(connection: Connection, user_id: str) -> bool:
-    cursor = await connection.execute(_SQL["disable_user"], {"user_id": user_id})
-    return cursor.rowcount == 1
+async def disable_user(connection: Connection, user_id: str) -> None:
+    await connection.execute(_SQL["disable_user"], {"user_id": user_id})
 
 
-async def enable_user(connection: Connection, user_id: str) -> bool:
-    cursor = await connection.execute(_SQL["enable_user"], {"user_id": user_id})
-    return cursor.rowcount == 1
+async def enable_user(connection: Connection, user_id: str) -> None:
+    await connection.execute(_SQL["enable_user"], {"user_id": user_id})
 
 
 async def touch_credentials(connection: Connection, user_id: str) -> None:

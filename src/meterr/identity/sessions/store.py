@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from psycopg.rows import class_row, dict_row, kwargs_row
+from psycopg.rows import class_row, dict_row, kwargs_row, scalar_row
 
 from meterr.core.clock import as_datetime
 from meterr.core.db import Connection
@@ -122,16 +122,16 @@ async def lock_person(connection: Connection, user_id: str) -> Account | None:
 
 
 async def password_at(connection: Connection, user_id: str) -> datetime | None:
-    async with connection.cursor(row_factory=dict_row) as cursor:
+    async with connection.cursor(row_factory=scalar_row) as cursor:
         await cursor.execute(_SQL["password_at"], {"user_id": user_id})
-        row = await cursor.fetchone()
-    return None if row is None else row["changed_at"]
+        at: datetime | None = await cursor.fetchone()
+        return at
 
 
 async def passkey_counts(connection: Connection, user_id: str, used_at_ms: int) -> bool:
     """Return whether a passkey used at that time or later is still in use."""
     values = {"user_id": user_id, "used_at": as_datetime(used_at_ms)}
-    return await _yes(connection, "passkey_counts", values, "counts")
+    return await _yes(connection, "passkey_counts", values)
 
 
 async def insert_session(
@@ -234,7 +234,7 @@ async def list_sessions(
 
 async def is_member(connection: Connection, user_id: str, tenant_id: str) -> bool:
     values = {"user_id": user_id, "tenant_id": tenant_id}
-    return await _yes(connection, "is_member", values, "member")
+    return await _yes(connection, "is_member", values)
 
 
 async def insert_challenge(
@@ -269,13 +269,10 @@ async def prune_sessions(connection: Connection, at_ms: int) -> None:
     await connection.execute(_SQL["prune_sessions"], {"at_ms": at_ms})
 
 
-async def _yes(
-    connection: Connection, statement: str, values: Mapping[str, object], column: str
-) -> bool:
-    async with connection.cursor(row_factory=dict_row) as cursor:
+async def _yes(connection: Connection, statement: str, values: Mapping[str, object]) -> bool:
+    async with connection.cursor(row_factory=scalar_row) as cursor:
         await cursor.execute(_SQL[statement], values)
-        row = await cursor.fetchone()
-    return row is not None and row[column] is True
+        return await cursor.fetchone() is True
 
 
 def _known_key(*, kid: str, state: str, public_key: bytes, accepted_to_ms: int | None) -> KnownKey:
