@@ -44,7 +44,7 @@ class Verdict:
     @property
     def breaks_glass(self) -> bool:
         """Whether it is a super_admin's role that counts, over something that is not their own."""
-        return self.role is Role.SUPER_ADMIN and self.permission.plane is not Plane.SELF
+        return _breaks_glass(self.role, self.permission)
 
     def __bool__(self) -> bool:
         raise TypeError("ask verdict.allowed: a verdict is not a yes")
@@ -52,7 +52,7 @@ class Verdict:
     def refusal(self) -> MeterrError | None:
         """Return the error to answer with: 404 for what is foreign, 403 otherwise; None for yes."""
         if self.role is not None:
-            return ProofNeeded(tuple(self.needs)) if self.needs else None
+            return ProofNeeded(self.needs) if self.needs else None
         if self.foreign:
             return NotFound("There is no such tenant.")
         return Forbidden(f"permission={self.permission}")
@@ -120,7 +120,7 @@ def _needs(
     actor: Actor, permission: Permission, role: Role, now_ms: int, reason: str, step_up_ms: int
 ) -> tuple[Need, ...]:
     needs = []
-    breaks_glass = role is Role.SUPER_ADMIN and permission.plane is not Plane.SELF
+    breaks_glass = _breaks_glass(role, permission)
     # One's own account stays open without a factor, or nobody could ever add the first one.
     must = must_have_factor(frozenset({role})) and permission.plane is not Plane.SELF
     if actor.factor_at_ms is None:
@@ -131,6 +131,10 @@ def _needs(
     if breaks_glass and not REASON_CHARS_MIN <= len(reason.strip()) <= REASON_CHARS_MAX:
         needs.append(Need.REASON)
     return tuple(needs)
+
+
+def _breaks_glass(role: Role | None, permission: Permission) -> bool:
+    return role is Role.SUPER_ADMIN and permission.plane is not Plane.SELF
 
 
 def _fresh(actor: Actor, now_ms: int, step_up_ms: int) -> bool:
