@@ -25,20 +25,19 @@ class Grants:
     expires_at_ms: int | None = None
 
 
-def granted(creator_scopes: Collection[Scope], wanted: Collection[Scope]) -> frozenset[Scope]:
-    """Return ``wanted`` if all of it is the creator's; raise GrantExceeded naming what is not."""
+def require_scopes(creator_scopes: Collection[Scope], wanted: Collection[Scope]) -> None:
+    """Refuse with GrantExceeded, naming them, the scopes of ``wanted`` that the creator lacks."""
     beyond = sorted(scope.value for scope in set(wanted) - set(creator_scopes))
     if beyond:
         raise GrantExceeded(
             f"The scopes {', '.join(beyond)} are not the creating key's own; leave them out.",
             param="scopes",
         )
-    return frozenset(wanted)
 
 
 def require_granted(creator: Grants, wanted: Grants) -> None:
     """Refuse with GrantExceeded whatever ``wanted`` has beyond ``creator``; ``param`` names it."""
-    granted(creator.scopes, wanted.scopes)
+    require_scopes(creator.scopes, wanted.scopes)
     _require(_models_within(creator.models, wanted.models), "models")
     _require(_networks_within(creator.networks, wanted.networks), "networks")
     ends, end = creator.expires_at_ms, wanted.expires_at_ms

@@ -10,7 +10,7 @@ from meterr.core.errors import MeterrError, NotFound
 from meterr.core.ids import IdFactory
 from meterr.identity import store as keys
 from meterr.identity.api_key import mint
-from meterr.identity.grants import granted
+from meterr.identity.grants import require_scopes
 from meterr.identity.keyring import Keyring
 from meterr.identity.model import KeyRecord, NewKey
 from meterr.identity.rotation import store
@@ -55,7 +55,7 @@ async def rotate_key(
         await keys.share_keys(connection)
         old = await _locked(connection, tenant_id, key_id)
         if asker.scopes is not None:
-            granted(asker.scopes, old.scopes)
+            require_scopes(asker.scopes, old.scopes)
         counts = await store.successor_counts(connection, tenant_id, key_id)
         decided = plan(old, successor_counts=counts, grace=grace, now_ms=clock.unix_ms())
         rotated = await _follow(
