@@ -43,6 +43,11 @@ class Caller:
             raise RuntimeError("an open route asked who calls")
         return self.actor
 
+    @property
+    def author(self) -> str:
+        """The person as lists name who asked for something. Raises as ``who`` does."""
+        return f"user {self.who.user_id}"
+
 
 async def caller_of(request: Request) -> Caller:
     """Return the caller of a request that the gate has let in."""

@@ -58,7 +58,7 @@ class CredentialRoutes:
             self._at.data_keys,
             upstream,
             asked.secret,
-            created_by=f"user {caller.who.user_id}",
+            created_by=caller.author,
         )
         return _shown(stored)
 

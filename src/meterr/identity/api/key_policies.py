@@ -58,7 +58,7 @@ class KeyPolicyRoutes:
 
     async def end(self, tenant_id: str, caller: CallerHere) -> None:
         """End the tenant's policy; keys that were due by it are due no longer."""
-        await end_policy(self._at.db, tenant_id, None, _author(caller))
+        await end_policy(self._at.db, tenant_id, None, caller.author)
 
     async def set_of_key(
         self, tenant_id: str, key_id: str, asked: PolicyAsked, caller: CallerHere
@@ -68,7 +68,7 @@ class KeyPolicyRoutes:
 
     async def end_of_key(self, tenant_id: str, key_id: str, caller: CallerHere) -> None:
         """End the policy of one key; the tenant's holds for it again."""
-        await end_policy(self._at.db, tenant_id, key_id, _author(caller))
+        await end_policy(self._at.db, tenant_id, key_id, caller.author)
 
     def operations(self) -> Iterator[Operation]:
         """Yield the routes."""
@@ -92,14 +92,10 @@ class KeyPolicyRoutes:
             max_age=timedelta(seconds=asked.max_age_s),
             notice=timedelta(seconds=asked.notice_s),
             grace=timedelta(seconds=asked.grace_s),
-            author=_author(caller),
+            author=caller.author,
         )
         await set_policy(self._at.db, tenant_id, wanted)
         return _shown(wanted)
-
-
-def _author(caller: Caller) -> str:
-    return f"user {caller.who.user_id}"
 
 
 def _shown(policy: RotationPolicy) -> PolicyShown:

@@ -175,7 +175,7 @@ class KeyRoutes:
             owner_user_id=asked.owner_user_id,
             output_tokens_default=asked.output_tokens_default,
             send_output_default=asked.send_output_default,
-            author=f"user {caller.who.user_id}",
+            author=caller.author,
         )
         return made_key(made)
 

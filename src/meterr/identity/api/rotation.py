@@ -210,7 +210,7 @@ class RotationRoutes:
 
 
 def _asker(caller: Caller, reason: str) -> Asker:
-    return Asker(author=f"user {caller.who.user_id}", reason=reason)
+    return Asker(author=caller.author, reason=reason)
 
 
 def _rotated(rotated: Rotated) -> RotatedShown:
