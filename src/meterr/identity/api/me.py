@@ -10,20 +10,19 @@ from typing import Final
 from meterr.core.api import Asked, Caller, CallerHere, NotConfigured, Operation, Shown, instant
 from meterr.core.errors import NotFound
 from meterr.core.policy import PLATFORM, Permission, Role, Route
-from meterr.identity.api.services import IdentityServices
-from meterr.identity.api.sign_in import (
+from meterr.identity.api.factors import (
     Code,
-    NewPasskey,
     PasskeyOptions,
-    Secret,
     TotpSecret,
+    confirmed_totp,
     needed_passkeys,
+    new_totp,
 )
+from meterr.identity.api.services import IdentityServices
+from meterr.identity.api.sign_in import NewPasskey, Secret
 from meterr.identity.factors import (
     FactorRefused,
     PasskeyRefused,
-    begin_totp,
-    confirm_totp,
     find_enrolled,
     remove_totp,
     replace_recovery_codes,
@@ -151,21 +150,11 @@ class MeRoutes:
 
     async def begin_totp(self, caller: CallerHere) -> TotpSecret:
         """Make a secret for an authenticator app; it counts once a code of it was given."""
-        person = await self._person(caller)
-        made = await begin_totp(self._at.people_db, self._at.ids, self._at.vault, person)
-        return TotpSecret(secret=made.secret.get_secret_value(), uri=made.uri.get_secret_value())
+        return await new_totp(self._at, await self._person(caller))
 
     async def confirm_totp(self, asked: TotpCode, caller: CallerHere) -> None:
         """Put the authenticator app into use. All sessions end, this one too."""
-        await confirm_totp(
-            self._at.people_db,
-            self._at.vault,
-            self._at.throttle,
-            self._at.clock,
-            user_id=caller.who.user_id,
-            code=asked.code.get_secret_value(),
-            address=caller.address,
-        )
+        await confirmed_totp(self._at, caller.who.user_id, asked.code, caller.address)
 
     async def remove_totp(self, caller: CallerHere) -> None:
         """Take the authenticator app out of use. All sessions end, this one too."""

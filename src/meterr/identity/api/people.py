@@ -10,9 +10,15 @@ from pydantic import Field
 from meterr.core.api import After, Asked, CallerHere, Limit, Operation, Shown, instant
 from meterr.core.errors import Invalid
 from meterr.core.policy import Open, Permission, Role, Route
+from meterr.identity.api.factors import (
+    Code,
+    given_recovery_code,
+    given_totp,
+    needed_passkeys,
+)
 from meterr.identity.api.services import IdentityServices
-from meterr.identity.api.sign_in import Code, Secret, needed_passkeys
-from meterr.identity.factors import FactorRefused, PasskeyRefused, check_totp, use_recovery_code
+from meterr.identity.api.sign_in import Secret
+from meterr.identity.factors import FactorRefused, PasskeyRefused
 from meterr.identity.passwords import FactorNeeded, HashersBusy, SignInRefused, take_up
 from meterr.identity.passwords.claims import Prove
 from meterr.identity.people import (
@@ -241,24 +247,9 @@ class PeopleRoutes:
             raise Invalid("Send one of code, recovery_code and credential.", param="code")
         at = self._at
         if code is not None:
-            return lambda user_id: check_totp(
-                at.people_db,
-                at.vault,
-                at.throttle,
-                at.clock,
-                user_id=user_id,
-                code=code.get_secret_value(),
-                address=address,
-            )
+            return lambda user_id: given_totp(at, user_id, code, address)
         if recovery_code is not None:
-            return lambda user_id: use_recovery_code(
-                at.people_db,
-                at.throttle,
-                at.clock,
-                user_id=user_id,
-                code=recovery_code,
-                address=address,
-            )
+            return lambda user_id: given_recovery_code(at, user_id, recovery_code, address)
         if credential is not None:
             passkeys = needed_passkeys(at)
             return lambda _: passkeys.finish_sign_in(address, json.dumps(credential))

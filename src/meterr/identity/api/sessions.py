@@ -11,17 +11,12 @@ from pydantic import SecretStr
 from meterr.core.api import Asked, Caller, CallerHere, NotConfigured, Operation, Shown, instant
 from meterr.core.http.asgi import ERROR_HEADERS
 from meterr.core.policy import Open, Permission, Route
+from meterr.identity.api.factors import Code, PasskeyOptions, given_totp, needed_passkeys
 from meterr.identity.api.gate import cookie_headers
 from meterr.identity.api.handing_out import Deliver, Granted, client_of, handed_out, needed
 from meterr.identity.api.services import IdentityServices
-from meterr.identity.api.sign_in import Code, PasskeyOptions, Secret, needed_passkeys
-from meterr.identity.factors import (
-    FactorProof,
-    FactorRefused,
-    PasskeyProof,
-    PasskeyRefused,
-    check_totp,
-)
+from meterr.identity.api.sign_in import Secret
+from meterr.identity.factors import FactorProof, FactorRefused, PasskeyProof, PasskeyRefused
 from meterr.identity.sessions import Grant, SessionRefused
 from meterr.identity.sessions.model import SessionInfo, SignedIn
 from meterr.identity.throttle import TooManyAttempts
@@ -122,15 +117,7 @@ class SessionRoutes:
 
     async def step_up(self, asked: StepUpCode, caller: CallerHere, response: Response) -> Granted:
         """Give a second factor once more; the session goes on under a new id."""
-        proof = await check_totp(
-            self._at.people_db,
-            self._at.vault,
-            self._at.throttle,
-            self._at.clock,
-            user_id=caller.who.user_id,
-            code=asked.code.get_secret_value(),
-            address=caller.address,
-        )
+        proof = await given_totp(self._at, caller.who.user_id, asked.code, caller.address)
         return await self._stepped_up(caller, proof, response)
 
     async def begin_passkey(self, caller: CallerHere) -> PasskeyOptions:

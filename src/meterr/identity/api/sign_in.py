@@ -8,21 +8,24 @@ from typing import Annotated, Any, Final, Literal
 from fastapi import Response
 from pydantic import Field, SecretStr
 
-from meterr.core.api import Asked, CallerHere, NotConfigured, Operation, Shown, instant
+from meterr.core.api import Asked, Caller, CallerHere, NotConfigured, Operation, Shown, instant
 from meterr.core.errors import Invalid
 from meterr.core.events import Event, Kind
 from meterr.core.policy import Open, Route
+from meterr.identity.api.factors import (
+    Code,
+    Given,
+    PasskeyOptions,
+    TotpSecret,
+    confirmed_totp,
+    given_recovery_code,
+    given_totp,
+    needed_passkeys,
+    new_totp,
+)
 from meterr.identity.api.handing_out import Deliver, Granted, client_of, handed_out, needed
 from meterr.identity.api.services import IdentityServices
-from meterr.identity.factors import (
-    FactorRefused,
-    PasskeyRefused,
-    Passkeys,
-    begin_totp,
-    check_totp,
-    confirm_totp,
-    use_recovery_code,
-)
+from meterr.identity.factors import FactorRefused, PasskeyRefused
 from meterr.identity.passwords import HashersBusy, SignInRefused
 from meterr.identity.people import Person
 from meterr.identity.sessions import ChallengeRefused, Grant, MustEnrol, NeedsFactor
@@ -37,7 +40,6 @@ _PASSKEY: Final = (ChallengeRefused, PasskeyRefused, TooManyAttempts, NotConfigu
 
 Secret = Annotated[SecretStr, Field(max_length=1024)]
 Challenge = Annotated[SecretStr, Field(max_length=64)]
-Code = Annotated[SecretStr, Field(max_length=64)]
 
 
 class PasswordSignIn(Asked):
@@ -99,19 +101,6 @@ class Owed(Shown):
     ways: list[str] = Field(description="`totp`, `passkey`, `recovery_code`; empty for must_enrol.")
 
 
-class TotpSecret(Shown):
-    """A secret for an authenticator app, shown once."""
-
-    secret: str
-    uri: str
-
-
-class PasskeyOptions(Shown):
-    """What the browser's ``navigator.credentials`` takes."""
-
-    options: dict[str, Any]
-
-
 class SignInRoutes:
     """The steps of signing in. All of them are open, and none tells whether an account exists."""
 
@@ -134,36 +123,13 @@ class SignInRoutes:
 
     async def totp(self, asked: CodeSignIn, caller: CallerHere, response: Response) -> Granted:
         """Finish a sign-in with the code of an authenticator app."""
-        self._check(asked.deliver)
-        pending = await self._at.sign_in.pending(asked.challenge)
-        proof = await check_totp(
-            self._at.people_db,
-            self._at.vault,
-            self._at.throttle,
-            self._at.clock,
-            user_id=pending.person.user.user_id,
-            code=asked.code.get_secret_value(),
-            address=caller.address,
-        )
-        grant = await self._at.sign_in.finish(asked.challenge, proof, client_of(caller))
-        return self._handed(grant, asked.deliver, response)
+        return await self._with_code(given_totp, asked, caller, response)
 
     async def recovery_code(
         self, asked: CodeSignIn, caller: CallerHere, response: Response
     ) -> Granted:
         """Finish a sign-in with a recovery code; each counts once."""
-        self._check(asked.deliver)
-        pending = await self._at.sign_in.pending(asked.challenge)
-        proof = await use_recovery_code(
-            self._at.people_db,
-            self._at.throttle,
-            self._at.clock,
-            user_id=pending.person.user.user_id,
-            code=asked.code,
-            address=caller.address,
-        )
-        grant = await self._at.sign_in.finish(asked.challenge, proof, client_of(caller))
-        return self._handed(grant, asked.deliver, response)
+        return await self._with_code(given_recovery_code, asked, caller, response)
 
     async def begin_passkey(self, asked: PasskeyBegin, caller: CallerHere) -> PasskeyOptions:
         """Begin with a passkey: alone, or as the second factor of a sign-in."""
@@ -193,24 +159,13 @@ class SignInRoutes:
 
     async def begin_enrolment(self, asked: Begun) -> TotpSecret:
         """Make the first authenticator app of an account that must have a second factor."""
-        person = await self._enrolling(asked.challenge)
-        made = await begin_totp(self._at.people_db, self._at.ids, self._at.vault, person)
-        return TotpSecret(secret=made.secret.get_secret_value(), uri=made.uri.get_secret_value())
+        return await new_totp(self._at, await self._enrolling(asked.challenge))
 
     async def enrol(self, asked: CodeSignIn, caller: CallerHere, response: Response) -> Granted:
         """Confirm the first authenticator app with a code of it, and finish the sign-in."""
         self._check(asked.deliver)
-        person = await self._enrolling(asked.challenge)
-        proof = await confirm_totp(
-            self._at.people_db,
-            self._at.vault,
-            self._at.throttle,
-            self._at.clock,
-            user_id=person.user.user_id,
-            code=asked.code.get_secret_value(),
-            address=caller.address,
-            first=True,
-        )
+        user_id = (await self._enrolling(asked.challenge)).user.user_id
+        proof = await confirmed_totp(self._at, user_id, asked.code, caller.address, first=True)
         grant = await self._at.sign_in.finish(asked.challenge, proof, client_of(caller))
         return self._handed(grant, asked.deliver, response)
 
@@ -254,6 +209,16 @@ class SignInRoutes:
                 errors=errors,
             )
 
+    async def _with_code(
+        self, given: Given, asked: CodeSignIn, caller: Caller, response: Response
+    ) -> Granted:
+        self._check(asked.deliver)
+        pending = await self._at.sign_in.pending(asked.challenge)
+        user_id = pending.person.user.user_id
+        proof = await given(self._at, user_id, asked.code, caller.address)
+        grant = await self._at.sign_in.finish(asked.challenge, proof, client_of(caller))
+        return self._handed(grant, asked.deliver, response)
+
     async def _enrolling(self, challenge: SecretStr) -> Person:
         pending = await self._at.sign_in.pending(challenge)
         if not pending.must_enrol:
@@ -278,10 +243,3 @@ class SignInRoutes:
                 ways=list(outcome.ways) if isinstance(outcome, NeedsFactor) else [],
             )
         return self._handed(outcome, deliver, response)
-
-
-def needed_passkeys(services: IdentityServices) -> Passkeys:
-    """Return what passkeys need, or raise NotConfigured."""
-    if services.passkeys is None:
-        raise NotConfigured("A passkey", "sign_in.origin")
-    return services.passkeys
