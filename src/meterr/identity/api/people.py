@@ -2,12 +2,9 @@
 
 import json
 from collections.abc import Iterator
-from datetime import datetime
 from typing import Any, Final, Literal
 
-from pydantic import Field
-
-from meterr.core.api import After, Asked, CallerHere, Limit, Operation, Shown, instant
+from meterr.core.api import After, Asked, CallerHere, Limit, Operation, Shown
 from meterr.core.errors import Invalid
 from meterr.core.policy import Open, Permission, Role, Route
 from meterr.identity.api.factors import (
@@ -16,31 +13,18 @@ from meterr.identity.api.factors import (
     given_totp,
     needed_passkeys,
 )
+from meterr.identity.api.members import Invitation, Invited, MemberList, Members, SessionsEnded
 from meterr.identity.api.services import IdentityServices
 from meterr.identity.api.sign_in import Secret
 from meterr.identity.factors import FactorRefused, PasskeyRefused
 from meterr.identity.passwords import FactorNeeded, HashersBusy, SignInRefused, take_up
 from meterr.identity.passwords.claims import Prove
-from meterr.identity.people import (
-    Member,
-    NewClaim,
-    invite_user,
-    list_members,
-    remove_member,
-    set_role,
-)
+from meterr.identity.people import set_role
 from meterr.identity.people.errors import AlreadyMember, ClaimRefused, LastAdmin, OwnRole
-from meterr.identity.sessions.administration import end_of_member
 from meterr.identity.throttle import TooManyAttempts
 
 _TENANT: Final = "/api/v1/tenants/{tenant_id}"
 _INVITING: Final = (AlreadyMember, OwnRole)
-
-
-class Invitation(Asked):
-    """Whom to invite. The role is the route's: nothing here can raise it."""
-
-    email: str = Field(max_length=320)
 
 
 class RoleAsked(Asked):
@@ -49,44 +33,12 @@ class RoleAsked(Asked):
     role: Literal["user", "admin"]
 
 
-class Invited(Shown):
-    """A one-time token for the person that was invited. Shown once."""
-
-    token: str
-    email: str
-    expires_at: datetime | None
-
-
-class MemberShown(Shown):
-    """Somebody in a tenant."""
-
-    user_id: str
-    email: str
-    role: Role
-    state: str
-    joined: bool
-    since: datetime | None
-
-
-class MemberList(Shown):
-    """One page of members, newest accounts first."""
-
-    items: list[MemberShown]
-    after: str | None
-
-
 class RoleNow(Shown):
     """What happened to a membership; null stands for no membership."""
 
     user_id: str
     before: Role | None
     after: Role | None
-
-
-class SessionsEnded(Shown):
-    """How many sessions ended."""
-
-    ended: int
 
 
 class TakeUp(Asked):
@@ -117,29 +69,21 @@ class PeopleRoutes:
 
     def __init__(self, services: IdentityServices) -> None:
         self._at = services
+        self._members = Members(services)
 
     async def list(
         self, tenant_id: str, caller: CallerHere, after: After = None, limit: Limit = 50
     ) -> MemberList:
         """List the members of a tenant."""
-        page = await list_members(
-            self._at.people_db,
-            self._at.clock,
-            by=caller.who,
-            tenant_id=tenant_id,
-            reason=caller.reason,
-            after=after,
-            limit=limit,
-        )
-        return MemberList(items=[shown_member(each) for each in page.members], after=page.after)
+        return await self._members.page(tenant_id, caller, after, limit)
 
     async def invite(self, tenant_id: str, asked: Invitation, caller: CallerHere) -> Invited:
         """Invite somebody as a user. The answer is the same whether the address has an account."""
-        return await self._invite(tenant_id, asked, caller, Role.USER)
+        return await self._members.invite(tenant_id, asked, caller, Role.USER)
 
     async def invite_admin(self, tenant_id: str, asked: Invitation, caller: CallerHere) -> Invited:
         """Invite somebody as an administrator."""
-        return await self._invite(tenant_id, asked, caller, Role.ADMIN)
+        return await self._members.invite(tenant_id, asked, caller, Role.ADMIN)
 
     async def set_role(
         self, tenant_id: str, user_id: str, asked: RoleAsked, caller: CallerHere
@@ -158,26 +102,11 @@ class PeopleRoutes:
 
     async def remove(self, tenant_id: str, user_id: str, caller: CallerHere) -> None:
         """End a membership. The account stays."""
-        await remove_member(
-            self._at.people_db,
-            self._at.clock,
-            by=caller.who,
-            tenant_id=tenant_id,
-            user_id=user_id,
-            reason=caller.reason,
-        )
+        await self._members.remove(tenant_id, user_id, caller)
 
     async def end_sessions(self, tenant_id: str, user_id: str, caller: CallerHere) -> SessionsEnded:
         """End all sessions of a member."""
-        ended = await end_of_member(
-            self._at.people_db,
-            self._at.clock,
-            by=caller.who,
-            tenant_id=tenant_id,
-            user_id=user_id,
-            reason=caller.reason,
-        )
-        return SessionsEnded(ended=ended)
+        return await self._members.end_sessions(tenant_id, user_id, caller)
 
     async def take_up(self, asked: TakeUp, caller: CallerHere) -> Taken:
         """Take up an invitation or a reset."""
@@ -254,39 +183,3 @@ class PeopleRoutes:
             passkeys = needed_passkeys(at)
             return lambda _: passkeys.finish_sign_in(address, json.dumps(credential))
         return None
-
-    async def _invite(
-        self, tenant_id: str, asked: Invitation, caller: CallerHere, role: Role
-    ) -> Invited:
-        claim = await invite_user(
-            self._at.people_db,
-            self._at.ids,
-            self._at.clock,
-            by=caller.who,
-            email=asked.email,
-            tenant_id=tenant_id,
-            role=role,
-            reason=caller.reason,
-        )
-        return shown_claim(claim)
-
-
-def shown_claim(claim: NewClaim) -> Invited:
-    """Return a claim as whoever made it sees it, once."""
-    return Invited(
-        token=claim.token.get_secret_value(),
-        email=claim.email,
-        expires_at=instant(claim.expires_at_ms),
-    )
-
-
-def shown_member(member: Member) -> MemberShown:
-    """Return a member as administrators see it."""
-    return MemberShown(
-        user_id=member.user.user_id,
-        email=member.user.shown_email,
-        role=member.role,
-        state=member.user.state.value,
-        joined=member.user.joined,
-        since=instant(member.since_ms),
-    )

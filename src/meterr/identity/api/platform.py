@@ -12,29 +12,21 @@ from meterr.core.api.paging import paged
 from meterr.core.policy import PLATFORM, Permission, Role, Route
 from meterr.core.principal import UnknownPrice
 from meterr.identity.api.me import RoleShown
-from meterr.identity.api.people import (
+from meterr.identity.api.members import (
     Invitation,
     Invited,
     MemberList,
+    Members,
     SessionsEnded,
     shown_claim,
-    shown_member,
 )
 from meterr.identity.api.services import IdentityServices
 from meterr.identity.errors import NameTaken
 from meterr.identity.model import Tenant, TenantState
-from meterr.identity.people import (
-    disable_user,
-    enable_user,
-    invite_user,
-    list_members,
-    list_users,
-    remove_member,
-)
+from meterr.identity.people import disable_user, enable_user, list_users
 from meterr.identity.people.errors import AlreadyMember, LastAdmin, OwnRole
 from meterr.identity.people.service import issue_reset
 from meterr.identity.service import change_tenant
-from meterr.identity.sessions.administration import end_of_member
 
 _PATH: Final = "/api/v1/platform"
 _Price = Literal["refuse", "flag"]
@@ -103,6 +95,7 @@ class PlatformRoutes:
 
     def __init__(self, services: IdentityServices) -> None:
         self._at = services
+        self._members = Members(services)
 
     async def tenants(
         self, caller: CallerHere, after: After = None, limit: Limit = 50
@@ -197,55 +190,21 @@ class PlatformRoutes:
 
     async def end_sessions(self, user_id: str, caller: CallerHere) -> SessionsEnded:
         """End all sessions of anybody."""
-        ended = await end_of_member(
-            self._at.people_db,
-            self._at.clock,
-            by=caller.who,
-            tenant_id=PLATFORM,
-            user_id=user_id,
-            reason=caller.reason,
-        )
-        return SessionsEnded(ended=ended)
+        return await self._members.end_sessions(PLATFORM, user_id, caller)
 
     async def super_admins(
         self, caller: CallerHere, after: After = None, limit: Limit = 50
     ) -> MemberList:
         """List the super_admins."""
-        page = await list_members(
-            self._at.people_db,
-            self._at.clock,
-            by=caller.who,
-            tenant_id=PLATFORM,
-            reason=caller.reason,
-            after=after,
-            limit=limit,
-        )
-        return MemberList(items=[shown_member(each) for each in page.members], after=page.after)
+        return await self._members.page(PLATFORM, caller, after, limit)
 
     async def invite_super_admin(self, asked: Invitation, caller: CallerHere) -> Invited:
         """Invite a super_admin."""
-        claim = await invite_user(
-            self._at.people_db,
-            self._at.ids,
-            self._at.clock,
-            by=caller.who,
-            email=asked.email,
-            tenant_id=PLATFORM,
-            role=Role.SUPER_ADMIN,
-            reason=caller.reason,
-        )
-        return shown_claim(claim)
+        return await self._members.invite(PLATFORM, asked, caller, Role.SUPER_ADMIN)
 
     async def remove_super_admin(self, user_id: str, caller: CallerHere) -> None:
         """Take the role of a super_admin away; the last one stays."""
-        await remove_member(
-            self._at.people_db,
-            self._at.clock,
-            by=caller.who,
-            tenant_id=PLATFORM,
-            user_id=user_id,
-            reason=caller.reason,
-        )
+        await self._members.remove(PLATFORM, user_id, caller)
 
     def operations(self) -> Iterator[Operation]:
         """Yield the routes."""
