@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 from meterr.core.errors import MeterrError
 from meterr.core.policy import Open, Permission, Route
@@ -34,6 +34,21 @@ class Operation:
     cookie: bool = True
     errors: tuple[type[MeterrError], ...] = ()
     raw: bool = False
+
+    @classmethod
+    def of(
+        cls,
+        subject: str,
+        method: str,
+        path: str,
+        access: Permission | Open,
+        endpoint: Endpoint,
+        *errors: type[MeterrError],
+        status: int = 200,
+    ) -> Self:
+        """Return the operation of ``subject`` that is called what its endpoint is called."""
+        name = f"{subject}.{endpoint.__name__}"
+        return cls(Route(method, path), access, endpoint, name, status=status, errors=errors)
 
     @property
     def needs_session(self) -> bool:

@@ -2,12 +2,13 @@
 
 from collections.abc import Iterator
 from datetime import timedelta
+from functools import partial
 from typing import Annotated, Final
 
 from pydantic import Field
 
 from meterr.core.api import Asked, Caller, CallerHere, Operation, Shown
-from meterr.core.policy import Permission, Route
+from meterr.core.policy import Permission
 from meterr.identity.api.keys import PATH as KEYS
 from meterr.identity.api.services import IdentityServices
 from meterr.identity.rotation import RotationPolicy, end_policy, list_policies, set_policy
@@ -74,15 +75,12 @@ class KeyPolicyRoutes:
         """Yield the routes."""
         read, change = Permission.TENANT_KEY_READ, Permission.TENANT_KEY_CHANGE
         whole, one = f"{_TENANT}/key-policy", f"{KEYS}/{{key_id}}/policy"
-        for method, path, access, endpoint, status in (
-            ("GET", f"{_TENANT}/key-policies", read, self.list, 200),
-            ("PUT", whole, change, self.set, 200),
-            ("DELETE", whole, change, self.end, 204),
-            ("PUT", one, change, self.set_of_key, 200),
-            ("DELETE", one, change, self.end_of_key, 204),
-        ):
-            name = f"key_policies.{endpoint.__name__}"
-            yield Operation(Route(method, path), access, endpoint, name, status=status)
+        of = partial(Operation.of, "key_policies")
+        yield of("GET", f"{_TENANT}/key-policies", read, self.list)
+        yield of("PUT", whole, change, self.set)
+        yield of("DELETE", whole, change, self.end, status=204)
+        yield of("PUT", one, change, self.set_of_key)
+        yield of("DELETE", one, change, self.end_of_key, status=204)
 
     async def _set(
         self, tenant_id: str, key_id: str | None, asked: PolicyAsked, caller: Caller

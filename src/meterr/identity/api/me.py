@@ -5,11 +5,12 @@ import binascii
 import json
 from collections.abc import Iterator
 from datetime import datetime
+from functools import partial
 from typing import Final
 
 from meterr.core.api import Asked, Caller, CallerHere, NotConfigured, Operation, Shown, instant
 from meterr.core.errors import NotFound
-from meterr.core.policy import PLATFORM, Permission, Role, Route
+from meterr.core.policy import PLATFORM, Permission, Role
 from meterr.identity.api.factors import (
     Code,
     PasskeyOptions,
@@ -190,22 +191,19 @@ class MeRoutes:
         keys = f"{_FACTORS}/passkeys"
         totp = f"{_FACTORS}/totp"
         codes = f"{_FACTORS}/recovery-codes"
-        for method, path, access, endpoint, errors, status in (
-            ("GET", _PATH, Permission.SELF_PROFILE_READ, self.show, (), 200),
-            ("PUT", f"{_PATH}/password", password, self.change_password, wrong, 204),
-            ("GET", _FACTORS, read, self.factors, (), 200),
-            ("POST", f"{totp}/begin", change, self.begin_totp, (), 200),
-            ("PUT", totp, change, self.confirm_totp, (FactorRefused, *attempts), 204),
-            ("DELETE", totp, change, self.remove_totp, (LastFactor,), 204),
-            ("POST", f"{keys}/begin", change, self.begin_passkey, key, 200),
-            ("POST", keys, change, self.add_passkey, key, 201),
-            ("DELETE", f"{keys}/{{passkey_id}}", change, self.remove_passkey, (LastFactor,), 204),
-            ("POST", codes, change, self.replace_recovery_codes, (), 200),
-        ):
-            name = f"me.{endpoint.__name__}"
-            yield Operation(
-                Route(method, path), access, endpoint, name, status=status, errors=errors
-            )
+        of = partial(Operation.of, "me")
+        yield of("GET", _PATH, Permission.SELF_PROFILE_READ, self.show)
+        yield of("PUT", f"{_PATH}/password", password, self.change_password, *wrong, status=204)
+        yield of("GET", _FACTORS, read, self.factors)
+        yield of("POST", f"{totp}/begin", change, self.begin_totp)
+        yield of("PUT", totp, change, self.confirm_totp, FactorRefused, *attempts, status=204)
+        yield of("DELETE", totp, change, self.remove_totp, LastFactor, status=204)
+        yield of("POST", f"{keys}/begin", change, self.begin_passkey, *key)
+        yield of("POST", keys, change, self.add_passkey, *key, status=201)
+        yield of(
+            "DELETE", f"{keys}/{{passkey_id}}", change, self.remove_passkey, LastFactor, status=204
+        )
+        yield of("POST", codes, change, self.replace_recovery_codes)
 
     async def _person(self, caller: Caller) -> Person:
         return await find_person(self._at.people_db, caller.who.user_id)

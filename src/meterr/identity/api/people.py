@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from functools import partial
 from typing import Any, Final, Literal
 
 from meterr.core.api import After, Asked, CallerHere, Limit, Operation, Shown
@@ -126,32 +127,24 @@ class PeopleRoutes:
     def operations(self) -> Iterator[Operation]:
         """Yield the routes."""
         role, member = Permission.TENANT_ROLE_CHANGE, f"{_TENANT}/members/{{user_id}}"
-        for method, path, access, endpoint, errors, status in (
-            ("GET", f"{_TENANT}/members", Permission.TENANT_MEMBER_READ, self.list, (), 200),
-            (
-                "POST",
-                f"{_TENANT}/invitations",
-                Permission.TENANT_MEMBER_INVITE,
-                self.invite,
-                _INVITING,
-                201,
-            ),
-            ("POST", f"{_TENANT}/admin-invitations", role, self.invite_admin, _INVITING, 201),
-            ("PUT", f"{member}/role", role, self.set_role, (OwnRole, LastAdmin), 200),
-            ("DELETE", member, Permission.TENANT_MEMBER_REMOVE, self.remove, (LastAdmin,), 204),
-            (
-                "DELETE",
-                f"{member}/sessions",
-                Permission.TENANT_SESSION_END,
-                self.end_sessions,
-                (),
-                200,
-            ),
-        ):
-            name = f"members.{endpoint.__name__}"
-            yield Operation(
-                Route(method, path), access, endpoint, name, status=status, errors=errors
-            )
+        of = partial(Operation.of, "members")
+        yield of("GET", f"{_TENANT}/members", Permission.TENANT_MEMBER_READ, self.list)
+        yield of(
+            "POST",
+            f"{_TENANT}/invitations",
+            Permission.TENANT_MEMBER_INVITE,
+            self.invite,
+            *_INVITING,
+            status=201,
+        )
+        yield of(
+            "POST", f"{_TENANT}/admin-invitations", role, self.invite_admin, *_INVITING, status=201
+        )
+        yield of("PUT", f"{member}/role", role, self.set_role, OwnRole, LastAdmin)
+        yield of(
+            "DELETE", member, Permission.TENANT_MEMBER_REMOVE, self.remove, LastAdmin, status=204
+        )
+        yield of("DELETE", f"{member}/sessions", Permission.TENANT_SESSION_END, self.end_sessions)
         yield Operation(
             Route("POST", "/api/v1/invitations/take-up"),
             Open("The one-time token is the proof; attempts are throttled."),

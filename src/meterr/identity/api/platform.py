@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import datetime
+from functools import partial
 from typing import Final, Literal
 
 from pydantic import Field
@@ -9,7 +10,7 @@ from pydantic import Field
 from meterr import identity
 from meterr.core.api import After, Asked, Caller, CallerHere, Limit, Operation, Shown, instant
 from meterr.core.api.paging import paged
-from meterr.core.policy import PLATFORM, Permission, Role, Route
+from meterr.core.policy import PLATFORM, Permission, Role
 from meterr.core.principal import UnknownPrice
 from meterr.identity.api.me import RoleShown
 from meterr.identity.api.members import (
@@ -213,31 +214,27 @@ class PlatformRoutes:
         tenants, one = f"{_PATH}/tenants", f"{_PATH}/users/{{user_id}}"
         new, change = Permission.PLATFORM_TENANT_CREATE, Permission.PLATFORM_TENANT_CHANGE
         read, invited = Permission.PLATFORM_TENANT_READ, (AlreadyMember, OwnRole)
-        for method, path, access, endpoint, errors, status in (
-            ("GET", tenants, read, self.tenants, (), 200),
-            ("POST", tenants, new, self.create_tenant, (NameTaken,), 201),
-            ("PATCH", f"{tenants}/{{id}}", change, self.change_tenant, (), 204),
-            ("GET", f"{_PATH}/users", see, self.users, (), 200),
-            ("POST", f"{one}/disable", user, self.disable_user, (LastAdmin,), 204),
-            ("POST", f"{one}/enable", user, self.enable_user, (), 204),
-            ("POST", f"{one}/reset", user, self.reset_user, (), 201),
-            (
-                "POST",
-                f"{one}/reset-without-factors",
-                user,
-                self.reset_user_without_factors,
-                (),
-                201,
-            ),
-            ("DELETE", f"{one}/sessions", user, self.end_sessions, (), 200),
-            ("GET", admins, role, self.super_admins, (), 200),
-            ("POST", admins, role, self.invite_super_admin, invited, 201),
-            ("DELETE", f"{admins}/{{user_id}}", role, self.remove_super_admin, (LastAdmin,), 204),
-        ):
-            name = f"platform.{endpoint.__name__}"
-            yield Operation(
-                Route(method, path), access, endpoint, name, status=status, errors=errors
-            )
+        of = partial(Operation.of, "platform")
+        yield of("GET", tenants, read, self.tenants)
+        yield of("POST", tenants, new, self.create_tenant, NameTaken, status=201)
+        yield of("PATCH", f"{tenants}/{{id}}", change, self.change_tenant, status=204)
+        yield of("GET", f"{_PATH}/users", see, self.users)
+        yield of("POST", f"{one}/disable", user, self.disable_user, LastAdmin, status=204)
+        yield of("POST", f"{one}/enable", user, self.enable_user, status=204)
+        yield of("POST", f"{one}/reset", user, self.reset_user, status=201)
+        yield of(
+            "POST",
+            f"{one}/reset-without-factors",
+            user,
+            self.reset_user_without_factors,
+            status=201,
+        )
+        yield of("DELETE", f"{one}/sessions", user, self.end_sessions)
+        yield of("GET", admins, role, self.super_admins)
+        yield of("POST", admins, role, self.invite_super_admin, *invited, status=201)
+        yield of(
+            "DELETE", f"{admins}/{{user_id}}", role, self.remove_super_admin, LastAdmin, status=204
+        )
 
     async def _reset(self, user_id: str, caller: Caller, *, without_factors: bool) -> Invited:
         claim = await issue_reset(

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from datetime import datetime
+from functools import partial
 from typing import Any, Final
 
 from fastapi import Request, Response
@@ -10,7 +11,7 @@ from pydantic import SecretStr
 
 from meterr.core.api import Asked, Caller, CallerHere, NotConfigured, Operation, Shown, instant
 from meterr.core.http.asgi import ERROR_HEADERS
-from meterr.core.policy import Open, Permission, Route
+from meterr.core.policy import Open, Permission
 from meterr.identity.api.factors import Code, PasskeyOptions, given_totp, needed_passkeys
 from meterr.identity.api.gate import cookie_headers
 from meterr.identity.api.handing_out import Deliver, Granted, client_of, handed_out, needed
@@ -140,25 +141,16 @@ class SessionRoutes:
         up = f"{_PATH}/step-up"
         whose = Open("A refresh token, which is asked for here, is the proof.")
         passkey = (PasskeyRefused, TooManyAttempts, NotConfigured)
-        for method, path, access, endpoint, errors, status in (
-            ("POST", f"{_PATH}/refresh", whose, self.refresh, (SessionRefused,), 200),
-            ("POST", f"{_PATH}/sign-out", whose, self.sign_out, (SessionRefused,), 204),
-            ("GET", _PATH, read, self.list, (), 200),
-            ("DELETE", f"{_PATH}/current", end, self.end_current, (), 204),
-            ("DELETE", f"{_PATH}/{{session_id}}", end, self.end, (), 204),
-            ("DELETE", _PATH, end, self.end_all, (), 200),
-            ("POST", f"{up}/totp", read, self.step_up, (FactorRefused, TooManyAttempts), 200),
-            ("POST", f"{up}/passkey/begin", read, self.begin_passkey, passkey, 200),
-            ("POST", f"{up}/passkey", read, self.step_up_passkey, passkey, 200),
-        ):
-            yield Operation(
-                Route(method, path),
-                access,
-                endpoint,
-                f"sessions.{endpoint.__name__}",
-                status=status,
-                errors=errors,
-            )
+        of = partial(Operation.of, "sessions")
+        yield of("POST", f"{_PATH}/refresh", whose, self.refresh, SessionRefused)
+        yield of("POST", f"{_PATH}/sign-out", whose, self.sign_out, SessionRefused, status=204)
+        yield of("GET", _PATH, read, self.list)
+        yield of("DELETE", f"{_PATH}/current", end, self.end_current, status=204)
+        yield of("DELETE", f"{_PATH}/{{session_id}}", end, self.end, status=204)
+        yield of("DELETE", _PATH, end, self.end_all)
+        yield of("POST", f"{up}/totp", read, self.step_up, FactorRefused, TooManyAttempts)
+        yield of("POST", f"{up}/passkey/begin", read, self.begin_passkey, *passkey)
+        yield of("POST", f"{up}/passkey", read, self.step_up_passkey, *passkey)
 
     def _refresh_token(self, asked: RefreshAsked, request: Request) -> tuple[SecretStr, bool]:
         if asked.refresh_token is not None:
