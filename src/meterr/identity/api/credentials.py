@@ -2,12 +2,13 @@
 
 from collections.abc import Iterator
 from datetime import datetime
+from functools import partial
 from typing import Annotated, Final
 
 from pydantic import Field, SecretStr
 
 from meterr.core.api import Asked, CallerHere, Operation, Shown, instant
-from meterr.core.policy import Permission, Route
+from meterr.core.policy import Permission
 from meterr.identity.api.services import IdentityServices
 from meterr.identity.provider_credentials import (
     ProviderCredential,
@@ -70,9 +71,10 @@ class CredentialRoutes:
         """Yield the routes."""
         read, change = Permission.PLATFORM_CREDENTIAL_READ, Permission.PLATFORM_CREDENTIAL_CHANGE
         one = f"{_PATH}/{{upstream}}"
-        yield Operation(Route("GET", _PATH), read, self.list, "credentials.list")
-        yield Operation(Route("PUT", one), change, self.set, "credentials.set")
-        yield Operation(Route("DELETE", one), change, self.remove, "credentials.remove", status=204)
+        of = partial(Operation.of, "credentials")
+        yield of("GET", _PATH, read, self.list)
+        yield of("PUT", one, change, self.set)
+        yield of("DELETE", one, change, self.remove, status=204)
 
 
 def _shown(stored: ProviderCredential) -> CredentialShown:

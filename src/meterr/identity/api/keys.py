@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Annotated, Final, Literal
 
 from fastapi import Query
@@ -9,7 +10,7 @@ from pydantic import Field
 
 from meterr import identity
 from meterr.core.api import After, Asked, CallerHere, Instant, Limit, Operation, Shown, instant
-from meterr.core.policy import Permission, Route
+from meterr.core.policy import Permission
 from meterr.identity.api.services import IdentityServices
 from meterr.identity.changes import (
     KEEP,
@@ -218,31 +219,22 @@ class KeyRoutes:
         """Yield the routes."""
         read, new = Permission.TENANT_KEY_READ, Permission.TENANT_KEY_CREATE
         one, revoke = f"{PATH}/{{key_id}}", Permission.TENANT_KEY_REVOKE
-        yield Operation(Route("GET", PATH), read, self.list, "keys.list")
-        yield Operation(
-            Route("POST", PATH),
-            new,
-            self.create,
-            "keys.create",
-            status=201,
-            errors=(GrantExceeded,),
-        )
-        yield Operation(Route("GET", one), read, self.show, "keys.show")
-        yield Operation(
-            Route("PATCH", one),
+        of = partial(Operation.of, "keys")
+        yield of("GET", PATH, read, self.list)
+        yield of("POST", PATH, new, self.create, GrantExceeded, status=201)
+        yield of("GET", one, read, self.show)
+        yield of(
+            "PATCH",
+            one,
             Permission.TENANT_KEY_CHANGE,
             self.change,
-            "keys.change",
-            errors=(ChangedMeanwhile, KeyEnded, GrantExceeded),
+            ChangedMeanwhile,
+            KeyEnded,
+            GrantExceeded,
         )
-        yield Operation(
-            Route("POST", f"{PATH}/revoke-made-by"),
-            revoke,
-            self.revoke_made_by,
-            "keys.revoke_made_by",
-        )
-        yield Operation(Route("POST", f"{one}/revoke"), revoke, self.revoke, "keys.revoke")
-        yield Operation(Route("GET", f"{one}/callers"), read, self.callers, "keys.callers")
+        yield of("POST", f"{PATH}/revoke-made-by", revoke, self.revoke_made_by)
+        yield of("POST", f"{one}/revoke", revoke, self.revoke)
+        yield of("GET", f"{one}/callers", read, self.callers)
 
 
 def made_key(made: NewKey) -> KeyMade:

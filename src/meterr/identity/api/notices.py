@@ -2,10 +2,11 @@
 
 from collections.abc import Iterator
 from datetime import datetime
+from functools import partial
 from typing import Final
 
 from meterr.core.api import After, CallerHere, Limit, Operation, Shown
-from meterr.core.policy import Permission, Route
+from meterr.core.policy import Permission
 from meterr.identity.api.services import IdentityServices
 from meterr.identity.notices import Notice, list_notices, mark_read
 from meterr.identity.notices.text import TEXTS
@@ -56,8 +57,9 @@ class NoticeRoutes:
     def operations(self) -> Iterator[Operation]:
         """Yield the routes."""
         may, one = Permission.SELF_NOTICE_READ, f"{_PATH}/{{notice_id}}/read"
-        yield Operation(Route("GET", _PATH), may, self.list, "notices.list")
-        yield Operation(Route("POST", one), may, self.read, "notices.read", status=204)
+        of = partial(Operation.of, "notices")
+        yield of("GET", _PATH, may, self.list)
+        yield of("POST", one, may, self.read, status=204)
 
 
 def _shown(notice: Notice) -> NoticeShown:

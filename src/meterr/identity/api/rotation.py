@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Annotated, Final
 
 from pydantic import Field, SecretStr
@@ -165,26 +166,26 @@ class RotationRoutes:
     def operations(self) -> Iterator[Operation]:
         """Yield the routes."""
         every, rotate = Permission.TENANT_KEY_ROTATE_ALL, Permission.TENANT_KEY_ROTATE
-        yield Operation(
-            Route("POST", f"{PATH}/rotate-all"), every, self.rotate_all, "keys.rotate_all"
-        )
+        of = partial(Operation.of, "keys")
+        yield of("POST", f"{PATH}/rotate-all", every, self.rotate_all)
         # Who has the codes gets the keys, so this is not for whoever may only end them.
-        yield Operation(
-            Route("POST", f"{PATH}/claims"), rotate, self.issue_claims, "keys.issue_claims"
-        )
-        yield Operation(
-            Route("POST", f"{PATH}/{{key_id}}/rotate"),
+        yield of("POST", f"{PATH}/claims", rotate, self.issue_claims)
+        yield of(
+            "POST",
+            f"{PATH}/{{key_id}}/rotate",
             rotate,
             self.rotate,
-            "keys.rotate",
+            AlreadyRotated,
+            KeyEnded,
+            GrantExceeded,
             status=201,
-            errors=(AlreadyRotated, KeyEnded, GrantExceeded),
         )
-        yield Operation(
-            Route("POST", "/api/v1/platform/keys/rotate-all"),
+        yield Operation.of(
+            "platform",
+            "POST",
+            "/api/v1/platform/keys/rotate-all",
             Permission.PLATFORM_KEY_ROTATE_ALL,
             self.rotate_everything,
-            "platform.rotate_everything",
         )
         yield Operation(
             Route("POST", "/api/v1/key-claims/collect"),

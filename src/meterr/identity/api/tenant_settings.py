@@ -1,12 +1,13 @@
 """``/api/v1/tenants/{tenant_id}/settings``: what a tenant's own administrators may set of it."""
 
 from collections.abc import Iterator
+from functools import partial
 from typing import Final, Literal
 
 from pydantic import Field
 
 from meterr.core.api import Asked, CallerHere, Operation, Shown
-from meterr.core.policy import Permission, Route
+from meterr.core.policy import Permission
 from meterr.core.principal import UnknownPrice
 from meterr.identity.api.services import IdentityServices
 from meterr.identity.model import Tenant
@@ -61,8 +62,9 @@ class TenantSettingsRoutes:
     def operations(self) -> Iterator[Operation]:
         """Yield the routes."""
         read, change = Permission.TENANT_SETTINGS_READ, Permission.TENANT_SETTINGS_CHANGE
-        yield Operation(Route("GET", _PATH), read, self.show, "tenant_settings.show")
-        yield Operation(Route("PATCH", _PATH), change, self.change, "tenant_settings.change")
+        of = partial(Operation.of, "tenant_settings")
+        yield of("GET", _PATH, read, self.show)
+        yield of("PATCH", _PATH, change, self.change)
 
 
 def _shown(tenant: Tenant) -> SettingsShown:
