@@ -110,10 +110,7 @@ class MeRoutes:
             user_id=person.user.user_id,
             email=person.user.shown_email,
             created_at=instant(person.user.created_at_ms),
-            roles=[
-                RoleShown(tenant_id=None if tenant == PLATFORM else tenant, role=role)
-                for tenant, role in sorted(person.roles.items())
-            ],
+            roles=shown_roles(person),
             factor_at=instant(caller.who.factor_at_ms),
         )
 
@@ -207,6 +204,14 @@ class MeRoutes:
 
     async def _person(self, caller: Caller) -> Person:
         return await find_person(self._at.people_db, caller.who.user_id)
+
+
+def shown_roles(person: Person) -> list[RoleShown]:
+    """Return what a person is where, the platform's role first."""
+    return [
+        RoleShown(tenant_id=None if tenant == PLATFORM else tenant, role=role)
+        for tenant, role in sorted(person.roles.items())
+    ]
 
 
 def _encoded(credential_id: bytes) -> str:

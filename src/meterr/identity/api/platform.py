@@ -12,7 +12,7 @@ from meterr.core.api import After, Asked, Caller, CallerHere, Limit, Operation, 
 from meterr.core.api.paging import paged
 from meterr.core.policy import PLATFORM, Permission, Role
 from meterr.core.principal import UnknownPrice
-from meterr.identity.api.me import RoleShown
+from meterr.identity.api.me import RoleShown, shown_roles
 from meterr.identity.api.members import (
     Invitation,
     Invited,
@@ -146,10 +146,7 @@ class PlatformRoutes:
                 state=each.user.state.value,
                 joined=each.user.joined,
                 created_at=instant(each.user.created_at_ms),
-                roles=[
-                    RoleShown(tenant_id=None if tenant == PLATFORM else tenant, role=role)
-                    for tenant, role in sorted(each.roles.items())
-                ],
+                roles=shown_roles(each),
             )
             for each in page.people
         ]
