@@ -6,6 +6,7 @@ from functools import partial
 from pathlib import Path
 
 from meterr import ledger
+from meterr.app.upkeep import pause
 from meterr.core import migrate
 from meterr.core.clock import SystemClock
 from meterr.core.db import Database, Role
@@ -41,7 +42,7 @@ async def drain_until(
             await migrate.check(dsn())
             break
         except Unavailable:
-            await _pause(stop, _RETRY_S)
+            await pause(stop, _RETRY_S)
     if stop.is_set():
         return
     async with Database.open(dsn(), Role.DRAIN, pool_size_max=2) as db:
@@ -52,14 +53,6 @@ async def drain_until(
 def _tell(telemetry: Telemetry, notice: Notice, facts: Mapping[str, str | int]) -> None:
     message = " ".join(f"{name}={value}" for name, value in facts.items())
     telemetry.event(Level.ERROR, EventLine(event=_EVENTS[notice], message=message))
-
-
-async def _pause(stop: asyncio.Event, seconds: float) -> None:
-    try:
-        async with asyncio.timeout(seconds):
-            await stop.wait()
-    except TimeoutError:
-        return
 
 
 def report_failure(telemetry: Telemetry, error: BaseException) -> None:

@@ -5,7 +5,7 @@ import gc
 import logging
 import os
 import resource
-from collections.abc import AsyncIterator, Collection, Coroutine, Mapping
+from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from functools import partial
 from pathlib import Path
@@ -19,6 +19,7 @@ from meterr.app.price_overrides import PriceKeeper
 from meterr.app.smells import Smells, open_reports
 from meterr.app.stored_credentials import CredentialKeeper
 from meterr.app.turns import Seat, Turns
+from meterr.app.upkeep import running, tell_failure
 from meterr.app.upstream_limits import UpstreamLimits
 from meterr.app.upstreams import MutableEndpoints, meanings, open_endpoints, router
 from meterr.core.clock import Clock, SystemClock
@@ -33,7 +34,7 @@ from meterr.core.masking import Masker
 from meterr.core.redaction import Redactor
 from meterr.core.secrets.setting import secrets_of
 from meterr.core.settings import Settings
-from meterr.core.telemetry import Event, EventLine, Level, LibraryHandler, Telemetry
+from meterr.core.telemetry import Level, LibraryHandler, Telemetry
 from meterr.identity.uses import Diary, DiaryKeeper
 from meterr.ledger.journal import Durability, Limits
 from meterr.ledger.limits import Limiter, OnOutage
@@ -159,13 +160,14 @@ async def _model_routes(
         authenticator = identity.Authenticator(
             db_auth, dsn, peppers, clock, on_outage=outage, diary=diary
         )
-        uses = DiaryKeeper(db_app, peppers, diary, clock, partial(_tell_uses, telemetry))
+        tell = partial(tell_failure, telemetry, "uses of keys")
+        uses = DiaryKeeper(db_app, peppers, diary, clock, tell)
         db_limits = await stack.enter_async_context(Database.open(dsn, Role.APP))
         limiter = Limiter(db_limits, journal.path.name, clock, on_outage=OnOutage.REFUSE)
         upstream_limits = UpstreamLimits(db_app, settings.upstreams, telemetry)
         further = (limiter.run(), upstream_limits.run(), uses.run())
         await stack.enter_async_context(
-            _running(keeper.rereading.run(), authenticator.run(), *further)
+            running(keeper.rereading.run(), authenticator.run(), *further)
         )
         # Callers wait in the socket's queue meanwhile: better than a 503 for each after a restart.
         await keeper.rereading.tried_once(_PRICES_WAIT_S)
@@ -205,14 +207,9 @@ async def _endpoints(
     opened = open_endpoints(settings.upstreams, settings.gateway, settings.outbound)
     async with opened as endpoints:
         keeper = CredentialKeeper(db, data_keys, settings.upstreams, endpoints, telemetry, reporter)
-        async with _running(keeper.rereading.run()):
+        async with running(keeper.rereading.run()):
             await keeper.rereading.tried_once(_PRICES_WAIT_S)
             yield endpoints, keeper.withheld
-
-
-def _tell_uses(telemetry: Telemetry, error_type: str) -> None:
-    line = EventLine(event=Event.UNEXPECTED_ERROR, where="uses of keys", error_type=error_type)
-    telemetry.event(Level.ERROR, line)
 
 
 def journal_root(data_dir: Path) -> Path:
@@ -229,19 +226,6 @@ def _open_journal(settings: Settings, clock: SystemClock, ids: IdFactory) -> led
         limits=Limits(segment_bytes=wanted.segment_bytes, total_bytes_max=wanted.total_bytes_max),
         durability=Durability(wanted.durability),
     )
-
-
-@asynccontextmanager
-async def _running(*coroutines: Coroutine[None, None, None]) -> AsyncIterator[None]:
-    tasks = [asyncio.ensure_future(each) for each in coroutines]
-    try:
-        yield
-    finally:
-        for task in tasks:
-            task.cancel()
-        for task in tasks:
-            with suppress(asyncio.CancelledError):
-                await task
 
 
 def _raise_file_limit() -> None:

@@ -3,11 +3,12 @@
 import asyncio
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from functools import partial
 
 import psycopg
 
 from meterr import identity
-from meterr.core import migrate
+from meterr.app.upkeep import keep, pause, tell_failure
 from meterr.core.clock import Clock
 from meterr.core.db import Database, Role
 from meterr.core.errors import Unavailable
@@ -44,29 +45,17 @@ async def keep_policies(
     Tell which keys are due by policy, round by round until ``stop`` is set.
 
     Every host runs one; they take turns tenant by tenant. A failed round is told and tried again.
+    Ends at once when the database has another schema, see ``keep``.
     """
-    while not stop.is_set():
-        pause_s = ROUND_S
-        try:
-            await migrate.check(dsn())
-            async with Database.open(dsn(), Role.APP, pool_size_max=1) as db:
-                for tenant in await identity.list_tenants(db):
-                    _tell_due(telemetry, tenant.name, await mark_due(db, clock, tenant.tenant_id))
-        except Unavailable:
-            pause_s = _RETRY_S
-        except migrate.SchemaMismatch:
-            return
-        # Policies that nobody keeps must end neither calls nor the drain.
-        except Exception as error:  # noqa: BLE001 (as the line above says)
-            line = EventLine(
-                event=Event.UNEXPECTED_ERROR,
-                where="key policies",
-                error_type=type(error).__name__,
-            )
-            telemetry.event(Level.ERROR, line)
-        with suppress(TimeoutError):
-            async with asyncio.timeout(pause_s):
-                await stop.wait()
+
+    async def look() -> None:
+        async with Database.open(dsn(), Role.APP, pool_size_max=1) as db:
+            for tenant in await identity.list_tenants(db):
+                _tell_due(telemetry, tenant.name, await mark_due(db, clock, tenant.tenant_id))
+        await pause(stop, ROUND_S)
+
+    failed = partial(tell_failure, telemetry, "key policies")
+    await keep(stop, dsn, look, failed, retry_s=_RETRY_S, restart_s=ROUND_S)
 
 
 def _tell_due(telemetry: Telemetry, tenant: str, due: Sequence[Due]) -> None:

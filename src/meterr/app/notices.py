@@ -2,12 +2,10 @@
 
 import asyncio
 from collections.abc import Callable
-from contextlib import suppress
 from functools import partial
 
-from meterr.core import migrate
+from meterr.app.upkeep import keep, pause
 from meterr.core.db import Database, Role
-from meterr.core.errors import Unavailable
 from meterr.core.settings import Settings
 from meterr.core.telemetry import Event, EventLine, Level, Telemetry
 from meterr.identity.notices.sender import NoticeSender
@@ -24,31 +22,24 @@ async def keep_notices(
     """
     Send what people are told, round by round until ``stop`` is set; without a mail server, tidy up.
 
-    Ends at once when the database has another schema: the drain says so and ends everything.
+    Ends at once when the database has another schema, see ``keep``.
     """
     tell = partial(_tell, telemetry)
-    while not stop.is_set():
-        try:
-            await migrate.check(dsn())
-            async with Database.open(dsn(), Role.IDENTITY, pool_size_max=1) as db:
-                sender = NoticeSender(
-                    db,
-                    mail_server(settings),
-                    sender=settings.notify.sender or "",
-                    origin=settings.sign_in.origin,
-                    tell=tell,
-                )
-                while not stop.is_set():
-                    if not await sender.round():
-                        await _pause(stop, ROUND_S)
-        except Unavailable:
-            await _pause(stop, _RETRY_S)
-        except migrate.SchemaMismatch:
-            return
-        # People who hear nothing must end neither calls nor the drain.
-        except Exception as error:  # noqa: BLE001 (as the line above says)
-            tell(type(error).__name__)
-            await _pause(stop, _RESTART_S)
+
+    async def send() -> None:
+        async with Database.open(dsn(), Role.IDENTITY, pool_size_max=1) as db:
+            sender = NoticeSender(
+                db,
+                mail_server(settings),
+                sender=settings.notify.sender or "",
+                origin=settings.sign_in.origin,
+                tell=tell,
+            )
+            while not stop.is_set():
+                if not await sender.round():
+                    await pause(stop, ROUND_S)
+
+    await keep(stop, dsn, send, tell, retry_s=_RETRY_S, restart_s=_RESTART_S)
 
 
 def mail_server(settings: Settings) -> Callable[[], Smtp] | None:
@@ -59,12 +50,6 @@ def mail_server(settings: Settings) -> Callable[[], Smtp] | None:
     """
     url, ca_file = settings.notify.smtp_url, settings.notify.ca_file
     return None if url is None else lambda: Smtp.parse(url.get_secret_value(), ca_file)
-
-
-async def _pause(stop: asyncio.Event, seconds: float) -> None:
-    with suppress(TimeoutError):
-        async with asyncio.timeout(seconds):
-            await stop.wait()
 
 
 def _tell(telemetry: Telemetry, error_type: str) -> None:

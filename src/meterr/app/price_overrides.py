@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from meterr import ledger
 from meterr.app.rereading import Rereading
+from meterr.app.upkeep import tell_failure
 from meterr.core.db import Database
 from meterr.core.telemetry import Event, EventLine, Level, Telemetry
 from meterr.ledger.price_override import PriceOverride
@@ -52,7 +53,4 @@ class PriceKeeper:
         self.loaded.set()
 
     def _report(self, error: Exception) -> None:
-        line = EventLine(
-            event=Event.UNEXPECTED_ERROR, where="price overrides", error_type=type(error).__name__
-        )
-        self._telemetry.event(Level.ERROR, line)
+        tell_failure(self._telemetry, "price overrides", type(error).__name__)

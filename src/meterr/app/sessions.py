@@ -1,15 +1,15 @@
 """Sessions, composed from the settings: for whatever process serves people."""
 
-import asyncio
 import os
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Final
 
 from meterr import identity
 from meterr.app.people import People
 from meterr.app.signing_key_upkeep import keep_signing_keys
+from meterr.app.upkeep import running
 from meterr.core.clock import Clock
 from meterr.core.crypto import DataKeys, KeyEncryptionKeys
 from meterr.core.db import Database, Role
@@ -86,19 +86,11 @@ async def open_sessions(
             randomness=os.urandom,
         )
         authority = Authority(people.db, dsn, clock, rules)
-        listening = asyncio.create_task(authority.run(), name="sessions listener")
-        keeping = asyncio.create_task(
-            keep_signing_keys(issuer.keys, limits.signing_key_s, telemetry), name="signing keys"
-        )
-        try:
+        keeping = keep_signing_keys(issuer.keys, limits.signing_key_s, telemetry)
+        async with running(authority.run(), keeping):
             yield SessionServices(
                 sign_in=SignIn(issuer, people.hasher, people.throttle),
                 sessions=Sessions(issuer),
                 authority=authority,
                 cookies=None if origin is None else Cookies.of(origin),
             )
-        finally:
-            for task in (keeping, listening):
-                task.cancel()
-                with suppress(asyncio.CancelledError):
-                    await task

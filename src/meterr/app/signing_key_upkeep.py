@@ -3,6 +3,7 @@
 import asyncio
 from typing import Final
 
+from meterr.app.upkeep import tell_failure
 from meterr.core.errors import Unavailable
 from meterr.core.telemetry import Event, EventLine, Level, Telemetry
 from meterr.identity.sessions import SigningKeys
@@ -30,10 +31,5 @@ async def keep_signing_keys(keys: SigningKeys, age_s_max: int, telemetry: Teleme
             pause_s = _RETRY_S
         # Ending here would leave this installation on one key for good and in silence.
         except Exception as error:  # noqa: BLE001 (as the line above says)
-            line = EventLine(
-                event=Event.UNEXPECTED_ERROR,
-                where="signing keys",
-                error_type=type(error).__name__,
-            )
-            telemetry.event(Level.ERROR, line)
+            tell_failure(telemetry, "signing keys", type(error).__name__)
         await asyncio.sleep(pause_s)

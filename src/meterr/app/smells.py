@@ -1,14 +1,14 @@
 """Which refusals and failures of this process are security events, and getting them written."""
 
-import asyncio
 from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 from types import MappingProxyType
 from typing import Final
 
 from meterr import identity
+from meterr.app.upkeep import running, tell_failure
 from meterr.core.clock import Clock
 from meterr.core.crypto.errors import KeyMissing, KeyRetired
 from meterr.core.db import Database, Role
@@ -25,8 +25,7 @@ from meterr.core.events import (
 )
 from meterr.core.http.asgi import Scope
 from meterr.core.http.client_address import client_address
-from meterr.core.telemetry import Event as LogEvent
-from meterr.core.telemetry import EventLine, Level, RequestLine, Telemetry
+from meterr.core.telemetry import RequestLine, Telemetry
 from meterr.gateway.upstream_errors import ADDRESS_REFUSED
 from meterr.identity.model import Reason
 
@@ -130,18 +129,6 @@ async def open_reports(
     """Yield this process's reporter; what it counted is written meanwhile and at the end."""
     reporter = reporter or Reporter()
     async with Database.open(dsn, Role.APP, pool_size_max=1) as db:
-        writer = ReportWriter(db, reporter, clock.monotonic, partial(_tell, telemetry))
-        writing = asyncio.create_task(writer.run(), name="security events")
-        try:
+        tell = partial(tell_failure, telemetry, "security events")
+        async with running(ReportWriter(db, reporter, clock.monotonic, tell).run()):
             yield reporter
-        finally:
-            writing.cancel()
-            with suppress(asyncio.CancelledError):
-                await writing
-
-
-def _tell(telemetry: Telemetry, error_type: str) -> None:
-    line = EventLine(
-        event=LogEvent.UNEXPECTED_ERROR, where="security events", error_type=error_type
-    )
-    telemetry.event(Level.ERROR, line)

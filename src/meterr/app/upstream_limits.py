@@ -3,11 +3,12 @@
 import asyncio
 from collections.abc import Mapping
 
+from meterr.app.upkeep import tell_failure
 from meterr.core.db import Database
 from meterr.core.errors import Unavailable
 from meterr.core.limits import Limit
 from meterr.core.settings import UpstreamSettings
-from meterr.core.telemetry import Event, EventLine, Level, Telemetry
+from meterr.core.telemetry import Telemetry
 from meterr.ledger.limits import ensure_upstream_limit
 
 _RETRY_S = 1.0
@@ -47,7 +48,4 @@ class UpstreamLimits:
                     await asyncio.sleep(_RETRY_S)
 
     def _report(self, error: Exception) -> None:
-        line = EventLine(
-            event=Event.UNEXPECTED_ERROR, where="upstream limits", error_type=type(error).__name__
-        )
-        self._telemetry.event(Level.ERROR, line)
+        tell_failure(self._telemetry, "upstream limits", type(error).__name__)
