@@ -35,7 +35,7 @@ class Rotated:
     """
     A key and the one that follows it. The new secret is here and nowhere else.
 
-    For whoever reports security events: ``new`` was made, ``old`` ends at its ``grace_until_ms``.
+    ``old`` ends at its ``grace_until_ms``. The database has recorded and told all of it.
     """
 
     kind: Kind

@@ -97,7 +97,7 @@ class Refresh:
     What became of a refresh token: a grant, or ``reused``.
 
     ``reused`` says that a token came back which had been exchanged long before: two hold this
-    session, and one of them should not. The session is over; tell somebody.
+    session, and one of them should not. The session is over, and the database has told its person.
     """
 
     session_id: str
