@@ -161,7 +161,12 @@ class TestTheKeyFile:
         os.mkfifo(pipe, 0o400)
         empty.touch(0o400)
 
-        for path, reason in ((pipe, "plain file"), (empty, "no key"), (missing, "cannot be read")):
+        for path, reason in (
+            (pipe, "plain file"),
+            (tmp_path, "plain file"),
+            (empty, "no key"),
+            (missing, "cannot be read"),
+        ):
             with pytest.raises(KeyRefused, match=reason):
                 open_file(path)
 

@@ -7,15 +7,15 @@ from pathlib import Path
 from typing import Final
 
 from meterr.core.clock import Clock, as_datetime
-from meterr.core.crypto import KeyEncryptionKeys, KeyMissing, mint
+from meterr.core.crypto import KeyEncryptionKeys, KeyMissing, KeyRefused, mint
 from meterr.core.crypto.key_file import (
     create_file,
     only_one,
     open_file,
-    refuse_open_to_others,
     replace_file,
 )
 from meterr.core.crypto.key_text import KeyEncryptionKey
+from meterr.core.private_file import refuse_open_to_others
 from meterr.core.secrets import Scheme
 from meterr.core.settings import Settings
 
@@ -55,7 +55,7 @@ def _refuse_open_files(settings: Settings) -> None:
             continue
         file = Path(setting.reference.place)
         if file.exists():  # who reads it says when it does not
-            refuse_open_to_others(file, file.stat().st_mode, what=name)
+            refuse_open_to_others(file, file.stat().st_mode, what=name, refused=KeyRefused)
 
 
 def required(settings: Settings) -> KeyEncryptionKeys:

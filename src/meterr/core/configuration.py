@@ -10,9 +10,10 @@ from typing import Any
 
 from pydantic import BaseModel, SecretStr, ValidationError
 
-from meterr.core.crypto.key_file import refuse_open_to_others
+from meterr.core.crypto.errors import KeyRefused
 from meterr.core.errors import OperatorError
 from meterr.core.nearest import nearest
+from meterr.core.private_file import refuse_open_to_others
 from meterr.core.secrets.setting import PlainText, SecretSetting, is_reference
 from meterr.core.settings import PRESETS, Settings, UpstreamSettings
 
@@ -186,7 +187,7 @@ def _read_secret(name: str, file: Path) -> PlainText:
 
 def _refuse_open_to_others(path: Trail, file: Path) -> None:
     if path in _PRIVATE:
-        refuse_open_to_others(file, file.stat().st_mode, what=".".join(path))
+        refuse_open_to_others(file, file.stat().st_mode, what=".".join(path), refused=KeyRefused)
 
 
 def _split(path: Trail, text: str) -> Any:

@@ -8,15 +8,14 @@ and the previous one until no key is stored under it any more.
 """
 
 import hashlib
-import os
 import secrets
-import stat
 from pathlib import Path
 from typing import Final
 
 from pydantic import SecretStr
 
 from meterr.core.errors import OperatorError
+from meterr.core.private_file import create_private, read_private
 
 PEPPER_BYTES_MIN: Final = 32
 PEPPER_FILE_BYTES_MAX: Final = 4096
@@ -33,7 +32,6 @@ _EXAMPLE_WORDS: Final = (
 _BLOCK_BYTES: Final = 64  # of SHA-256
 _ID_LABEL: Final = b"meterr pepper id"
 _ID_HEX_CHARS: Final = 12
-_READABLE_BY_OTHERS: Final = stat.S_IRWXO | stat.S_IWGRP
 
 
 class PepperRefused(OperatorError):
@@ -105,8 +103,11 @@ class Keyring:
             PepperRefused: the file is missing, weak, open to others, or not a plain file.
         """
         if create_missing and not path.exists():
-            _create(path)
-        return cls(Pepper(_read(path), origin=str(path)))
+            create_private(path, secrets.token_hex(PEPPER_BYTES_MIN).encode() + b"\n")
+        content = read_private(
+            path, what="the pepper file", bytes_max=PEPPER_FILE_BYTES_MAX, refused=PepperRefused
+        )
+        return cls(Pepper(content.strip(), origin=str(path)))
 
     def mac(self, presented: bytes) -> bytes:
         """Return the MAC that a new key is stored under."""
@@ -139,57 +140,3 @@ def _refuse_weak(secret: bytes, origin: str) -> None:
             f"{origin}: the pepper is an example or a repetition, not a random secret. "
             "Make one with: openssl rand -hex 32"
         )
-
-
-def _read(path: Path) -> bytes:
-    try:
-        # Non-blocking, or a named pipe in the file's place would hang the start.
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    except OSError as error:
-        raise PepperRefused(f"{path}: the pepper file cannot be read: {error.strerror}.") from None
-    try:
-        status = os.fstat(descriptor)
-        _refuse_open_to_others(status.st_mode, path)
-        if status.st_uid not in (0, os.geteuid()):
-            raise PepperRefused(f"{path}: the pepper belongs to another user; do not use it.")
-        content = os.read(descriptor, PEPPER_FILE_BYTES_MAX + 1)
-    finally:
-        os.close(descriptor)
-    if len(content) > PEPPER_FILE_BYTES_MAX:
-        raise PepperRefused(f"{path}: more than {PEPPER_FILE_BYTES_MAX} bytes; not a pepper file.")
-    return content.strip()
-
-
-def _refuse_open_to_others(mode: int, path: Path) -> None:
-    if not stat.S_ISREG(mode):
-        raise PepperRefused(f"{path}: the pepper must be a plain file.")
-    if mode & _READABLE_BY_OTHERS:
-        raise PepperRefused(
-            f"{path}: other users may read or change the pepper. Run: chmod 0400 {path}"
-        )
-
-
-def _create(path: Path) -> None:
-    """Write a fresh pepper whole or not at all; of two racing processes both read the winner's."""
-    draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o400)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(secrets.token_hex(PEPPER_BYTES_MIN).encode() + b"\n")
-            file.flush()
-            os.fsync(descriptor)
-        _link_unless_there(draft, path)
-    finally:
-        draft.unlink(missing_ok=True)
-
-
-def _link_unless_there(draft: Path, path: Path) -> None:
-    try:
-        os.link(draft, path)
-    except FileExistsError:
-        return
-    directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(directory)
-    finally:
-        os.close(directory)

@@ -2,8 +2,6 @@
 
 import fcntl
 import os
-import secrets
-import stat
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,9 +10,9 @@ from typing import Final
 from meterr.core.crypto.errors import KeyRefused
 from meterr.core.crypto.key_text import KeyEncryptionKey, parse
 from meterr.core.crypto.keys import KeyEncryptionKeys, split
+from meterr.core.private_file import create_private, read_private, replace_private
 
 FILE_BYTES_MAX: Final = 64 * 1024
-_OPEN_TO_OTHERS: Final = stat.S_IRWXO | stat.S_IWGRP
 
 
 def open_file(path: Path) -> KeyEncryptionKeys:
@@ -33,16 +31,8 @@ def open_file(path: Path) -> KeyEncryptionKeys:
 
 def create_file(path: Path, make: Callable[[], KeyEncryptionKey]) -> None:
     """Write a file with one fresh key unless there is one: of two racing processes one wins."""
-    if path.exists():
-        return
-    draft = _draft(path, [make()])
-    try:
-        os.link(draft, path)
-        _sync_directory(path.parent)
-    except FileExistsError:
-        return
-    finally:
-        draft.unlink(missing_ok=True)
+    if not path.exists():
+        create_private(path, _lines([make()]))
 
 
 @contextmanager
@@ -61,55 +51,15 @@ def only_one(path: Path) -> Iterator[None]:
 
 def replace_file(path: Path, keys: Sequence[KeyEncryptionKey]) -> None:
     """Put ``keys`` in the file's place, whole or not at all; the first one is the current one."""
-    draft = _draft(path, keys)
-    try:
-        draft.replace(path)
-        _sync_directory(path.parent)
-    finally:
-        draft.unlink(missing_ok=True)
-
-
-def refuse_open_to_others(path: Path, mode: int, *, what: str) -> None:
-    """Raise KeyRefused when others may read or change a file, or its group may change it."""
-    if mode & _OPEN_TO_OTHERS:
-        raise KeyRefused(
-            f"{path}: other users may read or change {what}. Run: chmod 0400 {path} (for a mounted "
-            "secret, set its mode)."
-        )
+    replace_private(path, _lines(keys))
 
 
 def _read(path: Path) -> str:
-    try:
-        # Non-blocking, or a named pipe in the file's place would hang the start.
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    except OSError as error:
-        raise KeyRefused(f"{path}: the key file cannot be read: {error.strerror}.") from None
-    with os.fdopen(descriptor, "rb") as file:
-        status = os.fstat(descriptor)
-        if not stat.S_ISREG(status.st_mode):
-            raise KeyRefused(f"{path}: the key file must be a plain file.")
-        refuse_open_to_others(path, status.st_mode, what="the key file")
-        if status.st_uid not in (0, os.geteuid()):
-            raise KeyRefused(f"{path}: the key file belongs to another user; do not use it.")
-        content = file.read(FILE_BYTES_MAX + 1)
-    if len(content) > FILE_BYTES_MAX or not content.isascii():
+    content = read_private(path, what="the key file", bytes_max=FILE_BYTES_MAX, refused=KeyRefused)
+    if not content.isascii():
         raise KeyRefused(f"{path}: this is not a file of key-encryption keys.")
     return content.decode("ascii")
 
 
-def _draft(path: Path, keys: Sequence[KeyEncryptionKey]) -> Path:
-    draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o400)
-    with os.fdopen(descriptor, "w", encoding="ascii") as file:
-        file.write("".join(f"{key.text()}\n" for key in keys))
-        file.flush()
-        os.fsync(descriptor)
-    return draft
-
-
-def _sync_directory(path: Path) -> None:
-    directory = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(directory)
-    finally:
-        os.close(directory)
+def _lines(keys: Sequence[KeyEncryptionKey]) -> bytes:
+    return "".join(f"{key.text()}\n" for key in keys).encode("ascii")

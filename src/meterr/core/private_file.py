@@ -1,0 +1,90 @@
+"""Files with a secret of ours: read only where nobody else can, written whole or not at all."""
+
+import os
+import secrets
+import stat
+from pathlib import Path
+from typing import Final
+
+from meterr.core.errors import OperatorError
+
+_OPEN_TO_OTHERS: Final = stat.S_IRWXO | stat.S_IWGRP
+
+Refused = type[OperatorError]
+"""What is raised, with a text that says why and what to do; it never quotes the content."""
+
+
+def read_private(path: Path, *, what: str, bytes_max: int, refused: Refused) -> bytes:
+    """
+    Return the content of ``path``; ``what`` is how people call it, e.g. ``the key file``.
+
+    Raises ``refused``: the file cannot be read, is no plain file, is open to others, belongs to
+    another user than us and root, or has more than ``bytes_max`` bytes.
+    """
+    try:
+        # Non-blocking, or a named pipe in the file's place would hang the start.
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError as error:
+        raise refused(f"{path}: {what} cannot be read: {error.strerror}.") from None
+    try:
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):
+            raise refused(f"{path}: {what} must be a plain file.")
+        refuse_open_to_others(path, status.st_mode, what=what, refused=refused)
+        if status.st_uid not in (0, os.geteuid()):
+            raise refused(f"{path}: {what} belongs to another user; do not use it.")
+        content = os.read(descriptor, bytes_max + 1)
+    finally:
+        os.close(descriptor)
+    if len(content) > bytes_max:
+        raise refused(f"{path}: this has more than {bytes_max} bytes and is not {what}.")
+    return content
+
+
+def refuse_open_to_others(path: Path, mode: int, *, what: str, refused: Refused) -> None:
+    """Raise ``refused`` when others may read or change a file, or its group may change it."""
+    if mode & _OPEN_TO_OTHERS:
+        raise refused(
+            f"{path}: other users may read or change {what}. Run: chmod 0400 {path} (for a mounted "
+            "secret, set its mode)."
+        )
+
+
+def create_private(path: Path, content: bytes) -> None:
+    """Write ``content`` unless there is a file already: of two racing processes one wins."""
+    draft = _draft(path, content)
+    try:
+        os.link(draft, path)
+        _sync_directory(path.parent)
+    except FileExistsError:
+        return
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def replace_private(path: Path, content: bytes) -> None:
+    """Put ``content`` in the file's place, whole or not at all."""
+    draft = _draft(path, content)
+    try:
+        draft.replace(path)
+        _sync_directory(path.parent)
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def _draft(path: Path, content: bytes) -> Path:
+    draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o400)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(descriptor)
+    return draft
+
+
+def _sync_directory(path: Path) -> None:
+    directory = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(directory)
+    finally:
+        os.close(directory)
