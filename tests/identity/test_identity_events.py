@@ -187,10 +187,25 @@ class TestPeople:
         assert ["member.invited", "member.joined", "member.role_changed"] == [
             row.kind for row in found
         ]
-        assert {user_id} == {row.target_id for row in found}
+        assert {user_id} == {row.target_id for row in found[1:]}
         assert {"before": "user", "after": "admin"} == found[2].detail
         (notice,) = (await list_notices(people.db, user_id)).notices
         assert ("member.role_changed", "admin") == (notice.kind, notice.about)
+
+    async def test_an_invitation_does_not_tell_whether_the_address_has_an_account(
+        self, people: PeopleHouse
+    ) -> None:
+        """The id of an account says when it was made: an old one would be known by it."""
+        elsewhere = await people.tenant("elsewhere")
+        await people.person("ada@example.com", tenant_id=elsewhere)
+        for email in ("ada@example.com", "nobody-at-all@example.com"):
+            await people.invite(email)
+
+        found = await seen(people.app, people.tenant_id, "member")
+
+        assert [("member.invited", "tenant", people.tenant_id, {"role": "user"})] * 2 == [
+            (row.kind, row.target_kind, row.target_id, row.detail) for row in found
+        ]
 
     async def test_what_happens_to_an_account_is_the_installations_and_the_persons(
         self, people: PeopleHouse

@@ -2912,8 +2912,9 @@ declare
   platform constant uuid := '00000000-0000-0000-0000-000000000000';
 begin
   if new.joins_tenant is not null then
-    perform meterr.record_change(new.joins_tenant, 'member.invited', 'info', 'user',
-              new.user_id::text, jsonb_build_object('role', new.joins_as));
+    -- Not whom: the id of an account has its age in it, and would tell an inviter that there was one.
+    perform meterr.record_change(new.joins_tenant, 'member.invited', 'info', 'tenant',
+              new.joins_tenant::text, jsonb_build_object('role', new.joins_as));
   else
     perform meterr.notify_person(r.event_id, r.event_at, 'password.reset_issued', null,
                                  new.user_id, '')
