@@ -1,5 +1,6 @@
 """Who signed a report: ECDSA on P-256 over the raw body, by a key that the reporter publishes."""
 
+import asyncio
 import base64
 import binascii
 import hashlib
@@ -13,11 +14,14 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
-from meterr.core.errors import MeterrError
+from meterr.core.errors import MeterrError, Unavailable
 
 CACHED_S: Final = 30 * 60
 AGAIN_S: Final = 60
-"""A name of a key that we do not know costs at most one look per minute, whoever makes them up."""
+"""
+A name of a key that we do not know costs at most one look per minute, whoever makes them up: also
+when many come at once, and when there is nothing to be seen.
+"""
 
 SEEN_MAX: Final = 10_000
 _NAME_CHARS_MAX: Final = 200
@@ -58,14 +62,17 @@ class Signatures:
         self._fetch = fetch
         self._monotonic = monotonic
         self._keys: Mapping[str, ec.EllipticCurvePublicKey] = {}
-        self._read_at = float("-inf")
+        self._looked_at = float("-inf")
+        self._read_at = float("-inf")  # the last look that found something
+        self._one_at_a_time = asyncio.Lock()
         self._seen: OrderedDict[bytes, None] = OrderedDict()
 
     async def check(self, body: bytes, name: str, signature: str) -> None:
         """
         Raise ReportRefused unless ``body`` was signed by the key ``name`` and is new here.
 
-        Each process remembers the last 10,000 reports by itself. Raises what ``fetch`` does.
+        Each process remembers the last 10,000 reports by itself. Raises what ``fetch`` does, and
+        Unavailable while it failed less than a minute ago and the keys that we have will not do.
         """
         if not 0 < len(name) <= _NAME_CHARS_MAX:
             raise ReportRefused("no_key_named")
@@ -94,11 +101,29 @@ class Signatures:
             self._seen.popitem(last=False)
 
     async def _key(self, name: str) -> ec.EllipticCurvePublicKey | None:
-        age_s = self._monotonic() - self._read_at
-        if age_s >= CACHED_S or (name not in self._keys and age_s >= AGAIN_S):
-            self._keys = read_keys(await self._fetch())
-            self._read_at = self._monotonic()
-        return self._keys.get(name)
+        if self._known(name) is None:
+            async with self._one_at_a_time:
+                # Whoever had to wait may find that somebody else has looked meanwhile.
+                if self._known(name) is None and self._since(self._looked_at) >= AGAIN_S:
+                    await self._look()
+        key = self._known(name)
+        if key is None and self._read_at != self._looked_at:
+            raise Unavailable(
+                "The reporter's public keys cannot be fetched right now. Report again later.",
+                retry_after_s=AGAIN_S,
+            )
+        return key
+
+    def _known(self, name: str) -> ec.EllipticCurvePublicKey | None:
+        return self._keys.get(name) if self._since(self._read_at) < CACHED_S else None
+
+    def _since(self, at: float) -> float:
+        return self._monotonic() - at
+
+    async def _look(self) -> None:
+        self._looked_at = self._monotonic()
+        self._keys = read_keys(await self._fetch())
+        self._read_at = self._looked_at
 
 
 def read_keys(document: bytes) -> Mapping[str, ec.EllipticCurvePublicKey]:
