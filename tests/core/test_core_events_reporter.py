@@ -9,11 +9,21 @@ import psycopg
 import pytest
 
 from meterr.core.db import Database, Role
-from meterr.core.events import Event, Kind, Reporter, ReportWriter, Source, list_events
+from meterr.core.events import (
+    Event,
+    Kind,
+    Reporter,
+    ReportWriter,
+    Source,
+    Target,
+    TargetKind,
+    list_events,
+)
 from meterr.core.events.model import EventRow
 
 BEGINNING = datetime(2020, 1, 1, tzinfo=UTC)
 FLOOD = 1_000_000
+MINE, THEIRS = "0190a1b2-0000-7000-8000-000000000001", "0190a1b2-0000-7000-8000-000000000002"
 
 
 @pytest.fixture
@@ -25,6 +35,11 @@ async def db(database_url: str) -> AsyncIterator[Database]:
 def malformed(address: str, reason: str = "bad_checksum") -> Event:
     source = Source.stranger(address)
     return Event(Kind.KEY_MALFORMED, None, source, detail={"reason": reason})
+
+
+def refused(tenant_id: str, address: str) -> Event:
+    key = Target(TargetKind.KEY, tenant_id)
+    return Event(Kind.KEY_REFUSED, tenant_id, Source.stranger(address), key, {"reason": "revoked"})
 
 
 def writer_of(db: Database, reporter: Reporter, told: list[str]) -> ReportWriter:
@@ -75,6 +90,23 @@ def test_a_flood_from_everywhere_is_bounded_and_still_counted() -> None:
     folded = {each.event.kind: each.told().detail for each in new[10:]}
     assert {"others": True, "times": 4_990} == folded[Kind.KEY_MALFORMED]
     assert ["", "192.0.2.1"] == [each.event.source.network for each in new[10:]]
+
+
+def test_a_flood_in_one_tenant_hides_nothing_of_another() -> None:
+    """P4: a revoked key of mine from everywhere; the use of a stolen one of theirs is told."""
+    reporter = Reporter(kept_apart_max=10)
+    for _ in range(3):  # intervals: who goes on keeps the places
+        for n in range(30):
+            reporter.report(refused(MINE, f"2001:db8:0:{n:x}::1"))
+        reporter.report(refused(THEIRS, "203.0.113.7"))
+        written = [each.told() for each in reporter.take_all()]
+
+        theirs = [each for each in written if each.tenant_id == THEIRS]
+        mine = [each for each in written if each.tenant_id == MINE]
+        assert ["203.0.113.7"] == [each.source.network for each in theirs]
+        assert 30 == sum(int(each.detail["times"] or 0) for each in mine)
+        assert len(mine) <= 11
+        assert len(written) == len(mine) + len(theirs)
 
 
 def test_what_goes_on_is_one_row_per_interval() -> None:

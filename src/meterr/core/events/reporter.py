@@ -3,8 +3,9 @@ What a process has to report that is part of no transaction: counted in memory, 
 
 A flood must cost neither a call nor the database anything: what is the same is one row, first at
 once and then once per interval with how often it happened, and what is too much to keep apart is
-counted under its kind alone. The kinds are a closed set, so this is bounded, and nothing is dropped
-for want of room. What a killed process had not written is lost: at most the last interval.
+counted under its kind and tenant alone. The kinds are a closed set, and a tenant is named only
+where a key or a person is known, so this is bounded, and nothing is dropped for want of room. What
+a killed process had not written is lost: at most the last interval.
 """
 
 import threading
@@ -16,7 +17,7 @@ from meterr.core.events.kinds import CATALOGUE, OTHERS, TIMES, Kind
 from meterr.core.events.model import Event
 
 KEPT_APART_MAX: Final = 64
-"""Of each kind, so that a flood of one hides none of another."""
+"""Of each kind and tenant, so that a flood of one hides none of another."""
 
 
 @dataclass(slots=True)
@@ -42,7 +43,8 @@ class Reporter:
         self._kept_apart_max = kept_apart_max
         self._waiting: dict[Hashable, Tally] = {}
         self._written: set[Hashable] = set()  # in this interval
-        self._apart: dict[Kind, set[Hashable]] = {}  # what waits or was written in it
+        # What waits or was written in it, of each kind and tenant.
+        self._apart: dict[tuple[Kind, str | None], set[Hashable]] = {}
         self._one_at_a_time = threading.Lock()
 
     def report(self, event: Event, times: int = 1) -> None:
@@ -67,7 +69,7 @@ class Reporter:
             everything, self._waiting = self._waiting, {}
             self._written, self._apart = set(everything), {}
             for key, each in everything.items():
-                self._apart.setdefault(each.event.kind, set()).add(key)
+                self._apart.setdefault(_group_of(each.event), set()).add(key)
         return tuple(everything.values())
 
     def put_back(self, tallies: tuple[Tally, ...]) -> None:
@@ -79,18 +81,22 @@ class Reporter:
 
     def _count(self, event: Event, times: int) -> None:
         key = _key_of(event)
-        apart = self._apart.setdefault(event.kind, set())
+        apart = self._apart.setdefault(_group_of(event), set())
         if key not in apart and len(apart) >= self._kept_apart_max:
-            event = Event(event.kind, None, detail={OTHERS: True})
-            key = event.kind
+            event = Event(event.kind, event.tenant_id, detail={OTHERS: True})
+            key = _group_of(event)
         else:
             apart.add(key)
         self._waiting.setdefault(key, Tally(event)).times += times
 
 
+def _group_of(event: Event) -> tuple[Kind, str | None]:
+    return (event.kind, event.tenant_id)
+
+
 def _key_of(event: Event) -> Hashable:
     if OTHERS in event.detail:
-        return event.kind
+        return _group_of(event)
     said = tuple(event.detail.items())
     return (event.kind, event.tenant_id, event.source, event.target, said)
 
