@@ -30,7 +30,7 @@ from meterr.identity.notices import (
 )
 from meterr.identity.notices.letter import message
 from meterr.identity.notices.sender import NoticeSender
-from meterr.identity.notices.smtp import MailRefused, Smtp
+from meterr.identity.notices.smtp import HUNG_UP_MAX, MailRefused, Smtp
 from meterr.identity.notices.text import TEXTS
 from support.certificates import Authority
 from support.mail_server import MailServer, open_mail_server
@@ -101,6 +101,15 @@ def sender(
 def make_due(admin_dsn: str, sql: str = "mail_due_at = now()") -> None:
     with psycopg.connect(admin_dsn) as connection:
         connection.execute(f"update meterr.notice set {sql}")
+
+
+def tries(admin_dsn: str) -> list[tuple[int, bool]]:
+    """Return of what was not sent how often it was tried, and whether it is due."""
+    with psycopg.connect(admin_dsn) as connection:
+        return connection.execute(
+            "select mail_attempts, mail_due_at <= now() from meterr.notice "
+            "where mail_due_at is not null order by 1, 2"
+        ).fetchall()
 
 
 def written(kind: str, to: str) -> EmailMessage:
@@ -286,6 +295,41 @@ class TestMail:
             make_due(admin_dsn, "mail_due_at = now() where mail_due_at is not null")
             assert 1 == await sender(house, server, told).round()
         assert ["ada@example.com", "full@example.com"] == [to for (to,), _ in server.letters]
+
+    async def test_a_recipient_at_which_the_server_hangs_up_holds_up_nobody(
+        self, house: PeopleHouse, admin_dsn: str
+    ) -> None:
+        """421 ends a connection, not the round: everybody else gets theirs over another one."""
+        names = ["poison", *(f"p{n}" for n in range(5))]
+        for name in names:
+            user = (await house.person(f"{name}@example.com")).user.user_id
+            await tell(house, user)
+        told: list[str] = []
+        async with open_mail_server() as server:
+            server.refuses["poison@example.com"] = "421 4.7.0 later"
+            assert 5 == await sender(house, server, told).round()
+
+        assert {f"{name}@example.com" for name in names[1:]} == {to for (to,), _ in server.letters}
+        assert ["SMTPRecipientsRefused"] == told
+        assert [(1, False)] == tries(admin_dsn)
+
+    async def test_only_what_was_tried_is_due_later_and_later(
+        self, house: PeopleHouse, admin_dsn: str
+    ) -> None:
+        """A server that wants nothing is left alone after a few; the rest waits no hours for it."""
+        for n in range(5):
+            user = (await house.person(f"p{n}@example.com")).user.user_id
+            await tell(house, user)
+        async with open_mail_server() as server:
+            pass
+        assert 0 == await sender(house, server, []).round()
+        assert [(0, False)] * 5 == tries(admin_dsn)  # away: in a minute, as if never taken
+
+        make_due(admin_dsn)
+        async with open_mail_server() as server:
+            server.refuses = {f"p{n}@example.com": "421 later" for n in range(5)}
+            assert 0 == await sender(house, server, []).round()
+        assert [(0, True)] * (5 - HUNG_UP_MAX) + [(1, False)] * HUNG_UP_MAX == tries(admin_dsn)
 
     async def test_one_of_all_processes_sends(self, house: PeopleHouse) -> None:
         """An elected sender: whoever comes while another one sends has nothing to do."""

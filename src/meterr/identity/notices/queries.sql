@@ -41,6 +41,13 @@ update meterr.notice n
 returning n.user_id::text, n.event_id::text, n.at, n.kind, n.about, n.many,
           case when u.state = 'active' then u.shown_email end as email;
 
+-- name: give_back
+update meterr.notice n
+   set mail_attempts = n.mail_attempts - 1, mail_due_at = now() + interval '1 s' * %(pause_s)s
+  from unnest(%(users)s::uuid[], %(events)s::uuid[]) as untried (user_id, event_id)
+ where n.user_id = untried.user_id and n.event_id = untried.event_id
+   and n.mail_due_at is not null;
+
 -- name: put_away
 -- Sent, or never to be.
 update meterr.notice set mail_due_at = null, mailed_at = case when %(sent)s then now() end

@@ -15,6 +15,8 @@ from meterr.identity.notices.smtp import Smtp, is_final
 from meterr.identity.notices.text import TEXTS
 
 BATCH_LETTERS: Final = 50
+_UNREACHED_S: Final = 60
+"""How long nothing is tried when there was no way to try anything."""
 
 
 class NoticeSender:
@@ -64,15 +66,18 @@ class NoticeSender:
         letters = await store.take_letters(connection, BATCH_LETTERS)
         if not letters:
             return 0
-        done = 0
-        for each in await asyncio.to_thread(self._posted, self._server, letters):
+        tried = await asyncio.to_thread(self._posted, self._server, letters)
+        for each in tried:
             if each.done or each.refused:
                 await store.put_away(connection, each.letter, sent=each.done)
-            done += each.done
-        return done
+        # It was no fault of theirs: only what was tried is due later and later.
+        found = {(each.letter.user_id, each.letter.event_id) for each in tried}
+        rest = [each for each in letters if (each.user_id, each.event_id) not in found]
+        await store.give_back(connection, rest, pause_s=0 if tried else _UNREACHED_S)
+        return sum(each.done for each in tried)
 
     def _posted(self, server: Callable[[], Smtp], letters: Sequence[Letter]) -> list[Sent]:
-        """Return what became of each letter that anything became of."""
+        """Return what became of each letter that was tried, or cannot be written."""
         found: list[Sent] = []
         writable: list[tuple[Letter, EmailMessage]] = []
         for letter in letters:
@@ -120,5 +125,5 @@ def _matched(
     smtp: Smtp, writable: Sequence[tuple[Letter, EmailMessage]]
 ) -> Iterator[tuple[Letter, smtplib.SMTPException | None]]:
     answers = smtp.send(mail for _, mail in writable)
-    # Answers first: the connection is closed when there are no more of them.
-    yield from ((letter, error) for error, (letter, _) in zip(answers, writable, strict=True))
+    # Answers first: the connection is closed when there are no more of them. There may be fewer.
+    yield from ((letter, error) for error, (letter, _) in zip(answers, writable, strict=False))

@@ -2,6 +2,7 @@
 
 import smtplib
 import ssl
+from collections import deque
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -14,6 +15,9 @@ from urllib.parse import unquote, urlsplit
 from meterr.core.errors import OperatorError
 
 TIMEOUT_S: Final = 30.0
+HUNG_UP_MAX: Final = 3
+"""So often in a row a server may hang up (421, say) before we leave it alone for now."""
+
 _PORTS: Final = {"smtps": 465, "smtp": 587}
 
 
@@ -60,20 +64,18 @@ class Smtp:
 
     def send(self, mails: Iterable[EmailMessage]) -> Iterator[smtplib.SMTPException | None]:
         """
-        Send over one connection; yield None, or what the server said, for each.
+        Send one by one; yield None, or what the server said, for each that was tried.
 
-        Raises OSError, smtplib.SMTPException when there is no connection (any more).
+        One letter at which the server hangs up keeps no other from being sent: the next goes over a
+        new connection. After three such letters in a row the rest is not tried.
+        Raises OSError, smtplib.SMTPException when there is no connection.
         """
-        with self._connected() as server:
-            for mail in mails:
-                try:
-                    server.send_message(mail)
-                except smtplib.SMTPServerDisconnected:
-                    raise
-                except smtplib.SMTPException as error:
-                    yield error
-                else:
-                    yield None
+        waiting, hung_up = deque(mails), 0
+        while waiting and hung_up < HUNG_UP_MAX:
+            with self._connected() as server:
+                while waiting and _is_open(server):
+                    yield _said(server, waiting.popleft())
+                    hung_up = 0 if _is_open(server) else hung_up + 1
 
     @contextmanager
     def _connected(self) -> Iterator[smtplib.SMTP]:
@@ -97,6 +99,18 @@ class Smtp:
         if server.has_extn("starttls") or server.sock is None:
             return False
         return ip_address(server.sock.getpeername()[0].partition("%")[0]).is_loopback
+
+
+def _is_open(server: smtplib.SMTP) -> bool:
+    return server.sock is not None
+
+
+def _said(server: smtplib.SMTP, mail: EmailMessage) -> smtplib.SMTPException | None:
+    try:
+        server.send_message(mail)
+    except smtplib.SMTPException as error:
+        return error
+    return None
 
 
 def is_final(error: smtplib.SMTPException) -> bool:

@@ -83,6 +83,16 @@ async def take_letters(connection: Connection, rows: int) -> list[Letter]:
         return await found.fetchall()
 
 
+async def give_back(connection: Connection, letters: Sequence[Letter], *, pause_s: int) -> None:
+    """Say that letters were not tried: due after a pause, as if they had not been taken."""
+    parameters = {
+        "users": [each.user_id for each in letters],
+        "events": [each.event_id for each in letters],
+        "pause_s": pause_s,
+    }
+    await connection.execute(_SQL["give_back"], parameters)
+
+
 async def put_away(connection: Connection, letter: Letter, *, sent: bool) -> None:
     """Say that a letter was sent, or never will be."""
     parameters = {"user": letter.user_id, "event": letter.event_id, "sent": sent}
