@@ -1,7 +1,10 @@
 """What a restore brings back: no session, no link, and no key that this database saw revoked."""
 
+from typing import LiteralString
+
 import psycopg
 import pyrage
+import pytest
 
 from support.backups import BACKED_UP, into, restored
 from support.command_line import CommandLine
@@ -108,6 +111,72 @@ def test_what_was_revoked_here_since_the_backup_stays_revoked(
             """select u.state, m.ended_at is not null
                  from meterr.user_account u join meterr.membership m using (user_id)"""
         ).fetchone()
+
+
+@pytest.mark.parametrize(
+    ("ends", "ended"),
+    [
+        (
+            "update meterr.tenant set state = 'disabled' where tenant_id = %s",
+            "select state = 'disabled' from meterr.tenant where tenant_id = %s",
+        ),
+        (
+            """update meterr.api_key set due_at = now() - interval '2 days',
+                      due_until = now() - interval '1 day' where tenant_id = %s and name = 'k'""",
+            """select due_at < now() - interval '1 hour' and due_until < now() - interval '1 hour'
+                 from meterr.api_key where tenant_id = %s and name = 'k'""",
+        ),
+        (
+            """update meterr.api_key set expires_at = now() - interval '1 day'
+                where tenant_id = %s and name = 'k'""",
+            """select expires_at < now() - interval '1 hour'
+                 from meterr.api_key where tenant_id = %s and name = 'k'""",
+        ),
+    ],
+    ids=["a disabled tenant", "an overdue key", "an expired key"],
+)
+def test_what_ended_here_without_being_revoked_stays_ended(
+    operator: CommandLine,
+    admin_dsn: str,
+    age_identity: pyrage.x25519.Identity,
+    identity_file,
+    ends: LiteralString,
+    ended: LiteralString,
+) -> None:
+    """P5: a restore revives no tenant that was disabled since, and no key that time has ended."""
+    make_key(admin_dsn, "k")
+    file = backed_up(operator, age_identity)
+    with psycopg.connect(admin_dsn) as connection:
+        assert 1 == connection.execute(ends, [BACKED_UP]).rowcount
+
+    assert 0 == restored(operator, file, identity_file, "--replace").status
+
+    with psycopg.connect(admin_dsn) as connection:
+        assert (True,) == connection.execute(ended, [BACKED_UP]).fetchone()
+
+
+def test_what_is_still_to_end_here_ends_when_the_backup_says(
+    operator: CommandLine,
+    admin_dsn: str,
+    age_identity: pyrage.x25519.Identity,
+    identity_file,
+) -> None:
+    """Terms are those of the backup; only what is over by now is taken over."""
+    make_key(admin_dsn, "k")
+    file = backed_up(operator, age_identity)
+    with psycopg.connect(admin_dsn) as connection:
+        connection.execute(
+            "update meterr.api_key set expires_at = now() + interval '1 day', "
+            "due_at = now(), due_until = now() + interval '1 day' where name = 'k'"
+        )
+
+    assert 0 == restored(operator, file, identity_file, "--replace").status
+
+    with psycopg.connect(admin_dsn) as connection:
+        found = connection.execute(
+            "select expires_at, due_until from meterr.api_key where name = 'k'"
+        ).fetchone()
+    assert (None, None) == found
 
 
 def test_a_database_that_knows_nothing_says_so(

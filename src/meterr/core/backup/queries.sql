@@ -52,7 +52,7 @@ do $$
 begin
   if (select count(*) from pg_class
        where relnamespace = to_regnamespace('meterr') and relkind = 'r'
-         and relname in ('api_key', 'user_account', 'membership')) < 3 then
+         and relname in ('api_key', 'tenant', 'user_account', 'membership')) < 4 then
     return;
   end if;
   insert into meterr_ended
@@ -60,6 +60,12 @@ begin
     union all
     select 'grace', tenant_id, key_id, grace_until from meterr.api_key
      where grace_until is not null
+    union all
+    select 'due', tenant_id, key_id, due_until from meterr.api_key where due_until <= now()
+    union all
+    select 'expiry', tenant_id, key_id, expires_at from meterr.api_key where expires_at <= now()
+    union all
+    select 'tenant', tenant_id, null, null from meterr.tenant where state = 'disabled'
     union all
     select 'user', null, user_id, disabled_at from meterr.user_account where state = 'disabled'
     union all

@@ -80,8 +80,8 @@ def restore(
     ``replace``, and only when nobody is connected who may act as meterr.
 
     Nobody is signed in afterwards, and no invitation, reset or code of the backup is good. Keys,
-    accounts and memberships that the database before knew to have ended stay ended; other keys
-    count as they did then, unless ``strike`` ends all of them in the same transaction.
+    accounts, memberships and tenants that the database before knew to have ended stay ended; other
+    keys count as they did then, unless ``strike`` ends all of them in the same transaction.
 
     Raises:
         BackupRefused: there is something, or somebody, and ``replace`` or peace is missing.

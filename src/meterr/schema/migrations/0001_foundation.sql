@@ -2439,6 +2439,18 @@ begin
       from pg_temp.meterr_ended e
      where e.kind = 'grace' and k.tenant_id = e.tenant_id and k.key_id = e.id
        and k.grace_until is distinct from least(k.grace_until, e.ended_at);
+    update meterr.api_key k set due_at = least(k.due_at, e.ended_at),
+           due_until = least(k.due_until, e.ended_at)
+      from pg_temp.meterr_ended e
+     where e.kind = 'due' and k.tenant_id = e.tenant_id and k.key_id = e.id
+       and k.due_until is distinct from least(k.due_until, e.ended_at);
+    update meterr.api_key k set expires_at = least(k.expires_at, e.ended_at)
+      from pg_temp.meterr_ended e
+     where e.kind = 'expiry' and k.tenant_id = e.tenant_id and k.key_id = e.id
+       and k.expires_at is distinct from least(k.expires_at, e.ended_at);
+    update meterr.tenant t set state = 'disabled'
+      from pg_temp.meterr_ended e
+     where e.kind = 'tenant' and t.tenant_id = e.tenant_id and t.state = 'active';
     update meterr.user_account u set state = 'disabled', disabled_at = e.ended_at
       from pg_temp.meterr_ended e
      where e.kind = 'user' and u.user_id = e.id and u.state = 'active';
