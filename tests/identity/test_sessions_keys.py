@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import json
+from datetime import UTC, datetime
 
 import psycopg
 import pytest
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 
 from meterr.core.clock import SystemClock
 from meterr.core.crypto import DataKeys, KeyEncryptionKeys, Unreadable, mint, rotate_data_keys
+from meterr.core.events import list_events
 from meterr.core.policy import PLATFORM
 from meterr.core.tokens import VerifyingKey
 from meterr.identity.sessions import SessionRefused, SigningKeys
@@ -32,6 +34,12 @@ async def house(database_url: str):
 async def states(house: SessionHouse) -> dict[str, str]:
     now_ms = house.clock.now_ms
     return {key.kid: key.state_at(now_ms).value for key in await list_signing_keys(house.app)}
+
+
+async def rotations(house: SessionHouse) -> list[str]:
+    since = datetime(2020, 1, 1, tzinfo=UTC)
+    page = await list_events(house.app, None, since=since, kinds=["signing_key"])
+    return [event.target_id for event in page.events][::-1]
 
 
 async def test_the_first_use_makes_a_key_that_signs_and_one_that_is_next(
@@ -221,6 +229,17 @@ async def test_data_keys_rotate_under_the_signing_keys(house: SessionHouse) -> N
     rotated = await rotate_data_keys(house.app, data_keys, {SECRET: house.app}, lambda _: None)
     assert (2, 0) == (rotated.values, rotated.unreadable)
     assert first.seed() == (await house.signing_keys().current()).seed()
+
+
+async def test_a_rotation_is_on_record_and_sealing_a_key_anew_is_none(house: SessionHouse) -> None:
+    """signing_key.rotated says that another key signs: false alarms are not looked at for long."""
+    first = await house.signer.current()
+    assert [first.kid] == await rotations(house)
+    data_keys = DataKeys(house.keys, SystemClock())
+    await rotate_data_keys(house.app, data_keys, {SECRET: house.app}, lambda _: None)
+    assert [first.kid] == await rotations(house)
+    rotation = await house.signer.rotate(at_once=True)
+    assert [first.kid, rotation.current] == await rotations(house)
 
 
 async def test_the_database_itself_keeps_retired_keys_and_ended_sessions_so(

@@ -3156,8 +3156,11 @@ create trigger record_change after update on meterr.provider_credential
 create trigger record_removed after update on meterr.provider_credential
   for each row when (old.secret is not null and new.secret is null)
   execute function meterr.record_credential('credential.removed');
-create trigger record_rotated after insert or update on meterr.signing_key
+create trigger record_made after insert on meterr.signing_key
   for each row when (new.state = 'current') execute function meterr.record_keyring();
+create trigger record_rotated after update on meterr.signing_key
+  for each row when (old.state <> 'current' and new.state = 'current')
+  execute function meterr.record_keyring();
 create trigger record_added after insert on meterr.key_encryption_key
   for each row execute function meterr.record_keyring('added');
 create trigger record_retired after update on meterr.key_encryption_key
