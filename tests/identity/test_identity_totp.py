@@ -53,6 +53,12 @@ async def confirm(house: PeopleHouse, person: Person, code: str) -> FactorProof:
     )
 
 
+def states(admin_dsn: str) -> list[str]:
+    with psycopg.connect(admin_dsn) as connection:
+        found = connection.execute("select state from meterr.totp_factor order by state").fetchall()
+    return [state for (state,) in found]
+
+
 async def give(
     house: PeopleHouse, person: Person, code: str, n: int = 0, throttle: Throttle | None = None
 ) -> FactorProof:
@@ -120,6 +126,39 @@ async def test_a_later_step_uses_up_all_before_it(house: PeopleHouse, ada: Perso
     for earlier in (now, now - STEP_S):
         with pytest.raises(FactorRefused):
             await give(house, ada, code_at(secret, earlier))
+
+
+async def test_beginning_again_and_again_is_one_row(
+    house: PeopleHouse, ada: Person, admin_dsn: str
+) -> None:
+    """A signed-in person fills no table; the last secret is the one that counts."""
+    for _ in range(5):
+        await begin_totp(house.db, house.ids, house.vault, ada)
+    await begin_totp(house.db, house.ids, house.vault, ada, randomness=lambda n: SECRET[:n])
+    assert ["pending"] == states(admin_dsn)
+    await confirm(house, ada, code_at(SECRET, house.clock.now_ms // 1000))
+    assert ["active"] == states(admin_dsn)
+
+
+async def test_secrets_that_were_not_confirmed_or_ended_go_after_a_day(
+    house: PeopleHouse, ada: Person, admin_dsn: str
+) -> None:
+    """Nothing is kept that is good for nothing; what is in use stays for ever."""
+    bob, eve = await house.person("bob@example.com"), await house.person("eve@example.com")
+    for person in (ada, bob):
+        await house.enrol(person)
+    await remove_totp(house.db, bob)
+    await begin_totp(house.db, house.ids, house.vault, eve)
+    assert ["active", "ended", "pending"] == states(admin_dsn)
+    with psycopg.connect(admin_dsn) as connection:
+        for hours, left in ((23, 3), (25, 1)):
+            connection.execute(
+                "select meterr.prune_people((extract(epoch from now()) * 1000)::bigint + %s)",
+                [hours * 3_600_000],
+            )
+            row = connection.execute("select count(*) from meterr.totp_factor").fetchone()
+            assert (left,) == row
+    assert ["active"] == states(admin_dsn)
 
 
 async def test_of_50_uses_of_one_code_at_once_exactly_one_passes(

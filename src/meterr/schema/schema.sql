@@ -1844,7 +1844,7 @@ end
 $$;
 
 -- What has expired, at most 1,000 rows of each kind at a time: links and challenges a day after their
--- end, windows that nobody touched for 30 days, or for a day when nobody ever passed there, and what
+-- end, TOTP secrets that nobody confirmed within a day and what is left of ended ones, windows that nobody touched for 30 days, or for a day when nobody ever passed there, and what
 -- callers of the API sent more than ten minutes ago.
 create function meterr.prune_people(at_ms bigint) returns integer
   language plpgsql security definer
@@ -1862,6 +1862,11 @@ begin
     delete from meterr.passkey_ceremony where digest in (
       select digest from meterr.passkey_ceremony where expires_at < before
        limit 1000 for update skip locked) returning 1
+  ), secrets as (
+    delete from meterr.totp_factor where (user_id, factor_id) in (
+      select user_id, factor_id from meterr.totp_factor
+       where state <> 'active' and created_at < before
+       limit 1000 for update skip locked) returning 1
   ), windows as (
     delete from meterr.sign_in_window where (kind, subject) in (
       select kind, subject from meterr.sign_in_window
@@ -1874,7 +1879,8 @@ begin
        limit 1000 for update skip locked) returning 1
   )
   select (select count(*) from claims) + (select count(*) from ceremonies)
-       + (select count(*) from windows) + (select count(*) from callers)
+       + (select count(*) from secrets) + (select count(*) from windows)
+       + (select count(*) from callers)
     into pruned;
   return pruned;
 end
@@ -1897,7 +1903,8 @@ grant update (used_at) on meterr.user_claim to meterr_identity;
 grant select, insert on meterr.user_password to meterr_identity;
 grant update (hash, short, changed_at) on meterr.user_password to meterr_identity;
 grant select, insert on meterr.totp_factor to meterr_identity;
-grant update (sealed, state, last_step) on meterr.totp_factor to meterr_identity;
+grant update (factor_id, sealed, state, last_step, created_at) on meterr.totp_factor
+  to meterr_identity;
 -- The platform's data keys, wrapped: to read, and to hold while something is sealed. Whoever locks a
 -- row must be allowed to update some column of it; the policy then lets no changed row pass.
 create policy people_read on meterr.data_key for select to meterr_identity

@@ -16,9 +16,12 @@ select exists (select from meterr.totp_factor f where f.user_id = u.user_id and 
 -- Of two changes of one person's factors, the second sees what the first left.
 select pg_advisory_xact_lock(hashtextextended('meterr factors ' || %(user_id)s::text, 0));
 
--- name: insert_totp
+-- name: begin_totp
+-- In the place of one that was not confirmed: however often somebody begins, it is one row.
 insert into meterr.totp_factor (user_id, factor_id, sealed)
-values (%(user_id)s, %(factor_id)s, %(sealed)s);
+values (%(user_id)s, %(factor_id)s, %(sealed)s)
+on conflict (user_id, state) where state <> 'ended'
+do update set factor_id = excluded.factor_id, sealed = excluded.sealed, created_at = now();
 
 -- name: find_totp
 -- Until the transaction ends no rotation seals it anew, so its data key cannot retire before it opens.

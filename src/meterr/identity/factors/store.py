@@ -31,9 +31,10 @@ async def lock_account(connection: Connection, user_id: str) -> None:
     await connection.execute(_SQL["lock_account"], {"user_id": user_id})
 
 
-async def insert_totp(connection: Connection, user_id: str, factor_id: str, sealed: bytes) -> None:
+async def begin_totp(connection: Connection, user_id: str, factor_id: str, sealed: bytes) -> None:
+    """Store a secret that is to be confirmed, in the place of one before."""
     values = {"user_id": user_id, "factor_id": factor_id, "sealed": sealed}
-    await connection.execute(_SQL["insert_totp"], values)
+    await connection.execute(_SQL["begin_totp"], values)
 
 
 async def find_totp(connection: Connection, user_id: str, state: str) -> StoredTotp | None:

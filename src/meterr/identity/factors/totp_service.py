@@ -54,9 +54,8 @@ async def begin_totp(
     await vault.prepare()
     async with db.tenant_transaction(PLATFORM) as connection:
         await store.lock_account(connection, user_id)
-        await store.end_totp(connection, user_id, PENDING)
         sealed = await vault.seal(connection, user_id, factor_id, secret)
-        await store.insert_totp(connection, user_id, factor_id, sealed)
+        await store.begin_totp(connection, user_id, factor_id, sealed)
     return TotpEnrolment(
         factor_id=factor_id,
         secret=SecretStr(totp.base32(secret)),
