@@ -96,6 +96,22 @@ class TestBodies:
                 assert 415 == status, (route.name, kind)
             assert 413 == refused(api, route, b'"' + b"x" * 1024 * 1024 + b'"')[0]
 
+    def test_a_strangers_document_is_small(self, api: ApiHouse) -> None:
+        """Issue 4.8: who has shown nothing yet makes nobody else wait; reports have a signature."""
+        for route in with_body(api):
+            size = 64 * 1024
+            status, _ = refused(api, route, b'"' + b"x" * (size - 2) + b'"')
+            assert 400 == status, route.name
+            status, _ = refused(api, route, b'"' + b"x" * (size - 1) + b'"')
+            assert (413 if route.is_open else 400) == status, route.name
+
+    def test_a_document_of_many_things_is_refused(self, api: ApiHouse) -> None:
+        """Issue 4.8: a mebibyte of empty objects held up every call for half a second."""
+        for route in with_body(api):
+            status, problem = refused(api, route, b'{"x":[' + b"{}," * 15_000 + b"1]}")
+            assert (400, None) == (status, problem.get("param")), route.name
+            assert "20000" in problem["detail"], route.name
+
     def test_a_text_without_end_is_refused_by_field(self, api: ApiHouse) -> None:
         """Issue 4.8: named limits; every text of every body has one."""
         for route in with_body(api):

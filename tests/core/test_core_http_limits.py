@@ -8,7 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from meterr.core.http.connection import HEADERS_MAX
-from meterr.core.http.json_body import API_BODY_BYTES_MAX, API_JSON_DEPTH_MAX, is_deeper
+from meterr.core.http.json_body import (
+    API_BODY_BYTES_MAX,
+    API_JSON_DEPTH_MAX,
+    API_JSON_MARKS_MAX,
+    is_deeper,
+)
 from support.small_door import API, DOCUMENT, SmallDoor, open_door, told
 
 HEAD_BYTES_MAX = 4096
@@ -66,6 +71,18 @@ def test_a_document_of_our_api_ends_at_its_depth_and_size(door: SmallDoor) -> No
     text = b'"' + b"a" * (API_BODY_BYTES_MAX - 2) + b'"'
     assert 200 == door.ask("POST", DOCUMENT, None, text).status
     assert 413 == door.ask("POST", DOCUMENT, None, text + b" ").status
+
+
+def test_a_document_of_our_api_ends_at_its_marks(door: SmallDoor) -> None:
+    """What is counted in C costs nothing; what is parsed holds up everybody else's calls."""
+    assert 20_000 == API_JSON_MARKS_MAX
+    for piece, last in ((b"{},", b"1"), (b"[],", b"1"), (b"1,", b"1"), (b'",",', b"1")):
+        marks = sum(map(piece.count, (b"[", b"{", b",")))
+        full = piece * ((API_JSON_MARKS_MAX - 1) // marks)
+        rest = b"0," * ((API_JSON_MARKS_MAX - 1) % marks)
+        assert 200 == door.ask("POST", DOCUMENT, None, b"[" + full + rest + last + b"]").status
+        answer = door.ask("POST", DOCUMENT, None, b"[" + full + rest + b"0," + last + b"]")
+        assert (400, "invalid-request") == (answer.status, answer.json()["code"])
 
 
 values = st.recursive(

@@ -19,7 +19,7 @@ from meterr.core.api.faults import invalid
 from meterr.core.api.operation import Operation
 from meterr.core.errors import Invalid, NotFound, UnsupportedMediaType
 from meterr.core.http.asgi import ERROR_HEADERS, Headers, Message, Receive, Scope, Send
-from meterr.core.http.json_body import read_json_body
+from meterr.core.http.json_body import API_BODY_BYTES_MAX, OPEN_BODY_BYTES_MAX, read_json_body
 from meterr.core.http.route import MethodNotAllowed
 from meterr.core.http.web import KNOWN
 from meterr.core.policy import Open, Permission, Route, RouteUndeclared
@@ -144,7 +144,13 @@ class Api:
         raise NotFound("There is nothing at this path. See docs/reference/api.md for the paths.")
 
     async def _body(self, scope: Scope, receive: Receive, operation: Operation) -> bytes:
-        body = await read_json_body(scope, receive, timeout_s=self._body_timeout_s)
+        is_strangers = not operation.needs_session and not operation.raw
+        body = await read_json_body(
+            scope,
+            receive,
+            timeout_s=self._body_timeout_s,
+            bytes_max=OPEN_BODY_BYTES_MAX if is_strangers else API_BODY_BYTES_MAX,
+        )
         if operation.raw or not body:
             return body
         content_type = scope[KNOWN].get(b"content-type", b"")
