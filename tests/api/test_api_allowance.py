@@ -18,7 +18,7 @@ QUOTA = 20
 
 
 def caller(user_id: str = "", address: str = "203.0.113.9") -> Caller:
-    actor = Actor(user_id, {}, factor_at_ms=None) if user_id else None
+    actor = Actor(user_id, {}, factor_at_ms=None, began_at_ms=0) if user_id else None
     return Caller(address=address, user_agent="", actor=actor)
 
 

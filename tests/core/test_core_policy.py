@@ -28,10 +28,11 @@ permissions = st.sampled_from(Permission)
 roles = st.sampled_from(Role)
 
 
-def person(*, factor_at_ms: int | None = NOW_MS, **held: Role) -> Actor:
+def person(*, factor_at_ms: int | None = NOW_MS, began_at_ms: int = NOW_MS, **held: Role) -> Actor:
     """Return an actor with roles in the tenants ``a`` and ``b`` and on the ``platform``."""
     places = {"a": A, "b": B, "platform": PLATFORM}
-    return Actor("u", {places[name]: role for name, role in held.items()}, factor_at_ms)
+    roles = {places[name]: role for name, role in held.items()}
+    return Actor("u", roles, factor_at_ms, began_at_ms)
 
 
 def tenant_for(permission: Permission, tenant_id: str = A) -> str | None:
@@ -87,7 +88,7 @@ def test_what_is_no_permission_is_an_error_and_no_answer(asked: object) -> None:
 
 def test_a_role_that_is_none_grants_nothing() -> None:
     """S1:312: whatever put a stray text where a role belongs."""
-    stray = Actor("u", {A: "owner", PLATFORM: "root"}, NOW_MS)  # type: ignore[dict-item]  # the point
+    stray = Actor("u", {A: "owner", PLATFORM: "root"}, NOW_MS, 0)  # type: ignore[dict-item]  # the point
     for permission in Permission:
         verdict = allowed(stray, permission, tenant_for(permission), now_ms=NOW_MS, reason=REASON)
         assert not verdict.allowed
@@ -207,6 +208,30 @@ def test_admins_need_a_second_factor_and_users_do_not() -> None:
     check(person(a=Role.ADMIN, factor_at_ms=None), Permission.SELF_FACTOR_CHANGE, set())
     check(person(a=Role.USER, factor_at_ms=None), Permission.TENANT_KEY_READ, set())
     assert [False, True, True] == [must_have_factor(frozenset({role})) for role in Role]
+
+
+def test_the_first_factor_needs_a_session_that_just_began() -> None:
+    """A stolen token of minutes became a factor of the thief's; the password is asked anew."""
+    for at_ms, needs in (
+        (NOW_MS, set()),
+        (NOW_MS - STEP_UP_MS, set()),
+        (NOW_MS - STEP_UP_MS - 1, {Need.SIGN_IN}),
+        (NOW_MS + 1, {Need.SIGN_IN}),
+    ):
+        for role in (Role.USER, Role.ADMIN):
+            holder = person(a=role, factor_at_ms=None, began_at_ms=at_ms)
+            check(holder, Permission.SELF_FACTOR_CHANGE, needs)
+    old = person(a=Role.USER, factor_at_ms=None, began_at_ms=0)
+    # It asks for the password itself.
+    check(old, Permission.SELF_PASSWORD_CHANGE, set())
+    check(old, Permission.SELF_FACTOR_READ, set())
+    refusal = allowed(old, Permission.SELF_FACTOR_CHANGE, None, now_ms=NOW_MS).refusal()
+    assert "sign in again" in str(refusal)
+
+
+def test_a_session_with_a_factor_may_be_as_old_as_it_is() -> None:
+    """The positive space: what counts there is the factor."""
+    check(person(a=Role.USER, began_at_ms=0), Permission.SELF_FACTOR_CHANGE, set())
 
 
 def test_rotation_and_role_changes_want_a_fresh_factor() -> None:

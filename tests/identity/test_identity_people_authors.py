@@ -232,8 +232,8 @@ def test_a_claim_counts_by_what_its_author_is_now(
 def test_an_author_answers_where_the_role_is() -> None:
     """At home before the platform; the operator is nobody's account."""
     here = {TENANT: Role.ADMIN, PLATFORM: Role.SUPER_ADMIN}
-    assert Author("ada", TENANT) == author_of(Actor("ada", here, 0), TENANT, Role.ADMIN)
+    assert Author("ada", TENANT) == author_of(Actor("ada", here, 0, 0), TENANT, Role.ADMIN)
     glass = {TENANT: Role.USER, PLATFORM: Role.SUPER_ADMIN}
-    assert Author("ada", PLATFORM) == author_of(Actor("ada", glass, 0), TENANT, Role.USER)
-    assert Author("ada", PLATFORM) == author_of(Actor("ada", glass, 0), None, None)
+    assert Author("ada", PLATFORM) == author_of(Actor("ada", glass, 0, 0), TENANT, Role.USER)
+    assert Author("ada", PLATFORM) == author_of(Actor("ada", glass, 0, 0), None, None)
     assert author_of(Operator("tests"), TENANT, Role.ADMIN) is None

@@ -195,7 +195,7 @@ async def test_a_change_of_people_reaches_every_listener(
     assert house.tenant_id == role["tenant_id"]
     assert {house.tenant_id, PLATFORM} == {each["tenant_id"] for each in disabled}
     assert ada.user.version < role["version"] < disabled[0]["version"]
-    assert (await find_person(house.db, ada.user.user_id)).actor(None) is None
+    assert (await find_person(house.db, ada.user.user_id)).actor(None, 0) is None
 
 
 async def test_gateways_go_on_knowing_their_keys_while_people_change(

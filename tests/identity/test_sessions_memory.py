@@ -18,6 +18,7 @@ def session(name: str, user: str = "u", tenants: tuple[str, ...] = ("t",)) -> Li
         session_id=name,
         user_id=user,
         factor_at_ms=None,
+        created_at_ms=0,
         ends_at_ms=1,
         lives=True,
         roles=dict.fromkeys(tenants, Role.USER),
@@ -71,7 +72,7 @@ def test_a_read_that_a_notice_overtook_is_not_remembered() -> None:
 def test_what_is_over_is_not_remembered_and_a_gap_forgets_everything() -> None:
     """Only what lives and was heard of without a break."""
     memory = remembering(session("a"))
-    over = LiveSession("b", "u", None, 1, lives=False, roles={}, tenants=frozenset())
+    over = LiveSession("b", "u", None, 0, 1, lives=False, roles={}, tenants=frozenset())
     memory.remember(over, None, memory.notices)
     assert ["a"] == known(memory, "a", "b")
     began = memory.notices

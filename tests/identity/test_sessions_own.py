@@ -143,7 +143,7 @@ class TestOnesOwnSessions:
         """The policy allows nothing to who has no role; leaving needs no permission."""
         person = await house.person()
         grant = await house.begin()
-        nobody = SignedIn(grant.session_id, Actor(person.user.user_id, {}, None))
+        nobody = SignedIn(grant.session_id, Actor(person.user.user_id, {}, None, 0))
         for refused in (house.sessions.list(nobody), house.sessions.end(nobody, grant.session_id)):
             with pytest.raises(Forbidden):
                 await refused
@@ -179,7 +179,7 @@ class TestSessionsOfMembers:
         user = await house.actor("user@example.com", MemberRole.USER)
         stranger = await house.actor("far@example.com", MemberRole.ADMIN, tenant_id=other)
         admin = await house.person("root@example.com", MemberRole.ADMIN)
-        bare = admin.actor(None)
+        bare = admin.actor(None, 0)
         grant = await house.begin()
         for by, error in ((user, Forbidden), (stranger, NotFound), (bare, ProofNeeded)):
             with pytest.raises(error):

@@ -170,7 +170,7 @@ def code_at(secret: bytes, unix_s: int) -> str:
 
 
 def proven(person: Person, at_ms: int) -> Actor:
-    actor = person.actor(at_ms)
+    actor = person.actor(at_ms, at_ms)
     assert actor is not None
     return actor
 

@@ -24,6 +24,7 @@ class Actor:
     user_id: str
     roles: Mapping[str, Role]  # by tenant id; super_admins have theirs under PLATFORM
     factor_at_ms: int | None  # when this session last saw a second factor, or None for never
+    began_at_ms: int  # when this session began, however often it was refreshed
 
     def role_in(self, tenant_id: str) -> Role | None:
         """Return the role in a tenant, or None for a stranger there."""

@@ -28,5 +28,6 @@ class ProofNeeded(MeterrError):
 _WAYS = {
     "mfa": "a session with a second factor: sign in with one, or add one first",
     "step_up": "a second factor given just now: give it once more",
+    "sign_in": "a session that began just now: sign in again",
     "reason": "a reason of 10 to 500 characters",
 }

@@ -86,6 +86,10 @@ _STEP_UP: Final = (
     "platform:key:rotate_all",
     "platform:credential:change",
 )
+# Of these, what somebody without any factor needs a session for that began within those minutes: a
+# stolen one would else make the first factor, and so a way in that stays. Who changes a password
+# gives the one before, which is as good.
+_SIGN_IN: Final = ("self:factor:change",)
 
 
 class TableError(ValueError):
@@ -129,3 +133,4 @@ def _role(name: str) -> Role:
 
 TABLE: Final = read_table(_ROLES)
 STEP_UP: Final = frozenset(map(permission, _STEP_UP))
+SIGN_IN: Final = frozenset(map(permission, _SIGN_IN))

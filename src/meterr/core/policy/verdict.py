@@ -8,7 +8,7 @@ from meterr.core.errors import MeterrError, NotFound
 from meterr.core.policy.actor import PLATFORM, Actor, Role
 from meterr.core.policy.errors import Forbidden, ProofNeeded
 from meterr.core.policy.permission import Permission, Plane
-from meterr.core.policy.table import STEP_UP, TABLE
+from meterr.core.policy.table import SIGN_IN, STEP_UP, TABLE
 
 STEP_UP_MS: Final = 10 * 60 * 1000
 REASON_CHARS_MIN: Final = 10
@@ -20,6 +20,7 @@ class Need(StrEnum):
 
     MFA = "mfa"
     STEP_UP = "step_up"
+    SIGN_IN = "sign_in"
     REASON = "reason"
 
 
@@ -82,7 +83,8 @@ def allowed(
         tenant_id: Whose it is for permissions of the tenant plane, else None.
         now_ms: Unix milliseconds.
         reason: What a super_admin says it is for.
-        step_up_ms: How fresh a factor must be where one is asked for once more.
+        step_up_ms: How fresh a factor must be where one is asked for once more, or the session
+            of somebody who has none.
 
     Raises:
         TypeError: the permission is none (a text is not), or a tenant is missing or out of place:
@@ -126,7 +128,11 @@ def _needs(
     if actor.factor_at_ms is None:
         if must:
             needs.append(Need.MFA)
-    elif (breaks_glass or permission in STEP_UP) and not _fresh(actor, now_ms, step_up_ms):
+        elif permission in SIGN_IN and not _fresh(actor.began_at_ms, now_ms, step_up_ms):
+            needs.append(Need.SIGN_IN)
+    elif (breaks_glass or permission in STEP_UP) and not _fresh(
+        actor.factor_at_ms, now_ms, step_up_ms
+    ):
         needs.append(Need.STEP_UP)
     if breaks_glass and not REASON_CHARS_MIN <= len(reason.strip()) <= REASON_CHARS_MAX:
         needs.append(Need.REASON)
@@ -137,6 +143,6 @@ def _breaks_glass(role: Role | None, permission: Permission) -> bool:
     return role is Role.SUPER_ADMIN and permission.plane is not Plane.SELF
 
 
-def _fresh(actor: Actor, now_ms: int, step_up_ms: int) -> bool:
+def _fresh(at_ms: int, now_ms: int, step_up_ms: int) -> bool:
     # A factor from the future is no fresh one: the clock or the session is wrong.
-    return actor.factor_at_ms is not None and 0 <= now_ms - actor.factor_at_ms <= step_up_ms
+    return 0 <= now_ms - at_ms <= step_up_ms

@@ -46,11 +46,16 @@ class Person:
     user: User
     roles: Mapping[str, Role]
 
-    def actor(self, factor_at_ms: int | None) -> Actor | None:
+    def actor(self, factor_at_ms: int | None, began_at_ms: int) -> Actor | None:
         """Return who acts, or None when the account is disabled."""
         if self.user.state is not UserState.ACTIVE:
             return None
-        return Actor(user_id=self.user.user_id, roles=self.roles, factor_at_ms=factor_at_ms)
+        return Actor(
+            user_id=self.user.user_id,
+            roles=self.roles,
+            factor_at_ms=factor_at_ms,
+            began_at_ms=began_at_ms,
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -145,7 +145,10 @@ class Authority:
         return SignedIn(
             session_id=session.session_id,
             actor=Actor(
-                user_id=session.user_id, roles=session.roles, factor_at_ms=session.factor_at_ms
+                user_id=session.user_id,
+                roles=session.roles,
+                factor_at_ms=session.factor_at_ms,
+                began_at_ms=session.created_at_ms,
             ),
         )
 

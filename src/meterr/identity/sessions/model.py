@@ -143,6 +143,7 @@ class LiveSession:
     session_id: str
     user_id: str
     factor_at_ms: int | None
+    created_at_ms: int
     ends_at_ms: int
     lives: bool
     roles: Mapping[str, Role]

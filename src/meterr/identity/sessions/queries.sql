@@ -45,6 +45,7 @@ select kid, state, public_key,
 -- One statement, so one snapshot: the session, the account, and its roles in tenants that count.
 select s.session_id::text, s.user_id::text,
        floor(extract(epoch from s.factor_at) * 1000)::bigint as factor_at_ms,
+       floor(extract(epoch from s.created_at) * 1000)::bigint as created_at_ms,
        floor(extract(epoch from s.ends_at) * 1000)::bigint as ends_at_ms,
        s.ended_at is null and u.state = 'active' as lives,
        (select coalesce(json_object_agg(r.tenant_id, r.role), '{}')
