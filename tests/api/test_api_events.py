@@ -65,6 +65,24 @@ class TestWhatTheDoorRefuses:
             row["detail"],
         )
 
+    def test_what_a_member_may_not_is_their_tenants_to_know(self, api: ApiHouse) -> None:
+        """A tenant's events are its administrators' to read, its own people's refusals too."""
+        tenant = f"/api/v1/tenants/{api.tenants['own']}"
+        body = {"name": "x", "scopes": ["chat"]}
+        refused = api.send("POST", f"{tenant}/keys", body, elsewhere(17), who="user")
+        assert 403 == refused.status
+        (row,) = until(lambda: from_there(api, "access.denied", 17))
+        assert api.tenants["own"] == row["tenant_id"]
+        page = told(api.send("GET", f"{tenant}/events?kind=access.denied", who="admin"))
+        assert row["id"] in {each["event_id"] for each in page["items"]}
+
+    def test_what_a_foreigner_may_not_is_no_tenants_to_know(self, api: ApiHouse) -> None:
+        """Nobody writes into the events of a tenant that they have nothing to do with."""
+        path = f"/api/v1/tenants/{api.tenants['own']}/keys"
+        assert 404 == api.send("GET", path, None, elsewhere(18), who="admin-elsewhere").status
+        (row,) = until(lambda: from_there(api, "access.denied", 18))
+        assert api.tenants["own"] != row["tenant_id"]
+
     def test_another_host_and_another_site_are_reported(self, api: ApiHouse) -> None:
         """Issue 4, item 8: rebinding and cross-site requests smell."""
         wrong = {**elsewhere(13), "host": f"evil.example|{CANARY}@x"}

@@ -56,6 +56,8 @@ class SessionGate:
         token, by_cookie = self._token(scope, operation)
         signed_in = await self.authority.signed_in(token)
         line.user_id = signed_in.actor.user_id
+        if tenant_id is not None and signed_in.actor.role_in(tenant_id) is not None:
+            line.tenant_id = tenant_id  # what is refused to its own people is its admins' to know
         reason = _reason(scope)
         verdict = self._judge(signed_in.actor, access, tenant_id, reason)
         line.tenant_id = tenant_id or ""
