@@ -145,6 +145,24 @@ class TestBodies:
                 answer = api.send(route.method, path + query, who=sender(route))
                 assert (400, "invalid-request") == (answer.status, told(answer)["code"]), route.name
 
+    def test_an_id_of_no_time_is_a_clear_answer(self, api: ApiHouse) -> None:
+        """Never a 500: the year 10889 is in no calendar, where a page is found by its time."""
+        late = "ffffffff-ffff-7fff-bfff-ffffffffffff"
+        for path in (f"/api/v1/tenants/{api.tenants['own']}/events", "/api/v1/me/notices"):
+            answer = api.send("GET", f"{path}?after={late}", who="admin")
+            assert (400, "after") == (answer.status, told(answer).get("param")), path
+        for route in described(api):
+            if any(each["name"] == "after" for each in route.said.get("parameters", ())):
+                path = route.path(api.tenants["own"])
+                answer = api.send("GET", f"{path}?after={late}", who=sender(route))
+                assert answer.status in (200, 400), (route.name, answer.body)
+
+    def test_a_network_with_a_zone_is_refused_by_field(self, api: ApiHouse) -> None:
+        """Never a 500: no database has a type for the name of a cable."""
+        body = {"name": "x", "scopes": ["chat"], "networks": ["fe80::1%eth0"]}
+        answer = api.send("POST", f"/api/v1/tenants/{api.tenants['own']}/keys", body, who="admin")
+        assert (400, "networks") == (answer.status, told(answer).get("param"))
+
     def test_pages_have_a_first_and_a_last_size(self, api: ApiHouse) -> None:
         """Issue 4.8: limits are named; a cursor that is none of ours is refused."""
         paged = [

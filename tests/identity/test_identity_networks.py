@@ -81,6 +81,9 @@ class TestTheList:
             ("", "is no network"),
             ("192.0.2.0/255.255.255.0/24", "is no network"),
             ("1" * 10_000, "is no network"),
+            ("fe80::1%eth0", "no zone"),
+            ("fe80::1%eth0/128", "no zone"),
+            ("fe80::/64%1", "no zone"),
         ],
     )
     def test_what_cannot_be_meant_is_refused_with_the_way_out(self, text: str, said: str) -> None:

@@ -81,6 +81,11 @@ def _holds(outer: Network, inner: Network) -> bool:
 
 
 def _network_in(text: str) -> Network:
+    if "%" in text:
+        raise Invalid(
+            "A network has no zone such as %eth0: callers' addresses come without.",
+            param="networks",
+        )
     try:
         network = ipaddress.ip_network(text[:_TEXT_CHARS_MAX], strict=False)
     except ValueError:

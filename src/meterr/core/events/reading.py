@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -104,6 +105,7 @@ def chosen_kinds(asked: Iterable[str]) -> list[str] | None:
 
 
 def _cursor(after: str) -> tuple[datetime, str]:
-    if _ID.fullmatch(after) is None:
-        raise Invalid("after is the id that the page before ended with.", param="after")
-    return as_datetime(unix_ms_of(after)), after
+    if _ID.fullmatch(after) is not None:
+        with suppress(ValueError):  # of a year that no calendar of ours has
+            return as_datetime(unix_ms_of(after)), after
+    raise Invalid("after is the id that the page before ended with.", param="after")

@@ -1,12 +1,13 @@
 """Telling people, and what they have been told. One function, one use case."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Final
 
 from meterr.core.clock import as_datetime
 from meterr.core.db import Connection, Database
-from meterr.core.errors import NotFound
+from meterr.core.errors import Invalid, NotFound
 from meterr.core.events import Recorded
 from meterr.core.events.model import text_told
 from meterr.core.ids import unix_ms_of
@@ -49,7 +50,7 @@ async def list_notices(
 ) -> NoticePage:
     """Return one page of a person's notices, newest first; ``limit`` is 1 to 200."""
     check_page(after, limit)
-    cursor = _START if after is None else (as_datetime(unix_ms_of(after)), after)
+    cursor = _START if after is None else _cursor(after)
     async with db.transaction() as connection:
         found = await store.notices_before(connection, user_id, cursor, limit + 1, unread=unread)
     notices = tuple(found[:limit])
@@ -63,6 +64,12 @@ async def mark_read(db: Database, user_id: str, event_id: str) -> None:
             if await store.mark_read(connection, user_id, event_id):
                 return
     raise NotFound("There is no such notice.")
+
+
+def _cursor(after: str) -> tuple[datetime, str]:
+    with suppress(ValueError):  # of a year that no calendar of ours has
+        return as_datetime(unix_ms_of(after)), after
+    raise Invalid("after is the id that the page before ended with.", param="after")
 
 
 def _check(event: Recorded) -> None:
