@@ -137,6 +137,30 @@ class TestBodies:
                     tried += 1
         assert 40 <= tried
 
+    def test_no_refusal_repeats_a_name_that_does_not_exist(self, api: ApiHouse) -> None:
+        """Issue 4.8: a key that was pasted into the wrong field comes back in no answer."""
+        own, canary = f"/api/v1/tenants/{api.tenants['own']}", "sk-meterr_live_canary3f9a1c77"
+        key = {"name": "x", "scopes": ["chat"]}
+        limit = {"measure": "requests", "holder": "tenant", "span": "minute", "amount": "5"}
+        for who, method, path, body in (
+            ("admin", "GET", f"{own}/events?kind={canary}", None),
+            ("admin", "GET", f"{own}/events?after={canary}", None),
+            ("admin", "GET", f"{own}/usage?tz={canary}", None),
+            ("admin", "GET", f"{own}/usage?from={canary}", None),
+            ("admin", "GET", f"{own}/usage?by={canary}", None),
+            ("admin", "PATCH", f"{own}/settings", {"time_zone": canary}),
+            ("admin", "POST", f"{own}/keys", {**key, "scopes": [canary]}),
+            ("admin", "POST", f"{own}/keys", {**key, "networks": [canary]}),
+            ("admin", "POST", f"{own}/keys", {**key, "models": [f"{canary} x"]}),
+            ("admin", "POST", f"{own}/keys", {**key, "models": [f"{canary}["]}),
+            ("admin", "POST", f"{own}/limits", {**limit, "model": f"{canary}["}),
+            ("admin", "POST", f"{own}/limits", {**limit, "measure": canary}),
+            ("super-admin", "DELETE", f"/api/v1/platform/credentials/{canary}", None),
+        ):
+            answer = api.send(method, path, body, who=who)
+            assert answer.status in (400, 404), (path, body, answer.body)
+            assert canary.encode() not in answer.body, (path, body)
+
     def test_a_query_parameter_that_nobody_reads_is_refused(self, api: ApiHouse) -> None:
         """Issue 4.8: unknown and doubled parameters are errors, not guesses."""
         for route in described(api):

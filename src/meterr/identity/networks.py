@@ -90,13 +90,12 @@ def _network_in(text: str) -> Network:
         network = ipaddress.ip_network(text[:_TEXT_CHARS_MAX], strict=False)
     except ValueError:
         raise Invalid(
-            f"{text[:_TEXT_CHARS_MAX]!r} is no network such as 192.0.2.0/24 or 2001:db8::/32.",
-            param="networks",
+            "A text there is no network such as 192.0.2.0/24 or 2001:db8::/32.", param="networks"
         ) from None
     written = ipaddress.ip_address(text.partition("/")[0])
     if written != network.network_address:
         raise Invalid(
-            f"{text!r} has bits beside its mask: did you mean {network} or {written}?",
+            f"A network has bits beside its mask: did you mean {network} or {written}?",
             param="networks",
         )
     return _unmapped(network)

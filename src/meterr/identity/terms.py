@@ -85,8 +85,7 @@ def checked_time_zone(name: str) -> str:
         close = get_close_matches(name, zones, n=1)
         hint = f" Did you mean '{close[0]}'?" if close else ""
         raise Invalid(
-            f"{name[:64]!r} is not an IANA time zone such as Europe/Berlin or UTC.{hint}",
-            param="time_zone",
+            f"That is not an IANA time zone such as Europe/Berlin or UTC.{hint}", param="time_zone"
         )
     return name
 
@@ -106,7 +105,7 @@ def _scope_named(name: str) -> Scope:
         near = get_close_matches(name.strip().lower(), list(Scope), n=1, cutoff=0.5)
         hint = f" Did you mean '{near[0]}'?" if near else ""
         raise Invalid(
-            f"{name[:32]!r} is no scope; there are {_all_scopes()}.{hint}", param="scopes"
+            f"There is no such scope; there are {_all_scopes()}.{hint}", param="scopes"
         ) from None
 
 
@@ -118,11 +117,6 @@ def _check_pattern(pattern: str) -> None:
     if not 1 <= len(pattern) <= PATTERN_CHARS_MAX:
         raise Invalid(f"a model pattern needs 1 to {PATTERN_CHARS_MAX} characters.", param="models")
     if not pattern.isprintable() or " " in pattern:
-        raise Invalid(
-            f"the model pattern {pattern[:32]!r} has spaces or control characters.", param="models"
-        )
+        raise Invalid("a model pattern has no spaces and no control characters.", param="models")
     if "[" in pattern:
-        raise Invalid(
-            f"the model pattern {pattern[:32]!r} has a '['; only * and ? are special.",
-            param="models",
-        )
+        raise Invalid("a model pattern has no '['; only * and ? are special.", param="models")

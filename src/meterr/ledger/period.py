@@ -57,7 +57,7 @@ def zone_of(name: str) -> tzinfo:
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError):
         raise Invalid(
-            f"{name[:64]!r} is not an IANA time zone such as Europe/Berlin or UTC.", param="tz"
+            "That is not an IANA time zone such as Europe/Berlin or UTC.", param="tz"
         ) from None
 
 

@@ -96,10 +96,7 @@ def chosen_kinds(asked: Iterable[str]) -> list[str] | None:
         found = [kind.value for kind in Kind if name in (kind.value, kind.subject)]
         if not found:
             subjects = ", ".join(sorted({kind.subject for kind in Kind}))
-            raise Invalid(
-                f"There is no kind of event called {name[:60]!a}. Subjects: {subjects}.",
-                param="kind",
-            )
+            raise Invalid(f"There is no such kind of event. Subjects: {subjects}.", param="kind")
         chosen += found
     return chosen or None
 

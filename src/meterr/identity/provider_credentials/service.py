@@ -44,7 +44,7 @@ async def remove_credential(db: Database, upstream: str) -> None:
     async with db.tenant_transaction(PLATFORM) as connection:
         removed = await store.remove_credential(connection, _checked_name(upstream))
     if not removed:
-        raise NotFound(f"No credential is stored for the upstream {upstream!r}.")
+        raise NotFound("No credential is stored for an upstream of that name.")
 
 
 async def open_credential(db: Database, data_keys: DataKeys, upstream: str) -> SecretStr | None:

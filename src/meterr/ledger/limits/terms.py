@@ -114,8 +114,7 @@ def _checked_model(pattern: str) -> str:
         raise Invalid(f"A model pattern has at most {PATTERN_CHARS_MAX} characters.", param="model")
     if not pattern.isprintable() or " " in pattern or "[" in pattern:
         raise Invalid(
-            f"The model pattern {pattern[:32]!r} has spaces, control characters or a '[';"
-            " only * and ? are special.",
+            "The model pattern has spaces, control characters or a '['; only * and ? are special.",
             param="model",
         )
     return pattern
