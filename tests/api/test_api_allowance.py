@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+from collections.abc import Iterator
 
 import pytest
 from hypothesis import given
@@ -11,15 +12,16 @@ from meterr.core.api import Allowances, Caller
 from meterr.core.api.allowance import WINDOW_S, Allowance, TooManyRequests
 from meterr.core.db import Database, Role
 from meterr.core.policy import Actor
-from support.api_house import ApiHouse
+from meterr.core.postgres import EmbeddedPostgres
+from support.api_house import ApiHouse, shared_api_house
 from support.people import StillClock, keyed
 
 QUOTA = 20
 
 
-def caller(user_id: str = "", address: str = "203.0.113.9") -> Caller:
+def caller(user_id: str = "", address: str = "203.0.113.9", group: str = "") -> Caller:
     actor = Actor(user_id, {}, factor_at_ms=None, began_at_ms=0) if user_id else None
-    return Caller(address=address, user_agent="", actor=actor)
+    return Caller(address=address, user_agent="", actor=actor, group=group)
 
 
 def told(headers: dict[str, str]) -> tuple[int, int]:
@@ -45,7 +47,8 @@ class TestOverHttp:
         assert [200, 400, 400, 400] == [answer.status for answer in answers]
         lefts, quotas = zip(*(told(answer.headers) for answer in answers), strict=True)
         assert {100_000} == set(quotas)
-        assert [100_000 - sent for sent in range(1, 5)] == list(lefts)
+        # Who reads the document and who signs in are counted apart.
+        assert [99_999, 99_999, 99_998, 99_998] == list(lefts)
 
     def test_a_person_has_one_allowance_wherever_they_are(self, api: ApiHouse) -> None:
         """A second address is no second allowance, and another person's is another."""
@@ -59,6 +62,26 @@ class TestOverHttp:
         if (second := left_from("198.51.100.33")) > first:  # a new minute began between the two
             first, second = second, left_from("198.51.100.32")
         assert 1 == first - second
+
+
+@pytest.fixture(scope="module")
+def narrow(postgres: EmbeddedPostgres) -> Iterator[ApiHouse]:
+    """Return a house that takes few requests."""
+    config = f"[server]\napi_requests_per_minute = {QUOTA}\n"
+    with shared_api_house(postgres, config) as house:
+        yield house
+
+
+def test_somebody_who_reads_the_document_does_not_end_my_session(narrow: ApiHouse) -> None:
+    """GET needs no origin: any page that a browser behind this address opens can do this."""
+    grant = narrow.grant("user", new=True)
+    crossed = {"sec-fetch-site": "cross-site"}
+    read = [narrow.send("GET", "/api/v1/openapi.json", headers=crossed) for _ in range(QUOTA * 2)]
+    assert 429 in {answer.status for answer in read}
+    body = {"refresh_token": grant.refresh.get_secret_value()}
+    assert 200 == narrow.send("POST", "/api/v1/sessions/refresh", body).status
+    wrong = {"email": "nobody@example.com", "password": "x"}
+    assert 401 == narrow.send("POST", "/api/v1/sign-in/password", wrong).status
 
 
 @pytest.fixture
@@ -114,6 +137,17 @@ async def test_people_and_networks_are_counted_apart(db: Database) -> None:
     assert 1 == (await counter.take(caller(address="2001:db8:0:1::1"))).requests
     assert 1 == (await counter.take(caller("ada", "2001:db8::1"))).requests
     assert 1 == (await counter.take(caller("bob", "2001:db8::1"))).requests
+
+
+async def test_what_strangers_call_is_counted_by_its_group(db: Database) -> None:
+    """A network whose pages read the document all day still signs in; a person has one window."""
+    counter = Allowances(db, StillClock(), keyed, QUOTA)
+    await outcomes(counter, caller(group="openapi"), QUOTA)
+    assert QUOTA < (await counter.take(caller(group="openapi"))).requests
+    assert 1 == (await counter.take(caller(group="sessions"))).requests
+    assert 1 == (await counter.take(caller(group="sign_in"))).requests
+    assert 1 == (await counter.take(caller("ada", group="openapi"))).requests
+    assert 2 == (await counter.take(caller("ada", group="sessions"))).requests
 
 
 async def test_who_left_is_forgotten_and_nobody_is_readable(db: Database) -> None:

@@ -12,7 +12,7 @@ from meterr.core.http.client_address import network_of
 
 class Allowances:
     """
-    Counts requests by person, and by network where nobody is signed in.
+    Counts requests by person; where nobody is signed in, by network and group of operations.
 
     A window begins with its caller's first request. Over the end of one and the begin of the next,
     up to twice the quota can come within a minute.
@@ -47,4 +47,4 @@ class Allowances:
 def _key(caller: Caller) -> bytes:
     if caller.actor is not None:
         return f"meterr api person\0{caller.actor.user_id}".encode()
-    return f"meterr api network\0{network_of(caller.address)}".encode()
+    return f"meterr api network\0{network_of(caller.address)}\0{caller.group}".encode()

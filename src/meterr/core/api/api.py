@@ -171,7 +171,7 @@ def _serve(operation: Operation) -> _Served:
         status_code=operation.status,
         summary=_first_line(operation.endpoint),
         description=operation.endpoint.__doc__ or "",
-        tags=[operation.name.partition(".")[0]],
+        tags=[operation.group],
         response_model_exclude_none=False,
     )
     queries = frozenset(each.alias for each in route.dependant.query_params)

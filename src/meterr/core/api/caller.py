@@ -18,7 +18,8 @@ class Caller:
     Somebody whom the gate has let in.
 
     ``address`` is the client's behind trusted proxies, "" where nobody can know. ``reason`` is
-    what they say it is for, ``breaks_glass`` whether a super_admin's role lets them in.
+    what they say it is for, ``breaks_glass`` whether a super_admin's role lets them in. ``group``
+    is the operation's that a stranger calls: who reads the document still signs in.
     """
 
     address: str
@@ -28,6 +29,7 @@ class Caller:
     by_cookie: bool = False
     reason: str = ""
     breaks_glass: bool = False
+    group: str = ""
 
     @property
     def source(self) -> Source:

@@ -51,6 +51,11 @@ class Operation:
         return cls(Route(method, path), access, endpoint, name, status=status, errors=errors)
 
     @property
+    def group(self) -> str:
+        """What it is about, e.g. ``keys``: the first part of its name."""
+        return self.name.partition(".")[0]
+
+    @property
     def needs_session(self) -> bool:
         """Whether only somebody who is signed in may call it."""
         return not isinstance(self.access, Open)

@@ -24,8 +24,8 @@ class ServerSettings(Group):
         600,
         ge=10,
         le=1_000_000,
-        description="Requests to the management API from one person, or from one address where "
-        "nobody is signed in, in a minute; all processes together.",
+        description="Requests to the management API from one person, or from one address to one "
+        "group of routes where nobody is signed in, in a minute; all processes together.",
     )
     workers: int = Field(
         1,

@@ -52,7 +52,7 @@ class SessionGate:
         agent = _header(scope, b"user-agent")
         access = operation.access
         if not isinstance(access, Permission):
-            return Caller(address=address, user_agent=agent)
+            return Caller(address=address, user_agent=agent, group=operation.group)
         token, by_cookie = self._token(scope, operation)
         signed_in = await self.authority.signed_in(token)
         line.user_id = signed_in.actor.user_id
