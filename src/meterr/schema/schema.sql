@@ -2184,7 +2184,7 @@ end
 $$;
 
 grant select, insert on meterr.key_succession to meterr_app;
-grant update (code_mac, pepper_id, code_expires_at, reason, author, grace, followed_at)
+grant update (kind, code_mac, pepper_id, code_expires_at, reason, author, grace, followed_at)
   on meterr.key_succession to meterr_app;
 grant select on meterr.key_emergency to meterr_app;
 grant select, insert on meterr.key_policy to meterr_app;

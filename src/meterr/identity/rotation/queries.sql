@@ -67,7 +67,8 @@ select k.key_id::text, k.name, k.owner, k.last4,
  limit %(limit)s;
 
 -- name: put_codes
--- A key that awaits its successor already gets a new code and keeps the id.
+-- A key that awaits its successor already gets a new code and keeps the id. What the new code is for
+-- decides: a key that was due and that an emergency ended is followed as one of the emergency.
 insert into meterr.key_succession as s
        (tenant_id, successor_id, key_id, kind, reason, author, code_mac, pepper_id,
         code_expires_at, grace)
@@ -76,7 +77,7 @@ select %(tenant_id)s, n.successor_id, n.key_id, %(kind)s, %(reason)s, %(author)s
   from unnest(%(successors)s::uuid[], %(keys)s::uuid[], %(macs)s::bytea[], %(graces)s::interval[])
          as n (successor_id, key_id, code_mac, grace)
 on conflict (tenant_id, key_id) where followed_at is null do update
-   set code_mac = excluded.code_mac, pepper_id = excluded.pepper_id,
+   set kind = excluded.kind, code_mac = excluded.code_mac, pepper_id = excluded.pepper_id,
        code_expires_at = excluded.code_expires_at, reason = excluded.reason,
        author = excluded.author, grace = excluded.grace
 returning s.key_id::text, s.successor_id::text;
