@@ -5,6 +5,8 @@ import asyncio
 from meterr.core.policy import Role as MemberRole
 from support.api_house import JSON, REASON, ApiHouse, Services, Who, told
 
+_CHAT = {"model": "gpt-4o-mini", "messages": [{"role": "user", "content": "x"}]}
+
 
 def keys(api: ApiHouse, tail: str = "") -> str:
     return f"/api/v1/tenants/{api.tenants['own']}/keys{tail}"
@@ -18,6 +20,11 @@ def second_admin(api: ApiHouse, name: str) -> str:
 
     api.users[name] = asyncio.run(make())
     return api.users[name]
+
+
+def works(api: ApiHouse, secret: str) -> int:
+    headers = {"authorization": f"Bearer {secret}"}
+    return api.send("POST", "/v1/chat/completions", _CHAT, headers).status
 
 
 def made(api: ApiHouse) -> str:
@@ -48,3 +55,19 @@ def test_codes_of_an_admin_who_was_removed_are_worth_nothing(api: ApiHouse) -> N
     again = told(api.send("POST", path, asked, who="admin"))["items"]
     assert lost[0]["successor_id"] == again[0]["successor_id"]
     assert 200 == api.send("POST", collect, {"code": again[0]["code"]}, JSON).status
+
+
+def test_what_a_removed_admin_rotated_is_found_by_author(api: ApiHouse) -> None:
+    """`revoke-made-by` ends every secret that somebody was shown, not only keys of their making."""
+    trent = second_admin(api, "trent")
+    key_id = made(api)
+    asked = {"reason": REASON, "grace_s": 86400}
+    new = told(api.send("POST", keys(api, f"/{key_id}/rotate"), asked, who="trent"))["new"]
+    shown_out(api, trent)
+    path = keys(api, "/revoke-made-by")
+    for dry_run in (True, False):
+        assert 200 == works(api, new["secret"])
+        asked = {"author": f"user {trent}", "dry_run": dry_run}
+        ended = told(api.send("POST", path, asked, who="admin"))["keys"]
+        assert [new["key"]["key_id"]] == ended
+    api.house.until(lambda: works(api, new["secret"]) == 401)

@@ -7,6 +7,7 @@ import psycopg
 import pytest
 
 from meterr.core.policy import Role
+from meterr.identity.changes import revoke_of_author
 from meterr.identity.people import (
     Person,
     disable_user,
@@ -15,7 +16,7 @@ from meterr.identity.people import (
     remove_member,
     set_role,
 )
-from meterr.identity.rotation import CodeRefused, Handover, rotate_all
+from meterr.identity.rotation import Asker, CodeRefused, Handover, rotate_all
 from meterr.identity.rotation.plan import may_hand_over
 from support.identity import OPERATOR as BY_OPERATOR
 from support.identity import House as Keys
@@ -155,6 +156,24 @@ async def test_a_code_that_was_being_made_at_that_moment_works_no_more(
             "update meterr.key_succession set code_expires_at = now() + interval '1 day'"
         )
     assert not await counts(keys, code)
+
+
+async def test_what_an_author_rotated_or_made_codes_for_is_found_by_author(keys: Keys) -> None:
+    """Who collected may be them: all of it ends, and no code of theirs is left."""
+    eve = Asker("user eve", "drill")
+    await keys.key()
+    emergency_id = await struck(keys)
+    collected, still_open = await keys.codes(emergency_id, asker=eve)
+    got = (await keys.collect(collected.code.reveal())).new.record.key_id
+    anothers = (await keys.key(author="user bob")).record.key_id
+    rotated = (await keys.rotate(anothers, asker=eve)).new.record.key_id
+    dry = await revoke_of_author(keys.db, keys.tenant_id, eve.author, dry_run=True)
+    assert {rotated, got} == {*dry}
+    assert {rotated, got} == {*await revoke_of_author(keys.db, keys.tenant_id, eve.author)}
+    assert not await counts(keys, still_open)
+    (again,) = await keys.codes(emergency_id)
+    assert await counts(keys, again)
+    assert () == await revoke_of_author(keys.db, keys.tenant_id, eve.author)
 
 
 def test_who_may_rotate_keys_may_hand_successors_over() -> None:
