@@ -260,7 +260,7 @@ class TestCodes:
         """Every successor is: also of a key that has a code of its policy waiting."""
         await house.key(owner="ann")
         policy = RotationPolicy(None, 90 * DAY, 14 * DAY, 7 * DAY, author="ops")
-        await set_policy(house.db, house.tenant_id, policy)
+        await set_policy(house.db, house.clock, house.tenant_id, policy)
         house.clock.ahead_ms = 80 * DAY // timedelta(milliseconds=1)
         assert 1 == len(await mark_due(house.db, house.clock, house.tenant_id))
         (due,) = await house.codes()

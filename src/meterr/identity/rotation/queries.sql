@@ -143,10 +143,11 @@ select nullif(key_id, '00000000-0000-0000-0000-000000000000')::text as key_id, m
  order by key_id nulls first;
 
 -- name: forget_due
--- A policy that changed or ended is asked again about the keys that it had told.
+-- A policy that changed or ended is asked again about the keys that it had told. Those that ended by
+-- it have ended.
 update meterr.api_key set due_at = null, due_until = null
  where tenant_id = %(tenant_id)s and due_at is not null and successor_id is null
-   and emergency_id is null and state = 'active'
+   and emergency_id is null and state = 'active' and due_until > %(now)s
    and %(key_id)s::uuid in (
      '00000000-0000-0000-0000-000000000000', coalesce(first_key_id, key_id));
 

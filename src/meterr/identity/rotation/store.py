@@ -254,8 +254,9 @@ async def list_policies(connection: Connection, tenant_id: str) -> list[Rotation
         return await cursor.fetchall()
 
 
-async def forget_due(connection: Connection, tenant_id: str, key_id: str) -> None:
-    await connection.execute(_SQL["forget_due"], {"tenant_id": tenant_id, "key_id": key_id})
+async def forget_due(connection: Connection, tenant_id: str, key_id: str, now_ms: int) -> None:
+    values = {"tenant_id": tenant_id, "key_id": key_id, "now": as_datetime(now_ms)}
+    await connection.execute(_SQL["forget_due"], values)
 
 
 async def take_turn(connection: Connection, tenant_id: str) -> bool:
