@@ -23,11 +23,20 @@ from meterr.identity import (
 )
 from meterr.identity.api_key import mint
 from meterr.identity.model import KeyState, NewKey
-from meterr.identity.rotation import Asker, CodeRefused, rotate_all
+from meterr.identity.rotation import (
+    Asker,
+    CodeRefused,
+    RotationPolicy,
+    mark_due,
+    rotate_all,
+    set_policy,
+)
 from meterr.identity.rotation.claim_code import mint_code, parse_code
 from meterr.identity.rotation.emergency import Emergency
+from meterr.identity.rotation.model import Kind
 from support.identity import OPERATOR, House, outcome, until
 
+DAY = timedelta(days=1)
 NOBODY = "0199d3a0-0000-7000-8000-000000000000"
 _REFUSE_ONE_KEY = """
     create function meterr.refuse() returns trigger language plpgsql as $$
@@ -246,6 +255,19 @@ class TestCodes:
             await house.collect(codes[1].code.reveal())
         (again,) = await house.codes(second.emergency_id)
         assert new.record.key_id == again.key_id
+
+    async def test_a_key_that_was_due_is_collectable_after_an_emergency(self, house: House) -> None:
+        """Every successor is: also of a key that has a code of its policy waiting."""
+        await house.key(owner="ann")
+        policy = RotationPolicy(None, 90 * DAY, 14 * DAY, 7 * DAY, author="ops")
+        await set_policy(house.db, house.clock, house.tenant_id, policy)
+        house.clock.ahead_ms = 80 * DAY // timedelta(milliseconds=1)
+        assert 1 == len(await mark_due(house.db, house.clock, house.tenant_id))
+        (due,) = await house.codes()
+        (code,) = await house.codes((await strike(house)).emergency_id)
+        assert due.successor_id == code.successor_id
+        rotated = await house.collect(code.code.reveal())
+        assert (Kind.EMERGENCY, code.successor_id) == (rotated.kind, rotated.new.record.key_id)
 
     async def test_an_emergency_of_others_has_no_codes_here(self, house: House) -> None:
         """404, as for every foreign id."""

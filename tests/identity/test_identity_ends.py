@@ -46,7 +46,7 @@ async def test_a_code_handed_in_late_gives_no_second_grace(house: House) -> None
     """P5: a policy ends a key at a named time, whoever follows it and when."""
     key = await house.key()
     terms = RotationPolicy(None, HOUR, timedelta(0), timedelta(days=30), "ops")
-    await set_policy(house.db, house.tenant_id, terms)
+    await set_policy(house.db, house.clock, house.tenant_id, terms)
     house.clock.ahead_ms = 2 * HOUR_MS
     await mark_due(house.db, house.clock, house.tenant_id)
     ends_ms = (await house.record(key.record.key_id)).grace_until_ms

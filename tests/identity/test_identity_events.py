@@ -123,7 +123,7 @@ class TestKeys:
             await keys.key()
         day = timedelta(days=1)
         policy = RotationPolicy(None, 90 * day, 89 * day, day, "ops")
-        await set_policy(keys.db, keys.tenant_id, policy)
+        await set_policy(keys.db, keys.clock, keys.tenant_id, policy)
         keys.clock.ahead_ms = 5 * 24 * 60 * 60 * 1000
         await mark_due(keys.db, keys.clock, keys.tenant_id)
         await mark_due(keys.db, keys.clock, keys.tenant_id)

@@ -34,7 +34,9 @@ async def house(database_url: str) -> AsyncIterator[House]:
 
 async def set_(house: House, key_id: str | None = None, **terms: timedelta) -> None:
     times = {"max_age": 90 * DAY, "notice": 14 * DAY, "grace": 7 * DAY, **terms}
-    await set_policy(house.db, house.tenant_id, RotationPolicy(key_id, author="ops", **times))
+    await set_policy(
+        house.db, house.clock, house.tenant_id, RotationPolicy(key_id, author="ops", **times)
+    )
 
 
 async def due(house: House, days: float) -> list[Due]:
@@ -163,12 +165,28 @@ class TestPolicies:
         await set_(house, max_age=180 * DAY)
         assert (None, None) == await marks(house, key)
         assert await due(house, 170)
-        await end_policy(house.db, house.tenant_id, None, "ops")
+        await end_policy(house.db, house.clock, house.tenant_id, None, "ops")
         assert (None, None) == await marks(house, key)
         assert [] == await due(house, 999)
         assert [] == await list_policies(house.db, house.tenant_id)
         with pytest.raises(NotFound):
-            await end_policy(house.db, house.tenant_id, None, "ops")
+            await end_policy(house.db, house.clock, house.tenant_id, None, "ops")
+
+    @pytest.mark.parametrize("how", ["set again", "ended"])
+    async def test_a_key_that_ended_by_policy_stays_ended(self, house: House, how: str) -> None:
+        """What ended stays ended, whatever becomes of the policy; it is not told again, either."""
+        key = await house.key()
+        await set_(house)
+        await due(house, 80)
+        house.clock.ahead_ms = 300 * DAY_MS
+        async with house.process() as process:
+            assert isinstance(await outcome(process.authenticate(key.secret.presented)), KeyRefused)
+            if how == "ended":
+                await end_policy(house.db, house.clock, house.tenant_id, None, "ops")
+            else:
+                await set_(house, max_age=365 * DAY)
+            assert [] == await due(house, 360)
+            assert isinstance(await outcome(process.authenticate(key.secret.presented)), KeyRefused)
 
     @pytest.mark.parametrize(
         ("terms", "param"),

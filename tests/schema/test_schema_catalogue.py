@@ -242,6 +242,7 @@ def test_functions_are_for_our_own_code_and_each_for_one_role(catalogue) -> None
             ("meterr_app", "prune_limits"),
             ("meterr_app", "record_event"),
             ("meterr_app", "renew_leases"),
+            ("meterr_app", "role_of_member"),
             ("meterr_app", "sum_entries"),
             ("meterr_app", "sum_lines"),
             ("meterr_drain", "close_process"),

@@ -34,7 +34,10 @@ MAY_COME_BACK: Mapping[tuple[str, str], str] = {
     ("membership", "ended_at"): "who is invited again is a member again, by another membership",
     ("user_account", "disabled_at"): "enabling an account is a command of its own",
     ("key_policy", "ended_at"): "a policy that is set again is in force again",
-    ("api_key", "due_until"): "another policy may give a key more time, within grace_until",
+    (
+        "api_key",
+        "due_until",
+    ): "another policy may give a key that counts more time, within grace_until",
 }
 _ENDS = "(revoked|retired|shredded|disabled|ended|used|followed)_at|.*_until|accepted_to"
 

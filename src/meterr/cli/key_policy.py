@@ -10,6 +10,7 @@ from meterr.cli.asker import with_author
 from meterr.cli.context import configuration, of_tenant, open_database, run, with_settings
 from meterr.cli.output import choose, note, write_list
 from meterr.cli.times import Span
+from meterr.core.clock import SystemClock
 from meterr.core.settings import Settings
 from meterr.identity.rotation import RotationPolicy, end_policy, list_policies, set_policy
 
@@ -91,7 +92,8 @@ def end(
 
 async def _set(settings: Settings, tenant: str, wanted: RotationPolicy) -> None:
     async with open_database(settings) as db:
-        await set_policy(db, (await identity.find_tenant(db, tenant)).tenant_id, wanted)
+        tenant_id = (await identity.find_tenant(db, tenant)).tenant_id
+        await set_policy(db, SystemClock(), tenant_id, wanted)
 
 
 async def _list(settings: Settings, tenant: str) -> list[RotationPolicy]:
@@ -101,4 +103,5 @@ async def _list(settings: Settings, tenant: str) -> list[RotationPolicy]:
 
 async def _end(settings: Settings, tenant: str, key_id: str | None, author: str) -> None:
     async with open_database(settings) as db:
-        await end_policy(db, (await identity.find_tenant(db, tenant)).tenant_id, key_id, author)
+        tenant_id = (await identity.find_tenant(db, tenant)).tenant_id
+        await end_policy(db, SystemClock(), tenant_id, key_id, author)

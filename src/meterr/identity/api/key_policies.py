@@ -59,7 +59,7 @@ class KeyPolicyRoutes:
 
     async def end(self, tenant_id: str, caller: CallerHere) -> None:
         """End the tenant's policy; keys that were due by it are due no longer."""
-        await end_policy(self._at.db, tenant_id, None, caller.author)
+        await end_policy(self._at.db, self._at.clock, tenant_id, None, caller.author)
 
     async def set_of_key(
         self, tenant_id: str, key_id: str, asked: PolicyAsked, caller: CallerHere
@@ -69,7 +69,7 @@ class KeyPolicyRoutes:
 
     async def end_of_key(self, tenant_id: str, key_id: str, caller: CallerHere) -> None:
         """End the policy of one key; the tenant's holds for it again."""
-        await end_policy(self._at.db, tenant_id, key_id, caller.author)
+        await end_policy(self._at.db, self._at.clock, tenant_id, key_id, caller.author)
 
     def operations(self) -> Iterator[Operation]:
         """Yield the routes."""
@@ -92,7 +92,7 @@ class KeyPolicyRoutes:
             grace=timedelta(seconds=asked.grace_s),
             author=caller.author,
         )
-        await set_policy(self._at.db, tenant_id, wanted)
+        await set_policy(self._at.db, self._at.clock, tenant_id, wanted)
         return _shown(wanted)
 
 

@@ -211,7 +211,7 @@ class RotationRoutes:
 
 
 def _asker(caller: Caller, reason: str) -> Asker:
-    return Asker(author=caller.author, reason=reason)
+    return Asker(author=caller.author, reason=reason, user_id=caller.who.user_id)
 
 
 def _rotated(rotated: Rotated) -> RotatedShown:

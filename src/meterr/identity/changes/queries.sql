@@ -49,22 +49,43 @@ update meterr.api_key k
 returning k.key_id::text;
 
 -- name: list_of_author
-select key_id::text from meterr.api_key
- where tenant_id = %(tenant_id)s and author = %(author)s and state = 'active'
- order by key_id;
+-- With successors that somebody was shown, or had the code for, of keys that others asked for.
+select k.key_id::text from meterr.api_key k
+ where k.tenant_id = %(tenant_id)s and k.state = 'active'
+   and (k.author = %(author)s or k.key_id in (
+          select s.successor_id from meterr.key_succession s
+           where s.tenant_id = %(tenant_id)s and s.author = %(author)s
+             and s.followed_at is not null))
+ order by k.key_id;
 
 -- name: revoke_of_author
 with mine as materialized (
-  select key_id from meterr.api_key
-   where tenant_id = %(tenant_id)s and author = %(author)s and not for_good
-   order by key_id
-     for update
+  select k.key_id from meterr.api_key k
+   where k.tenant_id = %(tenant_id)s and not k.for_good
+     and (k.author = %(author)s or k.key_id in (
+            select s.successor_id from meterr.key_succession s
+             where s.tenant_id = %(tenant_id)s and s.author = %(author)s
+               and s.followed_at is not null))
+   order by k.key_id
+     for update of k
 )
 update meterr.api_key k
    set state = 'revoked', revoked_at = coalesce(k.revoked_at, now()), for_good = true
   from mine
  where k.tenant_id = %(tenant_id)s and k.key_id = mine.key_id and not k.for_good
 returning k.key_id::text;
+
+-- name: end_codes_of_author
+with mine as materialized (
+  select successor_id from meterr.key_succession
+   where tenant_id = %(tenant_id)s and author = %(author)s and followed_at is null
+   order by key_id
+     for update
+)
+update meterr.key_succession s set code_expires_at = least(s.code_expires_at, now())
+  from mine
+ where s.tenant_id = %(tenant_id)s and s.successor_id = mine.successor_id
+   and s.followed_at is null;
 
 -- name: end_codes
 update meterr.key_succession set code_expires_at = least(code_expires_at, now())

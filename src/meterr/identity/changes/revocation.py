@@ -55,7 +55,9 @@ async def revoke_of_author(
     Revoke every key that ``author`` asked for, as lists say it, with what those made; return ids.
 
     For keys that somebody made who should not have been able to. Successors have the author of the
-    first key of their line. With ``dry_run`` nothing changes. Raises NotFound: no such tenant.
+    first key of their line, and end also when ``author`` rotated it or made the code for it: that
+    is who saw the secret, or could. Open codes of theirs end, too. With ``dry_run`` nothing
+    changes. Raises NotFound: no such tenant.
     """
     author = checked_name(author, "author")
     if not is_uuid(tenant_id):
@@ -67,6 +69,9 @@ async def revoke_of_author(
             return tuple(dict.fromkeys([*own, *made]))
         await keys.share_keys(connection)
         own = await store.revoke_of_author(connection, tenant_id, author)
+        await store.end_codes_of_author(connection, tenant_id, author)
+        # Whoever was collecting with one of those was waited for; this round sees what they got.
+        own += await store.revoke_of_author(connection, tenant_id, author)
         await store.end_codes(connection, tenant_id, own)
         return (*own, *await _revoked_made(connection, tenant_id, own))
 

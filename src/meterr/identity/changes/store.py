@@ -50,8 +50,14 @@ async def list_of_author(connection: Connection, tenant_id: str, author: str) ->
 
 
 async def revoke_of_author(connection: Connection, tenant_id: str, author: str) -> list[str]:
-    """Revoke, for good, what somebody asked for; return what was not so before."""
+    """Revoke, for good, what somebody asked for or rotated; return what was not so before."""
     return await _ids(connection, "revoke_of_author", tenant_id, author=author)
+
+
+async def end_codes_of_author(connection: Connection, tenant_id: str, author: str) -> None:
+    """End every code that somebody made; wait for whoever is just collecting with one."""
+    values = {"tenant_id": tenant_id, "author": author}
+    await connection.execute(_SQL["end_codes_of_author"], values)
 
 
 async def end_codes(connection: Connection, tenant_id: str, key_ids: Sequence[str]) -> None:

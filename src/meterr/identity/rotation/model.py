@@ -23,11 +23,14 @@ class Asker:
     Who asks, and why: both are kept with what was done.
 
     ``scopes`` are those of the asking key; None is an operator, who may hand on everything.
+    ``user_id`` is a member of the tenant whose codes count while they may make them; those of an
+    operator, None, count until they expire.
     """
 
     author: str
     reason: str
     scopes: frozenset[Scope] | None = None
+    user_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,10 +1,12 @@
 """The rules of rotation: whether a key may be followed, and how long it goes on. Pure."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Final
 
 from meterr.core.errors import Invalid
+from meterr.core.policy import Permission, Role
+from meterr.core.policy.table import TABLE
 from meterr.identity.model import KeyRecord, KeyState
 from meterr.identity.rotation.errors import AlreadyRotated, KeyEnded
 from meterr.identity.rotation.model import Asker, RotationPolicy
@@ -60,6 +62,11 @@ def plan(
     return Plan(grace_until_ms=ends_ms, revoked=ends_ms == now_ms)
 
 
+def may_hand_over(role: Role | None) -> bool:
+    """Return whether codes count that were made by who is this now."""
+    return role is not None and Permission.TENANT_KEY_ROTATE in TABLE[role]
+
+
 def checked_grace(grace: timedelta) -> timedelta:
     """Return ``grace`` if it is 0 to 90 days, else Invalid."""
     if not timedelta() <= grace <= GRACE_MAX:
@@ -72,7 +79,7 @@ def checked_asker(asker: Asker) -> Asker:
     reason = asker.reason.strip()
     if not 1 <= len(reason) <= REASON_CHARS_MAX or not reason.isprintable():
         raise Invalid(f"reason needs 1 to {REASON_CHARS_MAX} printable characters.", param="reason")
-    return Asker(checked_name(asker.author, "author"), reason, asker.scopes)
+    return replace(asker, author=checked_name(asker.author, "author"), reason=reason)
 
 
 def checked_policy(policy: RotationPolicy) -> RotationPolicy:

@@ -67,18 +67,19 @@ select k.key_id::text, k.name, k.owner, k.last4,
  limit %(limit)s;
 
 -- name: put_codes
--- A key that awaits its successor already gets a new code and keeps the id.
+-- A key that awaits its successor already gets a new code and keeps the id. What the new code is for
+-- decides: a key that was due and that an emergency ended is followed as one of the emergency.
 insert into meterr.key_succession as s
-       (tenant_id, successor_id, key_id, kind, reason, author, code_mac, pepper_id,
+       (tenant_id, successor_id, key_id, kind, reason, author, made_by, code_mac, pepper_id,
         code_expires_at, grace)
-select %(tenant_id)s, n.successor_id, n.key_id, %(kind)s, %(reason)s, %(author)s, n.code_mac,
-       %(pepper_id)s, %(expires_at)s, n.grace
+select %(tenant_id)s, n.successor_id, n.key_id, %(kind)s, %(reason)s, %(author)s, %(made_by)s::uuid,
+       n.code_mac, %(pepper_id)s, %(expires_at)s, n.grace
   from unnest(%(successors)s::uuid[], %(keys)s::uuid[], %(macs)s::bytea[], %(graces)s::interval[])
          as n (successor_id, key_id, code_mac, grace)
 on conflict (tenant_id, key_id) where followed_at is null do update
-   set code_mac = excluded.code_mac, pepper_id = excluded.pepper_id,
+   set kind = excluded.kind, code_mac = excluded.code_mac, pepper_id = excluded.pepper_id,
        code_expires_at = excluded.code_expires_at, reason = excluded.reason,
-       author = excluded.author, grace = excluded.grace
+       author = excluded.author, made_by = excluded.made_by, grace = excluded.grace
 returning s.key_id::text, s.successor_id::text;
 
 -- name: find_succession
@@ -93,7 +94,11 @@ select key_id::text from meterr.key_succession
 update meterr.key_succession set followed_at = now()
  where tenant_id = %(tenant_id)s and successor_id = %(successor_id)s
    and code_mac = any(%(macs)s::bytea[]) and followed_at is null and code_expires_at > %(now)s
-returning kind, grace;
+returning kind, grace, made_by::text;
+
+-- name: role_of_member
+-- After the code was used: a statement that waited for its row still sees what was before.
+select meterr.role_of_member(%(user_id)s) as role;
 
 -- Emergencies ---------------------------------------------------------------------------------------
 
@@ -138,10 +143,11 @@ select nullif(key_id, '00000000-0000-0000-0000-000000000000')::text as key_id, m
  order by key_id nulls first;
 
 -- name: forget_due
--- A policy that changed or ended is asked again about the keys that it had told.
+-- A policy that changed or ended is asked again about the keys that it had told. Those that ended by
+-- it have ended.
 update meterr.api_key set due_at = null, due_until = null
  where tenant_id = %(tenant_id)s and due_at is not null and successor_id is null
-   and emergency_id is null and state = 'active'
+   and emergency_id is null and state = 'active' and due_until > %(now)s
    and %(key_id)s::uuid in (
      '00000000-0000-0000-0000-000000000000', coalesce(first_key_id, key_id));
 

@@ -12,13 +12,13 @@ from meterr.identity.rotation.plan import checked_policy
 from meterr.identity.terms import checked_name, is_uuid
 
 
-async def set_policy(db: Database, tenant_id: str, policy: RotationPolicy) -> None:
+async def set_policy(db: Database, clock: Clock, tenant_id: str, policy: RotationPolicy) -> None:
     """
     Set how old the keys of a tenant may get, or those of one key's line.
 
     A key that gets too old is due with ``notice`` and ends ``grace`` after that, whether it was
-    replaced or not. What an earlier policy had told is asked again. Raises Invalid, or NotFound for
-    an unknown tenant or key.
+    replaced or not. What an earlier policy had told is asked again; a key that it ended stays
+    ended. Raises Invalid, or NotFound for an unknown tenant or key.
     """
     policy = checked_policy(policy)
     if is_uuid(tenant_id):
@@ -27,20 +27,26 @@ async def set_policy(db: Database, tenant_id: str, policy: RotationPolicy) -> No
             subject = await _subject(connection, tenant_id, policy.key_id)
             if subject is not None:
                 await store.put_policy(connection, tenant_id, subject, policy)
-                await store.forget_due(connection, tenant_id, subject)
+                await store.forget_due(connection, tenant_id, subject, clock.unix_ms())
                 return
     raise NotFound("There is no such tenant or key.")
 
 
-async def end_policy(db: Database, tenant_id: str, key_id: str | None, author: str) -> None:
-    """End a policy; keys that it had told are due no longer. Raises NotFound when there is none."""
+async def end_policy(
+    db: Database, clock: Clock, tenant_id: str, key_id: str | None, author: str
+) -> None:
+    """
+    End a policy; keys that it had told are due no longer, and those that it ended stay ended.
+
+    Raises NotFound when there is none.
+    """
     author = checked_name(author, "author")
     if is_uuid(tenant_id):
         async with db.tenant_transaction(tenant_id) as connection:
             await keys.share_keys(connection)
             subject = await _subject(connection, tenant_id, key_id)
             if subject and await store.end_policy(connection, tenant_id, subject, author):
-                await store.forget_due(connection, tenant_id, subject)
+                await store.forget_due(connection, tenant_id, subject, clock.unix_ms())
                 return
     raise NotFound("There is no such policy.")
 

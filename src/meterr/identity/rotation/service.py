@@ -17,7 +17,7 @@ from meterr.identity.rotation import store
 from meterr.identity.rotation.claim_code import parse_code
 from meterr.identity.rotation.errors import CodeRefused
 from meterr.identity.rotation.model import Asker, Kind, Rotated
-from meterr.identity.rotation.plan import Plan, checked_asker, checked_grace, plan
+from meterr.identity.rotation.plan import Plan, checked_asker, checked_grace, may_hand_over, plan
 from meterr.identity.terms import is_uuid
 
 
@@ -101,6 +101,9 @@ async def collect(
         used = await store.use_code(connection, tenant_id, successor_id, macs, now_ms)
         if used is None:
             raise CodeRefused("used, expired or replaced")
+        maker = used.made_by
+        if maker and not may_hand_over(await store.role_of_member(connection, maker)):
+            raise CodeRefused("made by somebody who may not any more")
         counts = await store.successor_counts(connection, tenant_id, key_id)
         kind = Kind(used.kind)
         try:

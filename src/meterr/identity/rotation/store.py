@@ -8,6 +8,7 @@ from psycopg.rows import class_row, dict_row
 
 from meterr.core.clock import as_datetime
 from meterr.core.db import Connection
+from meterr.core.policy import Role
 from meterr.core.sql import load_sql
 from meterr.identity.rotation.model import Asker, Awaiting, Due, Kind, RotationPolicy, Struck
 from meterr.identity.rotation.plan import Plan
@@ -26,10 +27,11 @@ class Successor(NamedTuple):
 
 
 class UsedCode(NamedTuple):
-    """What a code was for."""
+    """What a code was for, and which member made it; None was an operator."""
 
     kind: str
     grace: timedelta
+    made_by: str | None
 
 
 class Code(NamedTuple):
@@ -151,6 +153,7 @@ async def put_codes(
         expires_at=as_datetime(expires_at_ms),
         reason=asker.reason,
         author=asker.author,
+        made_by=asker.user_id,
     )
     return {row["key_id"]: row["successor_id"] for row in rows}
 
@@ -180,6 +183,12 @@ async def use_code(
         now=as_datetime(now_ms),
     )
     return UsedCode(**rows[0]) if rows else None
+
+
+async def role_of_member(connection: Connection, user_id: str) -> Role | None:
+    """Return what somebody is in the transaction's tenant now; None when that is nothing."""
+    (row,) = await _rows(connection, "role_of_member", user_id=user_id)
+    return None if row["role"] is None else Role(row["role"])
 
 
 async def revoke_every_key(
@@ -245,8 +254,9 @@ async def list_policies(connection: Connection, tenant_id: str) -> list[Rotation
         return await cursor.fetchall()
 
 
-async def forget_due(connection: Connection, tenant_id: str, key_id: str) -> None:
-    await connection.execute(_SQL["forget_due"], {"tenant_id": tenant_id, "key_id": key_id})
+async def forget_due(connection: Connection, tenant_id: str, key_id: str, now_ms: int) -> None:
+    values = {"tenant_id": tenant_id, "key_id": key_id, "now": as_datetime(now_ms)}
+    await connection.execute(_SQL["forget_due"], values)
 
 
 async def take_turn(connection: Connection, tenant_id: str) -> bool:

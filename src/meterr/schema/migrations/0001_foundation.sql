@@ -1938,7 +1938,8 @@ create table meterr.key_emergency (
 );
 
 -- That one key follows another, or will when its one-time code is handed in: until then there is no
--- such key. A code is kept as its HMAC under a pepper, as keys are.
+-- such key. A code is kept as its HMAC under a pepper, as keys are. It counts while who made it, a
+-- member of this tenant, may still make such a one; without `made_by` that was who runs the database.
 create table meterr.key_succession (
   tenant_id     uuid        not null,
   successor_id  uuid        not null,
@@ -1946,6 +1947,7 @@ create table meterr.key_succession (
   kind          text        not null check (kind in ('asked', 'policy', 'emergency')),
   reason        text        not null check (reason <> ''),
   author        text        not null,
+  made_by       uuid,
   created_at    timestamptz not null default now(),
   code_mac      bytea       unique check (octet_length(code_mac) = 32),
   pepper_id     text,
@@ -1954,6 +1956,7 @@ create table meterr.key_succession (
   followed_at   timestamptz,
   primary key (tenant_id, successor_id),
   foreign key (tenant_id, key_id) references meterr.api_key,
+  foreign key (tenant_id, made_by) references meterr.membership (tenant_id, user_id),
   constraint followed_or_awaited check (followed_at is not null or code_mac is not null),
   constraint code_is_whole check (num_nulls(code_mac, pepper_id, code_expires_at) in (0, 3))
 );
@@ -1961,6 +1964,8 @@ create table meterr.key_succession (
 -- A key waits for one successor at a time.
 create unique index key_succession_awaited
   on meterr.key_succession (tenant_id, key_id) where followed_at is null;
+create index key_succession_by_author
+  on meterr.key_succession (tenant_id, made_by) where followed_at is null;
 
 -- How old keys may get: of one key, or with the nil id of every key of the tenant that has none of
 -- its own.
@@ -2040,6 +2045,41 @@ create policy owner_keeps on meterr.key_caller to meterr_owner using (true) with
 create trigger keep_followed_at before update on meterr.key_succession
   for each row when (old.followed_at is not null and old.followed_at is distinct from new.followed_at)
   execute function meterr.keep_end('followed_at');
+
+-- Codes of somebody who left, or has another role now, as their claims. Whoever collects with one
+-- meanwhile waits for the row, and finds it over. In the order in which codes are made.
+create function meterr.end_codes() returns trigger
+  language plpgsql security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  with mine as materialized (
+    select s.tenant_id, s.successor_id from meterr.key_succession s
+     where s.tenant_id = new.tenant_id and s.made_by = new.user_id and s.followed_at is null
+     order by s.key_id
+       for update
+  )
+  update meterr.key_succession s set code_expires_at = least(s.code_expires_at, now())
+    from mine
+   where s.tenant_id = mine.tenant_id and s.successor_id = mine.successor_id
+     and s.followed_at is null;
+  return null;
+end
+$$;
+
+create trigger end_codes after update on meterr.membership
+  for each row when (old.role <> new.role or new.ended_at is not null)
+  execute function meterr.end_codes();
+
+-- What somebody is in the transaction's tenant, while both count; null for nothing.
+create function meterr.role_of_member(member_id uuid) returns text
+  language sql stable security definer
+  set search_path = pg_catalog, pg_temp
+  begin atomic
+    select r.role from meterr.role_for_authentication r
+     where r.tenant_id = nullif(current_setting('meterr.tenant_id', true), '')::uuid
+       and r.user_id = member_id and r.user_state = 'active' and r.tenant_state = 'active';
+  end;
 
 -- One statement revokes every active key of a tenant, or of all when there is none; with a grace they
 -- count for as long. The lock waits for whoever is making or replacing a key, who share it, and holds
@@ -2179,8 +2219,10 @@ end
 $$;
 
 grant select, insert on meterr.key_succession to meterr_app;
-grant update (code_mac, pepper_id, code_expires_at, reason, author, grace, followed_at)
+grant update (
+    kind, code_mac, pepper_id, code_expires_at, reason, author, made_by, grace, followed_at)
   on meterr.key_succession to meterr_app;
+grant execute on function meterr.role_of_member(uuid) to meterr_app;
 grant select on meterr.key_emergency to meterr_app;
 grant select, insert on meterr.key_policy to meterr_app;
 grant update (max_age, notice, grace, author, changed_at, ended_at)
