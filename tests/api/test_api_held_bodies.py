@@ -52,6 +52,7 @@ class TestABodyThatComesLate:
         held = Held(api, "POST", "/api/v1/me/factors/passkeys", passkey, token)
         begin = Held(api, "POST", "/api/v1/me/factors/totp/begin", {}, token)
         assert 200 == ada.post("/api/v1/sessions", token=token, method="DELETE").status
+        api.house.until(lambda: ada.post("/api/v1/me", token=token, method="GET").status == 401)
         assert [401, 401] == [held.finish(), begin.finish()]
 
     def test_it_does_nothing_after_its_sender_was_removed(self, api: ApiHouse) -> None:
@@ -62,6 +63,7 @@ class TestABodyThatComesLate:
         body = {"email": "accomplice@example.com"}
         held = Held(api, "POST", f"{own}/admin-invitations", body, token)
         assert 204 == api.send("DELETE", f"{own}/members/{user_id}", who="admin").status
+        api.house.until(lambda: mallory.post("/api/v1/me", token=token, method="GET").status == 401)
         assert 401 == held.finish()
 
     def test_nobody_else_is_let_in_by_asking_twice(self, api: ApiHouse) -> None:
