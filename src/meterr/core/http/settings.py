@@ -18,7 +18,7 @@ class ServerSettings(Group):
     api: bool = Field(
         True,
         description="Serve the management API below `/api/v1`. Without it a process needs about "
-        "14 MB less and starts sooner, and everything is done by commands.",
+        "16 MB less and starts sooner, and everything is done by commands.",
     )
     api_requests_per_minute: int = Field(
         600,
