@@ -198,7 +198,7 @@ def test_a_broken_report_names_file_path_and_field(
         (["--provider", "openai", "--from", "7d", "--to", "2025-08-04"], "'7d' is no date"),
         (["--provider", "openai", "--from", "2025-08-04", "--to", "2025-08-01"], "later than its"),
         (["--provider", "openai", "--from", "2025-08-01", "--to", "2999-01-01"], "not in UTC"),
-        (["--provider", "openai", *_PERIOD, "--tz", "Mars/Base"], "Mars/Base"),
+        (["--provider", "openai", *_PERIOD, "--tz", "Mars/Base"], "IANA time zone"),
         (["--provider", "openai", *_PERIOD, "--tolerance", "-1"], "at least 0"),
         (["--provider", "openai", *_PERIOD, "--tolerance", "5 percent"], "Write US dollars"),
         (["--provider", "openai", *_PERIOD, "--tolerence", "5"], "--tolerance"),

@@ -221,7 +221,7 @@ def test_records_that_the_ledger_refused_are_a_finding(meterr: CommandLine) -> N
         (["usage", "--by", "colour"], "choose from day, hour, key, model"),
         (["usage", "--json", "--csv"], "exclude each other"),
         (["usage", "--from", "yesterday-ish"], "yesterday-ish"),
-        (["usage", "--tz", "Mars/Olympus"], "Mars/Olympus"),
+        (["usage", "--tz", "Mars/Olympus"], "IANA time zone"),
         (["usage", "--from", "2026-11-22", "--to", "2026-11-20"], "meterr: "),
         (["logs", "--key", "no-id"], "key"),
         (["logs", "--limit", "0"], "limit"),

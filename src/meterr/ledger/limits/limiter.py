@@ -243,7 +243,7 @@ class Limiter:
         try:
             window = window_at(limit.span, zone, as_datetime(at_unix_ms))
         except Invalid as error:  # the tenant's zone, not the caller's request
-            raise unknown(error.detail) from error
+            raise unknown(f"{zone}: {error.detail}") from error
         fresh = Account(limit, principal.tenant_id, zone, window)
         if fresh.ends_ms < self._forgotten_ms:
             raise unknown(f"a window that ended at {fresh.ends_ms} was asked for")
