@@ -167,10 +167,10 @@ async def _model_routes(
         upstream_limits = UpstreamLimits(db_app, settings.upstreams, telemetry)
         further = (limiter.run(), upstream_limits.run(), uses.run())
         await stack.enter_async_context(
-            running(keeper.rereading.run(), authenticator.run(), *further)
+            running(keeper.repeating.run(), authenticator.run(), *further)
         )
         # Callers wait in the socket's queue meanwhile: better than a 503 for each after a restart.
-        await keeper.rereading.tried_once(_PRICES_WAIT_S)
+        await keeper.repeating.tried_once(_PRICES_WAIT_S)
         endpoints, withheld = await stack.enter_async_context(
             _endpoints(settings, db_app, clock, telemetry, reporter)
         )
@@ -207,8 +207,8 @@ async def _endpoints(
     opened = open_endpoints(settings.upstreams, settings.gateway, settings.outbound)
     async with opened as endpoints:
         keeper = CredentialKeeper(db, data_keys, settings.upstreams, endpoints, telemetry, reporter)
-        async with running(keeper.rereading.run()):
-            await keeper.rereading.tried_once(_PRICES_WAIT_S)
+        async with running(keeper.repeating.run()):
+            await keeper.repeating.tried_once(_PRICES_WAIT_S)
             yield endpoints, keeper.withheld
 
 

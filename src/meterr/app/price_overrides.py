@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Sequence
 
 from meterr import ledger
-from meterr.app.rereading import Rereading
+from meterr.app.repeating import Repeating
 from meterr.app.upkeep import tell_failure
 from meterr.core.db import Database
 from meterr.core.telemetry import Event, EventLine, Level, Telemetry
@@ -36,7 +36,7 @@ class PriceKeeper:
         self._telemetry = telemetry
         self._known: list[PriceOverride] | None = None
         self.loaded = asyncio.Event()
-        self.rereading = Rereading(self.reload, self._report, every_s=RELOAD_EVERY_S)
+        self.repeating = Repeating(self.reload, self._report, every_s=RELOAD_EVERY_S)
 
     async def reload(self) -> None:
         """Read the overrides once; the first time, also record what our upstreams' names mean."""

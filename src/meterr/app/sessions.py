@@ -8,7 +8,7 @@ from typing import Final
 
 from meterr import identity
 from meterr.app.people import People
-from meterr.app.signing_key_upkeep import keep_signing_keys
+from meterr.app.signing_key_upkeep import signing_key_upkeep
 from meterr.app.upkeep import running
 from meterr.core.clock import Clock
 from meterr.core.crypto import DataKeys, KeyEncryptionKeys
@@ -86,7 +86,7 @@ async def open_sessions(
             randomness=os.urandom,
         )
         authority = Authority(people.db, dsn, clock, rules)
-        keeping = keep_signing_keys(issuer.keys, limits.signing_key_s, telemetry)
+        keeping = signing_key_upkeep(issuer.keys, limits.signing_key_s, telemetry).run()
         async with running(authority.run(), keeping):
             yield SessionServices(
                 sign_in=SignIn(issuer, people.hasher, people.throttle),

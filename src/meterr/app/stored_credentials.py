@@ -5,7 +5,7 @@ from typing import Final
 
 from pydantic import SecretStr
 
-from meterr.app.rereading import Rereading
+from meterr.app.repeating import Repeating
 from meterr.app.upstreams import MutableEndpoints, with_credential
 from meterr.core import events
 from meterr.core.crypto import DataKeys, Unreadable
@@ -44,7 +44,7 @@ class CredentialKeeper:
         self._endpoints = endpoints
         self._telemetry = telemetry
         self._versions: dict[str, int] = {}
-        self.rereading = Rereading(self.reload, self._failed, every_s=RELOAD_EVERY_S)
+        self.repeating = Repeating(self.reload, self._failed, every_s=RELOAD_EVERY_S)
         self.withheld = set(upstreams)
 
     async def reload(self) -> None:

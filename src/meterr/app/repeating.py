@@ -1,4 +1,4 @@
-"""Reading again and again what others change in the database."""
+"""What a process does again and again with the database, whatever went wrong."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -10,35 +10,35 @@ from meterr.core.errors import Unavailable
 _RETRY_EVERY_S: Final = 0.5
 
 
-class Rereading:
+class Repeating:
     """
-    Await ``read`` every ``every_s`` seconds, and sooner while the database is away.
+    Await ``action`` every ``every_s`` seconds, and sooner while the database is away.
 
-    Whatever it raises beside that goes to ``failed``, and it is tried again: what was read last
+    Whatever it raises beside that goes to ``failed``, and it is tried again: what was done last
     stays in force, but never for good and in silence.
     """
 
     def __init__(
         self,
-        read: Callable[[], Awaitable[None]],
+        action: Callable[[], Awaitable[None]],
         failed: Callable[[Exception], None],
         *,
         every_s: float,
     ) -> None:
-        self._read = read
+        self._action = action
         self._failed = failed
         self._every_s = every_s
         self._tried = asyncio.Event()
 
     async def run(self) -> None:
-        """Read until cancelled."""
+        """Go on until cancelled."""
         while True:
             pause = self._every_s
             try:
-                await self._read()
+                await self._action()
             except Unavailable:
                 pause = _RETRY_EVERY_S
-            # Ending here would leave this process with what is old, or nothing, in silence.
+            # Ending here would leave this process with what is old, or nothing, and in silence.
             except Exception as error:  # noqa: BLE001 (as the line above says)
                 self._failed(error)
             self._tried.set()
