@@ -1,7 +1,6 @@
 """One gateway process: its resources opened in order, its routes, and the server around them."""
 
 import asyncio
-import gc
 import logging
 import os
 import resource
@@ -45,9 +44,6 @@ PEPPER_FILE = "pepper"
 _PRICES_WAIT_S = 2.0
 """Longest wait for a database that says nothing at all before serving without prices."""
 
-_GC_THRESHOLDS = (20_000, 50, 100)
-"""A call leaves no cycles, so the collector has little to find; measured: 7 % of a call's time."""
-
 _PSEUDONYMS = b"meterr pseudonyms in logs"
 """What the pepper is asked for the key of pseudonyms: hosts that share it have the same ones."""
 
@@ -83,10 +79,6 @@ async def run_gateway(instructions: Instructions, settings: Settings) -> None:
     )
     logging.basicConfig(handlers=[LibraryHandler(telemetry)], force=True)
     async with open_door(settings, instructions.dsn, telemetry) as door:
-        # What is here now (mostly the price book) stays: the collector need not look at it again.
-        gc.collect()
-        gc.freeze()
-        gc.set_threshold(*_GC_THRESHOLDS)
         head = Web(settings.server).usual_head
         await serve(door, settings.server, instructions.socket, _seat(instructions), head)
     telemetry.flush()
