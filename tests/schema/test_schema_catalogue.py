@@ -107,6 +107,7 @@ def test_no_other_policy_opens_tenant_rows(catalogue) -> None:
         ("key_caller", "{meterr_owner}", "ALL"),
         ("signing_key", "{meterr_owner}", "SELECT"),
         ("security_event", "{meterr_owner}", "INSERT"),
+        ("security_event", "{meterr_owner}", "SELECT"),
     } == set(rows)
 
 

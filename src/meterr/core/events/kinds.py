@@ -53,6 +53,7 @@ class Kind(StrEnum):
     FACTOR_REMOVED = "factor.removed"
     FACTOR_RECOVERY_USED = "factor.recovery_used"
     PASSWORD_CHANGED = "password.changed"  # noqa: S105 (the name of an event)
+    PASSWORD_REHASHED = "password.rehashed"  # noqa: S105 (the name of an event)
     PASSWORD_RESET_ISSUED = "password.reset_issued"  # noqa: S105 (the name of an event)
     MEMBER_INVITED = "member.invited"
     MEMBER_JOINED = "member.joined"
@@ -173,6 +174,9 @@ CATALOGUE: Final[Mapping[Kind, Entry]] = MappingProxyType(
         ),
         Kind.FACTOR_RECOVERY_USED: Entry("A recovery code was used.", Severity.WARNING, ("left",)),
         Kind.PASSWORD_CHANGED: Entry("A password was set or changed.", Severity.WARNING),
+        Kind.PASSWORD_REHASHED: Entry(
+            "A password was hashed anew by other parameters, at a sign-in with it."
+        ),
         Kind.PASSWORD_RESET_ISSUED: Entry(
             "A link was made with which a person sets a new password.", Severity.WARNING
         ),

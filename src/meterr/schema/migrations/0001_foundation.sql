@@ -1888,8 +1888,7 @@ grant select on meterr.key_for_authentication to meterr_auth;
 grant select on meterr.membership to meterr_app;
 
 grant select, insert on meterr.user_account to meterr_identity;
-grant update (shown_email, state, disabled_at, credentials_changed_at) on meterr.user_account
-  to meterr_identity;
+grant update (state, disabled_at, credentials_changed_at) on meterr.user_account to meterr_identity;
 grant select, insert on meterr.membership to meterr_identity;
 grant update (role, created_at, ended_at) on meterr.membership to meterr_identity;
 grant select on meterr.role_for_authentication to meterr_identity;
@@ -2042,9 +2041,17 @@ create policy owner_changes on meterr.key_succession for update to meterr_owner
 create policy owner_keeps on meterr.key_use to meterr_owner using (true) with check (true);
 create policy owner_keeps on meterr.key_caller to meterr_owner using (true) with check (true);
 
-create trigger keep_followed_at before update on meterr.key_succession
-  for each row when (old.followed_at is not null and old.followed_at is distinct from new.followed_at)
-  execute function meterr.keep_end('followed_at');
+create function meterr.keep_retired() returns trigger
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  raise exception 'what has ended or retired stays so' using errcode = 'check_violation';
+end
+$$;
+
+create trigger keep_followed before update on meterr.key_succession
+  for each row when (old.followed_at is not null) execute function meterr.keep_retired();
 
 -- Codes of somebody who left, or has another role now, as their claims. Whoever collects with one
 -- meanwhile waits for the row, and finds it over. In the order in which codes are made.
@@ -2314,15 +2321,6 @@ create table meterr.sign_in_challenge (
 
 create index sign_in_challenge_by_expiry on meterr.sign_in_challenge (expires_at);
 
-create function meterr.keep_retired() returns trigger
-  language plpgsql
-  set search_path = pg_catalog, pg_temp
-as $$
-begin
-  raise exception 'what has ended or retired stays so' using errcode = 'check_violation';
-end
-$$;
-
 create function meterr.announce_signing_key() returns trigger
   language plpgsql security definer
   set search_path = pg_catalog, pg_temp
@@ -2572,8 +2570,9 @@ alter table meterr.security_event_default force row level security;
 create policy own_rows on meterr.security_event to meterr_app
   using (tenant_id = nullif(current_setting('meterr.tenant_id', true), '')::uuid)
   with check (tenant_id = nullif(current_setting('meterr.tenant_id', true), '')::uuid);
--- For record_event(), which runs as the owner.
+-- For record_event() and has_told(), which run as the owner.
 create policy owner_appends on meterr.security_event for insert to meterr_owner with check (true);
+create policy owner_reads on meterr.security_event for select to meterr_owner using (true);
 
 -- A UUIDv7 (RFC 9562): milliseconds, microseconds in the 12 bits after them, 62 random bits. So what
 -- happens in one millisecond is in order, too.
@@ -2798,6 +2797,21 @@ begin
 end
 $$;
 
+-- Whether this very transaction has recorded one of these kinds of a tenant, about something if that is
+-- given. Looks at a hundred events: what tells of a change is among few.
+create function meterr.has_told(of_tenant uuid, kinds text[], about text default null) returns boolean
+  language sql volatile security definer
+  set search_path = pg_catalog, pg_temp
+  begin atomic
+    select exists (select from (
+      select e.kind, e.target_id, e.detail ->> 'successor' as successor
+        from meterr.security_event e
+       where e.tenant_id = of_tenant and e.at >= date_trunc('milliseconds', now())
+         and e.xmin = pg_current_xact_id()::xid
+       order by e.at, e.id limit 100) told
+     where told.kind = any (kinds) and (about is null or about in (told.target_id, told.successor)));
+  end;
+
 -- Many keys may be made in one statement. A successor is told of as such.
 create function meterr.record_keys_made() returns trigger
   language plpgsql security definer
@@ -2822,6 +2836,20 @@ begin
 end
 $$;
 
+-- A successor comes, and a key is due, in one transaction with what tells of it; of whatever came without,
+-- this tells itself. Run when that transaction ends, whatever its order was.
+create function meterr.record_untold_key() returns trigger
+  language plpgsql security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if not meterr.has_told(new.tenant_id, array['key.rotated'], new.key_id::text) then
+    perform meterr.record_change(new.tenant_id, 'key.created', 'info', 'key', new.key_id::text, '{}');
+  end if;
+  return null;
+end
+$$;
+
 create function meterr.record_key_terms() returns trigger
   language plpgsql security definer
   set search_path = pg_catalog, pg_temp
@@ -2829,9 +2857,17 @@ as $$
 declare
   changed text;
 begin
+  if tg_argv[0] = 'rotated'
+     and meterr.has_told(new.tenant_id, array['key.rotated'], new.key_id::text)
+     or tg_argv[0] = 'due'
+     and meterr.has_told(new.tenant_id, array['key.due', 'key.policy_changed']) then
+    return null;
+  end if;
   select string_agg(n.key, ' ' order by n.key) into changed
     from jsonb_each(to_jsonb(new)) n join jsonb_each(to_jsonb(old)) o using (key)
-   where n.value <> o.value and n.key in ('name', 'scopes', 'models', 'networks', 'expires_at');
+   where n.value <> o.value and n.key in (
+     'name', 'scopes', 'models', 'networks', 'expires_at', 'mac', 'state', 'for_good',
+     'successor_id', 'grace_until', 'due_at', 'due_until');
   perform meterr.record_change(new.tenant_id, 'key.changed', 'info', 'key', new.key_id::text,
                                jsonb_build_object('terms', changed));
   return null;
@@ -2874,8 +2910,11 @@ begin
                                c.tenant_id::text, jsonb_build_object('codes', c.codes))
     from (select n.tenant_id, count(*) as codes
             from made n join was o using (tenant_id, successor_id)
-           where n.followed_at is null and n.code_mac <> o.code_mac
-             and n.code_expires_at <> o.code_expires_at group by n.tenant_id) c;
+           where n.followed_at is null and n.code_expires_at > now()
+             and (n.code_expires_at > o.code_expires_at
+                  or (n.code_mac, n.kind, n.grace, n.author, n.made_by)
+                     is distinct from (o.code_mac, o.kind, o.grace, o.author, o.made_by))
+           group by n.tenant_id) c;
   return null;
 end
 $$;
@@ -2949,7 +2988,8 @@ create function meterr.record_membership() returns trigger
   set search_path = pg_catalog, pg_temp
 as $$
 begin
-  if tg_op = 'INSERT' or old.ended_at is not null and new.ended_at is null then
+  if tg_op = 'INSERT' or new.ended_at is null and old.created_at <> new.created_at
+     or old.ended_at is not null and new.ended_at is null then
     perform meterr.record_change(new.tenant_id, 'member.joined', 'info', 'user', new.user_id::text,
               jsonb_build_object('role', new.role), new.user_id);
   elsif new.ended_at is not null then
@@ -3005,7 +3045,9 @@ begin
     detail := jsonb_build_object('left', cardinality(new.digests));
   end if;
   select r.* into place
-    from meterr.record_change(platform, kind, 'warning', 'user', new.user_id::text, detail,
+    from meterr.record_change(platform, kind,
+           case kind when 'password.rehashed' then 'info' else 'warning' end,
+           'user', new.user_id::text, detail,
            case when kind not like 'user.%' then new.user_id end) r;
   if tg_argv[2] = 'told' then
     perform meterr.notify_person(place.event_id, place.event_at, kind, null, new.user_id, tg_argv[1]);
@@ -3094,7 +3136,9 @@ as $$
 declare
   platform constant uuid := '00000000-0000-0000-0000-000000000000';
 begin
-  if tg_table_name = 'signing_key' then
+  if tg_argv[0] = 'untold' and meterr.has_told(platform, array['signing_key.rotated']) then
+    return null;  -- a rotation moves three keys and is one event
+  elsif tg_table_name = 'signing_key' then
     perform meterr.record_change(platform, 'signing_key.rotated', 'warning', 'keyring',
               to_jsonb(new) ->> 'kid', '{}');
   else
@@ -3116,8 +3160,26 @@ create trigger record_terms after update on meterr.api_key
   for each row when (old.name <> new.name or old.scopes <> new.scopes
                      or old.models is distinct from new.models
                      or old.networks is distinct from new.networks
-                     or old.expires_at is distinct from new.expires_at)
-  execute function meterr.record_key_terms();
+                     or old.expires_at is distinct from new.expires_at
+                     or old.mac <> new.mac and old.pepper_id = new.pepper_id
+                     or old.for_good <> new.for_good and old.state = new.state
+                     or old.grace_until is distinct from new.grace_until
+                        and old.emergency_id is not distinct from new.emergency_id
+                        and old.successor_id is not distinct from new.successor_id)
+  execute function meterr.record_key_terms('');
+create constraint trigger record_successor after insert on meterr.api_key
+  deferrable initially deferred
+  for each row when (new.first_key_id is not null) execute function meterr.record_untold_key();
+create constraint trigger record_succeeded after update on meterr.api_key
+  deferrable initially deferred
+  for each row when (old.successor_id is distinct from new.successor_id)
+  execute function meterr.record_key_terms('rotated');
+create constraint trigger record_due after update on meterr.api_key
+  deferrable initially deferred
+  for each row when (old.successor_id is not distinct from new.successor_id
+                     and (old.due_at is distinct from new.due_at
+                          or old.due_until is distinct from new.due_until))
+  execute function meterr.record_key_terms('due');
 create trigger record_rotation after insert on meterr.key_succession
   for each row when (new.followed_at is not null) execute function meterr.record_rotation();
 create trigger record_collected after update on meterr.key_succession
@@ -3149,7 +3211,8 @@ create trigger record_price after insert on meterr.price_override
 create trigger record_made after insert on meterr.membership
   for each row execute function meterr.record_membership();
 create trigger record_change after update on meterr.membership
-  for each row when (old.role <> new.role or old.ended_at is distinct from new.ended_at)
+  for each row when (old.role <> new.role or old.created_at <> new.created_at
+                     or old.ended_at is distinct from new.ended_at)
   execute function meterr.record_membership();
 create trigger record_claim after insert on meterr.user_claim
   for each row execute function meterr.record_claim();
@@ -3161,11 +3224,28 @@ create trigger record_enabled after update on meterr.user_account
   execute function meterr.record_account('user.enabled', '', '');
 create trigger record_made after insert on meterr.user_password
   for each row execute function meterr.record_account('password.changed', '', '');
+-- The same password under other parameters is another hash, and no other time. One of the same
+-- parameters is another password, whatever the time says.
 create trigger record_change after update on meterr.user_password
-  for each row when (old.changed_at <> new.changed_at)
+  for each row when (old.changed_at <> new.changed_at or old.short <> new.short
+                     or old.hash <> new.hash and length(old.hash) = length(new.hash)
+                        and split_part(old.hash, '$', 4) = split_part(new.hash, '$', 4))
   execute function meterr.record_account('password.changed', '', 'told');
+create trigger record_rehashed after update on meterr.user_password
+  for each row when (old.changed_at = new.changed_at and old.short = new.short
+                     and (length(old.hash) <> length(new.hash)
+                          or split_part(old.hash, '$', 4) <> split_part(new.hash, '$', 4)))
+  execute function meterr.record_account('password.rehashed', '', '');
+create trigger record_made after insert on meterr.totp_factor
+  for each row when (new.state = 'active')
+  execute function meterr.record_account('factor.added', 'totp', 'told');
 create trigger record_added after update on meterr.totp_factor
-  for each row when (old.state = 'pending' and new.state = 'active')
+  for each row when (old.state <> 'active' and new.state = 'active')
+  execute function meterr.record_account('factor.added', 'totp', 'told');
+-- What is sealed anew is the same under a newer data key.
+create trigger record_swapped after update on meterr.totp_factor
+  for each row when (old.state = 'active' and new.state = 'active' and old.sealed <> new.sealed
+                     and old.sealed_key_version >= new.sealed_key_version)
   execute function meterr.record_account('factor.added', 'totp', 'told');
 create trigger record_removed after update on meterr.totp_factor
   for each row when (old.state = 'active' and new.state = 'ended')
@@ -3184,9 +3264,14 @@ create trigger record_removed after update on meterr.recovery_codes
   for each row when (old.made_at <> new.made_at and cardinality(new.digests) = 0)
   execute function meterr.record_account('factor.removed', 'recovery codes', 'told');
 create trigger record_used after update on meterr.recovery_codes
-  for each row when (old.made_at = new.made_at
+  for each row when (old.made_at = new.made_at and new.digests <@ old.digests
                      and cardinality(new.digests) < cardinality(old.digests))
   execute function meterr.record_account('factor.recovery_used', '', 'told');
+create trigger record_swapped after update on meterr.recovery_codes
+  for each row when (old.made_at = new.made_at and old.digests <> new.digests
+                     and not (new.digests <@ old.digests
+                              and cardinality(new.digests) < cardinality(old.digests)))
+  execute function meterr.record_account('factor.added', 'recovery codes', 'told');
 create trigger record_sign_in after insert on meterr.user_session
   for each row execute function meterr.record_sign_in();
 create trigger record_end after update on meterr.user_session
@@ -3195,7 +3280,11 @@ create trigger record_end after update on meterr.user_session
 create trigger record_made after insert on meterr.provider_credential
   for each row execute function meterr.record_credential('credential.changed');
 create trigger record_change after update on meterr.provider_credential
-  for each row when (new.secret is not null and old.created_at <> new.created_at)
+  for each row when (new.secret is not null
+                     and (old.created_at <> new.created_at or old.created_by <> new.created_by
+                          or old.last4 <> new.last4 or old.secret is null
+                          or old.secret <> new.secret
+                             and old.secret_key_version >= new.secret_key_version))
   execute function meterr.record_credential('credential.changed');
 create trigger record_removed after update on meterr.provider_credential
   for each row when (old.secret is not null and new.secret is null)
@@ -3205,6 +3294,9 @@ create trigger record_made after insert on meterr.signing_key
 create trigger record_rotated after update on meterr.signing_key
   for each row when (old.state <> 'current' and new.state = 'current')
   execute function meterr.record_keyring();
+create constraint trigger record_published after insert on meterr.signing_key
+  deferrable initially deferred
+  for each row when (new.state <> 'current') execute function meterr.record_keyring('untold');
 create trigger record_added after insert on meterr.key_encryption_key
   for each row execute function meterr.record_keyring('added');
 create trigger record_retired after update on meterr.key_encryption_key
