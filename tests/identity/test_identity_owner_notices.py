@@ -29,6 +29,7 @@ from meterr.identity.notices import (
     tell_person,
 )
 from meterr.identity.notices.letter import message
+from meterr.identity.notices.model import Line
 from meterr.identity.notices.sender import NoticeSender
 from meterr.identity.notices.smtp import HUNG_UP_MAX, MailRefused, Smtp
 from meterr.identity.notices.text import TEXTS
@@ -113,7 +114,7 @@ def tries(admin_dsn: str) -> list[tuple[int, bool]]:
 
 
 def written(kind: str, to: str) -> EmailMessage:
-    return message(kind, to=to, sender=SENDER, at=AT, about="prod", many=3, origin=None)
+    return message([Line(AT, kind, "prod", 3)], to=to, sender=SENDER, origin=None)
 
 
 class TestWhoIsTold:

@@ -31,15 +31,30 @@ class NoticePage(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Letter:
-    """A notice that is to be sent now. ``email`` None: to nobody (any more)."""
+class Line:
+    """One notice as a letter tells it; ``of_kind`` is how many of its kind the letter is about."""
 
-    user_id: str
-    event_id: str
     at: datetime
     kind: str
     about: str
     many: int
+    of_kind: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """
+    What is to be sent to one person now.
+
+    Args:
+        event_id: Of the one notice that it is about; None for all that were gathered.
+        lines: Newest first. Of many notices the newest, and at least one of each kind.
+        email: None: to nobody (any more).
+    """
+
+    user_id: str
+    event_id: str | None
+    lines: tuple[Line, ...]
     email: str | None
 
 

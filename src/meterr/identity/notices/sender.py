@@ -15,6 +15,10 @@ from meterr.identity.notices.smtp import Smtp, is_final
 from meterr.identity.notices.text import TEXTS
 
 BATCH_LETTERS: Final = 50
+ALONE_MAX: Final = 10
+"""So many letters about one thing each a person gets in an hour; then one about all the rest."""
+LINES_MAX: Final = 20
+"""So many notices one letter tells of one by one; it counts the rest."""
 _UNREACHED_S: Final = 60
 """How long nothing is tried when there was no way to try anything."""
 
@@ -63,7 +67,8 @@ class NoticeSender:
         await store.prune(connection)
         if self._server is None:
             return 0
-        letters = await store.take_letters(connection, BATCH_LETTERS)
+        await store.gather(connection, ALONE_MAX)
+        letters = await store.take_letters(connection, BATCH_LETTERS, LINES_MAX)
         if not letters:
             return 0
         tried = await asyncio.to_thread(self._posted, self._server, letters)
@@ -104,18 +109,11 @@ class NoticeSender:
 
     def _written(self, letter: Letter) -> EmailMessage | None:
         """Return a letter as mail, or None when it is for nobody or cannot be written."""
-        if letter.email is None or letter.kind not in TEXTS:
+        lines = [line for line in letter.lines if line.kind in TEXTS]
+        if letter.email is None or not lines:
             return None
         try:
-            return message(
-                letter.kind,
-                to=letter.email,
-                sender=self._sender,
-                at=letter.at,
-                about=letter.about,
-                many=letter.many,
-                origin=self._origin,
-            )
+            return message(lines, to=letter.email, sender=self._sender, origin=self._origin)
         except ValueError:
             self._tell("ValueError")
             return None

@@ -1,16 +1,35 @@
 """The SQL of notices: one statement a function, no decision."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
+from itertools import groupby
 
 from psycopg.rows import class_row
 
 from meterr.core.db import Connection
 from meterr.core.events import Recorded
 from meterr.core.sql import load_sql
-from meterr.identity.notices.model import Letter, Notice
+from meterr.identity.notices.model import Letter, Line, Notice
 
 _SQL = load_sql("meterr.identity.notices")
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """A line, and whose letter it stands in."""
+
+    user_id: str
+    event_id: str | None
+    email: str | None
+    at: datetime
+    kind: str
+    about: str
+    many: int
+    of_kind: int
+
+    def line(self) -> Line:
+        return Line(self.at, self.kind, self.about, self.many, self.of_kind)
 
 
 async def tell_person(connection: Connection, event: Recorded, user_id: str, about: str) -> None:
@@ -76,11 +95,25 @@ async def end_turn(connection: Connection) -> None:
     await connection.execute(_SQL["end_turn"])
 
 
-async def take_letters(connection: Connection, rows: int) -> list[Letter]:
-    """Return what is due; it is due again later unless it is put away."""
-    async with connection.cursor(row_factory=class_row(Letter)) as found:
-        await found.execute(_SQL["take_letters"], {"rows": rows})
-        return await found.fetchall()
+async def gather(connection: Connection, alone: int) -> None:
+    """Let wait what is more than ``alone`` letters to one person in an hour."""
+    await connection.execute(_SQL["gather"], {"alone": alone})
+
+
+async def take_letters(connection: Connection, letters: int, lines: int) -> list[Letter]:
+    """
+    Return what is due; it is due again later unless it is put away.
+
+    One about many notices has the newest ``lines``, and one of each kind.
+    """
+    async with connection.cursor(row_factory=class_row(_Row)) as cursor:
+        await cursor.execute(_SQL["take_letters"], {"letters": letters, "lines": lines})
+        rows = await cursor.fetchall()
+    grouped = groupby(rows, key=lambda row: (row.user_id, row.event_id, row.email))
+    return [
+        Letter(user_id, event_id, tuple(row.line() for row in of_one), email)
+        for (user_id, event_id, email), of_one in grouped
+    ]
 
 
 async def give_back(connection: Connection, letters: Sequence[Letter], *, pause_s: int) -> None:

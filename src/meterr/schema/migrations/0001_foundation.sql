@@ -2672,7 +2672,8 @@ $$;
 
 -- A person is told of an event that concerns them, once. No row of a tenant's: people read their own,
 -- whatever they are members of. `about` is a name that they gave, `many` how many things of theirs it is
--- about. `mail_due_at` is null when nothing is to be sent (any more).
+-- about. `mail_due_at` is null when nothing is to be sent (any more). What is `gathered` waits for one letter
+-- that tells of all of it: all of a person's that wait have one time.
 create table meterr.notice (
   user_id        uuid        not null references meterr.user_account,
   event_id       uuid        not null,
@@ -2684,12 +2685,15 @@ create table meterr.notice (
   read_at        timestamptz,
   mail_due_at    timestamptz,
   mail_attempts  integer     not null default 0,
+  gathered       boolean     not null default false,
   mailed_at      timestamptz,
   primary key (user_id, event_id)
 );
 
 create index notice_by_time on meterr.notice (user_id, at desc, event_id desc);
 create index notice_to_mail on meterr.notice (mail_due_at) where mail_due_at is not null;
+create index notice_waiting on meterr.notice (user_id, gathered, mail_due_at) where mail_due_at is not null;
+create index notice_mailed on meterr.notice (user_id, mailed_at) where mailed_at is not null;
 
 create function meterr.notify_person(
   event_id uuid, event_at timestamptz, event_kind text, of_tenant uuid, person uuid, concerning text)
@@ -2766,7 +2770,8 @@ grant execute on function meterr.record_event(
 grant execute on function meterr.ensure_event_partitions(date, date) to meterr_drain;
 grant execute on function meterr.drop_event_day(date) to meterr_drain;
 grant select on meterr.notice to meterr_identity;
-grant update (read_at, mail_due_at, mail_attempts, mailed_at) on meterr.notice to meterr_identity;
+grant update (read_at, mail_due_at, mail_attempts, gathered, mailed_at) on meterr.notice
+  to meterr_identity;
 grant execute on function meterr.notify_person(uuid, timestamptz, text, uuid, uuid, text)
   to meterr_app, meterr_identity;
 grant execute on function meterr.notify_keepers(uuid, timestamptz, text, uuid, uuid[], uuid)
