@@ -1,5 +1,6 @@
 """Tenants and keys: one function is one use case is one transaction."""
 
+import asyncio
 import os
 from collections.abc import Callable, Iterable
 from datetime import datetime
@@ -48,7 +49,7 @@ async def create_tenant(
         NameTaken: the name is in use and ``existing_ok`` is False.
     """
     name = checked_name(name)
-    time_zone = checked_time_zone(time_zone)
+    time_zone = await asyncio.to_thread(checked_time_zone, time_zone)
     tenant_id = ids.new()
     try:
         async with db.tenant_transaction(tenant_id) as connection:
@@ -103,7 +104,9 @@ async def change_tenant(
     new ``time_zone``. Raises NotFound when there is no such tenant, Invalid for an unknown zone.
     """
     changed = 0
-    zone = None if time_zone is None else checked_time_zone(time_zone)
+    zone = None
+    if time_zone is not None:
+        zone = await asyncio.to_thread(checked_time_zone, time_zone)
     if is_uuid(tenant_id):
         try:
             async with db.tenant_transaction(tenant_id) as connection:

@@ -77,7 +77,11 @@ def checked_output_default(tokens: int | None, *, sent: bool) -> int | None:
 
 
 def checked_time_zone(name: str) -> str:
-    """Return ``name`` if it is an IANA time zone; Invalid names the nearest one."""
+    """
+    Return ``name`` if it is an IANA time zone; Invalid names the nearest one.
+
+    Looks at some 600 files: to be called in a worker thread where others wait.
+    """
     if name == "UTC":
         return name  # also on a machine without a time zone database
     zones = sorted(available_timezones())
