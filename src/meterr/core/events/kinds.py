@@ -150,7 +150,7 @@ CATALOGUE: Final[Mapping[Kind, Entry]] = MappingProxyType(
         ),
         Kind.SIGN_IN_SUCCEEDED: Entry("Somebody signed in.", details=("session", "factor")),
         Kind.SIGN_IN_NEW_NETWORK: Entry(
-            "Somebody signed in from a network that the account did not know.",
+            "Somebody signed in, or went on with a session, from a network new to the account.",
             Severity.WARNING,
             ("session",),
         ),

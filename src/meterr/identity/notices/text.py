@@ -75,8 +75,9 @@ TEXTS: Final[Mapping[str, Text]] = MappingProxyType(
             _NOT_YOU,
         ),
         Kind.SIGN_IN_NEW_NETWORK: Text(
-            "New sign-in to your account",
-            "Somebody signed in to your account from a network that was not seen there before.",
+            "Your account is used from a new network",
+            "Somebody signed in to your account, or went on with a session of it, from a network "
+            "that was not seen there before.",
             _NOT_YOU,
         ),
         Kind.SESSION_REUSED: Text(

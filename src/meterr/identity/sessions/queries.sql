@@ -115,6 +115,11 @@ update meterr.user_session
        seen_at = %(now)s, address = %(address)s, user_agent = %(user_agent)s
  where session_id = %(session_id)s;
 
+-- name: move_session
+-- Where an answer went that was given once more.
+update meterr.user_session set address = %(address)s, user_agent = %(user_agent)s
+ where session_id = %(session_id)s and address <> %(address)s;
+
 -- name: end_session
 -- Only of this person: an id of somebody else's session is one that does not exist.
 update meterr.user_session set ended_at = %(now)s, ended_because = %(because)s

@@ -167,6 +167,7 @@ class Sessions:
             refresh = await self._rotated(connection, presented, client, now_ms)
         elif turn is Turn.REPEAT:
             refresh = self._repeated(family, presented)
+            await store.move_session(connection, family.session_id, self.issuer.seen(client))
         if refresh is None:
             return "token_unknown"
         grant = self.issuer.grant(

@@ -188,6 +188,12 @@ async def rotate_family(
     await connection.execute(_SQL["rotate_family"], values)
 
 
+async def move_session(connection: Connection, session_id: str, seen: SessionClient) -> None:
+    """Say where a session is seen now, if that is somewhere else."""
+    values = {"session_id": session_id, "address": seen.address, "user_agent": seen.user_agent}
+    await connection.execute(_SQL["move_session"], values)
+
+
 async def end_session(
     connection: Connection, session_id: str, user_id: str, because: Ended, now_ms: int
 ) -> bool:

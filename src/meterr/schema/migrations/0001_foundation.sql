@@ -2306,6 +2306,17 @@ create table meterr.user_session (
 create index user_session_of_user on meterr.user_session (user_id) where ended_at is null;
 create index user_session_by_end on meterr.user_session (ends_at);
 
+-- Where an account was used from, as place_of() has it: what is not here is news to the person. A session
+-- knows only where it was last.
+create table meterr.user_place (
+  user_id  uuid         not null references meterr.user_account,
+  place    text         not null check (place <> ''),
+  seen_at  timestamptz  not null,
+  primary key (user_id, place)
+);
+
+create index user_place_by_time on meterr.user_place (seen_at);
+
 -- A password was right and something is still owed. The marks say which password and which factors
 -- that was about: whoever signs in while they change has to begin again.
 create table meterr.sign_in_challenge (
@@ -2398,7 +2409,8 @@ create view meterr.verifying_key with (security_barrier) as
     from meterr.signing_key k
    where k.tenant_id = '00000000-0000-0000-0000-000000000000' and k.state <> 'gone';
 
--- Challenges a day after their end, sessions 30 days after theirs; at most 1,000 of each at a time.
+-- Challenges a day after their end, sessions 30 days after theirs, places 30 days after they were seen; at
+-- most 1,000 of each at a time.
 create function meterr.prune_sessions(at_ms bigint) returns integer
   language plpgsql security definer
   set search_path = pg_catalog, pg_temp
@@ -2415,8 +2427,14 @@ begin
     delete from meterr.user_session where session_id in (
       select session_id from meterr.user_session where ends_at < now_ - interval '30 days'
        limit 1000 for update skip locked) returning 1
+  ), places as (
+    delete from meterr.user_place where (user_id, place) in (
+      select user_id, place from meterr.user_place where seen_at < now_ - interval '30 days'
+       limit 1000 for update skip locked) returning 1
   )
-  select (select count(*) from challenges) + (select count(*) from sessions) into pruned;
+  select (select count(*) from challenges) + (select count(*) from sessions)
+       + (select count(*) from places)
+    into pruned;
   return pruned;
 end
 $$;
@@ -3073,32 +3091,76 @@ exception when invalid_text_representation then
 end
 $$;
 
+-- Whether an account was not used from a place before; from now on it was. Of two at once one is the first.
+-- Nobody waits for the time, which says the day and not the minute.
+create function meterr.is_new_place(of_user uuid, place text, at timestamptz) returns boolean
+  language plpgsql security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  made integer;
+begin
+  if place = '' then
+    return false;
+  end if;
+  insert into meterr.user_place values (of_user, place, at) on conflict do nothing;
+  get diagnostics made = row_count;
+  if made = 0 then
+    update meterr.user_place p set seen_at = at
+     where (p.user_id, p.place) in (
+       select q.user_id, q.place from meterr.user_place q
+        where q.user_id = of_user and q.place = is_new_place.place
+          and q.seen_at < at - interval '1 day'
+          for update skip locked);
+  end if;
+  return made > 0;
+end
+$$;
+
+create function meterr.record_new_network(session meterr.user_session) returns void
+  language sql
+  set search_path = pg_catalog, pg_temp
+  begin atomic
+    select meterr.notify_person(r.event_id, r.event_at, 'sign_in.new_network'::text, null::uuid,
+                                session.user_id, meterr.place_of(session.address))
+      from meterr.record_change('00000000-0000-0000-0000-000000000000'::uuid,
+             'sign_in.new_network'::text, 'warning'::text, 'user'::text, session.user_id::text,
+             jsonb_build_object('session', session.session_id), session.user_id) r;
+  end;
+
 -- A session that takes the place of another one, which ended in this transaction, is no new sign-in.
+-- Where the account was first used from is no news.
 create function meterr.record_sign_in() returns trigger
   language plpgsql security definer
   set search_path = pg_catalog, pg_temp
 as $$
 declare
   platform constant uuid := '00000000-0000-0000-0000-000000000000';
-  place text := meterr.place_of(new.address);
 begin
-  if exists (select from meterr.user_session s
-              where s.user_id = new.user_id and s.ended_because = 'replaced'
-                and s.xmin = pg_current_xact_id()::xid) then
-    return null;
+  if not exists (select from meterr.user_session s
+                  where s.user_id = new.user_id and s.ended_because = 'replaced'
+                    and s.xmin = pg_current_xact_id()::xid) then
+    perform meterr.record_change(platform, 'sign_in.succeeded', 'info', 'user', new.user_id::text,
+              jsonb_build_object('session', new.session_id, 'factor', new.factor_at is not null),
+              new.user_id);
   end if;
-  perform meterr.record_change(platform, 'sign_in.succeeded', 'info', 'user', new.user_id::text,
-            jsonb_build_object('session', new.session_id, 'factor', new.factor_at is not null),
-            new.user_id);
-  if place <> '' and exists (select from meterr.user_session s
-       where s.user_id = new.user_id and s.session_id <> new.session_id)
-     and not exists (select from meterr.user_session s
-       where s.user_id = new.user_id and s.session_id <> new.session_id
-         and meterr.place_of(s.address) = place) then
-    perform meterr.notify_person(r.event_id, r.event_at, 'sign_in.new_network', null, new.user_id,
-                                 place)
-       from meterr.record_change(platform, 'sign_in.new_network', 'warning', 'user',
-              new.user_id::text, jsonb_build_object('session', new.session_id), new.user_id) r;
+  if meterr.is_new_place(new.user_id, meterr.place_of(new.address), new.seen_at)
+     and exists (select from meterr.user_session s
+                  where s.user_id = new.user_id and s.session_id <> new.session_id) then
+    perform meterr.record_new_network(new);
+  end if;
+  return null;
+end
+$$;
+
+-- A session that goes on from elsewhere: its refresh token did, and may have been taken along.
+create function meterr.record_move() returns trigger
+  language plpgsql security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if meterr.is_new_place(new.user_id, meterr.place_of(new.address), new.seen_at) then
+    perform meterr.record_new_network(new);
   end if;
   return null;
 end
@@ -3279,6 +3341,10 @@ create trigger record_swapped after update on meterr.recovery_codes
   execute function meterr.record_account('factor.added', 'recovery codes', 'told');
 create trigger record_sign_in after insert on meterr.user_session
   for each row execute function meterr.record_sign_in();
+create trigger record_move after update on meterr.user_session
+  for each row when (old.address <> new.address
+                     or date_trunc('day', old.seen_at) <> date_trunc('day', new.seen_at))
+  execute function meterr.record_move();
 create trigger record_end after update on meterr.user_session
   for each row when (old.ended_at is null and new.ended_because in ('reused', 'ended'))
   execute function meterr.record_session_end();
