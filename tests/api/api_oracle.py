@@ -104,6 +104,14 @@ MAY: Final[Mapping[str, frozenset[str]]] = {
     f"DELETE {_P}/credentials/{{upstream}}": PLATFORM,
 }
 
+# What an administrator of one tenant may do to a member of it and of another one: whatever is about
+# this tenant. Sessions are about both.
+TO_SHARED_MEMBERS: Final[Mapping[str, str]] = {
+    f"PUT {_T}/members/{{user_id}}/role": "yes",
+    f"DELETE {_T}/members/{{user_id}}": "yes",
+    f"DELETE {_T}/members/{{user_id}}/sessions": "409 shared-member",
+}
+
 BODIES: Final[Mapping[str, Mapping[str, object]]] = {
     f"POST {_I}/password": {"email": "nobody@example.com", "password": "x"},
     f"POST {_I}/totp": {"challenge": "x", "code": "123456"},

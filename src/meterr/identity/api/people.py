@@ -22,6 +22,7 @@ from meterr.identity.passwords import FactorNeeded, HashersBusy, SignInRefused, 
 from meterr.identity.passwords.claims import Prove
 from meterr.identity.people import set_role
 from meterr.identity.people.errors import AlreadyMember, ClaimRefused, LastAdmin, OwnRole
+from meterr.identity.sessions.errors import SharedMember
 from meterr.identity.throttle import TooManyAttempts
 
 _TENANT: Final = "/api/v1/tenants/{tenant_id}"
@@ -144,7 +145,8 @@ class PeopleRoutes:
         yield of(
             "DELETE", member, Permission.TENANT_MEMBER_REMOVE, self.remove, LastAdmin, status=204
         )
-        yield of("DELETE", f"{member}/sessions", Permission.TENANT_SESSION_END, self.end_sessions)
+        end = Permission.TENANT_SESSION_END
+        yield of("DELETE", f"{member}/sessions", end, self.end_sessions, SharedMember)
         yield Operation(
             Route("POST", "/api/v1/invitations/take-up"),
             Open("The one-time token is the proof; attempts are throttled."),

@@ -36,6 +36,18 @@ class ChallengeRefused(MeterrError):
         super().__init__("This sign-in is over. Begin again with the password.", reason=reason)
 
 
+class SharedMember(MeterrError):
+    """The sessions are also for another tenant, or for the platform: no one tenant's to end."""
+
+    code, status, title = "shared-member", 409, "Member elsewhere, too"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "This person is signed in for more than this tenant. Remove the membership to end what "
+            "they may do here, or ask a super_admin to end the sessions."
+        )
+
+
 class RotationTooSoon(MeterrError):
     """The next signing key is too new to sign: some process may not know it yet."""
 

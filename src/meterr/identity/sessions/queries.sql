@@ -148,6 +148,12 @@ select session_id::text, address, user_agent,
 select exists (select from meterr.role_for_authentication
                 where user_id = %(user_id)s and tenant_id = %(tenant_id)s) as member;
 
+-- name: is_member_elsewhere
+-- Somewhere else that counts: a tenant that is not disabled, or the platform.
+select exists (select from meterr.role_for_authentication
+                where user_id = %(user_id)s and tenant_id <> %(tenant_id)s
+                  and tenant_state = 'active') as elsewhere;
+
 -- name: insert_challenge
 insert into meterr.sign_in_challenge
        (digest, user_id, owes, credentials_at, password_at, created_at, expires_at)

@@ -243,6 +243,11 @@ async def is_member(connection: Connection, user_id: str, tenant_id: str) -> boo
     return await _yes(connection, "is_member", values)
 
 
+async def is_member_elsewhere(connection: Connection, user_id: str, tenant_id: str) -> bool:
+    values = {"user_id": user_id, "tenant_id": tenant_id}
+    return await _yes(connection, "is_member_elsewhere", values)
+
+
 async def insert_challenge(
     connection: Connection, digest: bytes, owes: str, marks: Marks, now_ms: int, expires_at_ms: int
 ) -> None:
