@@ -146,6 +146,7 @@ BODIES: Final[Mapping[str, Mapping[str, object]]] = {
         "expires_at": "2199-01-01T00:00:00Z",
         "owner": "x",
         "owner_user_id": "x",
+        "created_by": "x",
         "output_tokens_default": 100,
         "send_output_default": True,
     },

@@ -3,8 +3,6 @@
 import json
 from decimal import Decimal
 
-import psycopg
-
 from support.api_house import REASON, ApiHouse, told
 
 _CHAT = {"model": "gpt-4o-mini", "messages": [{"role": "user", "content": "x"}]}
@@ -105,17 +103,25 @@ class TestTerms:
     def test_a_key_is_revoked_with_what_it_made(self, api: ApiHouse) -> None:
         """Issue 4.11: one parameter takes the whole tree; without it the rest goes on."""
         _, top = made(api)
-        secret, child = made(api)
-        with psycopg.connect(api.house.admin_dsn) as connection:
-            connection.execute(
-                "update meterr.api_key set created_by = %s where key_id = %s", [top, child]
-            )
+        secret, child = made(api, created_by=top)
         assert top == told(api.send("GET", keys(api, f"/{child}"), who="admin"))["created_by"]
         alone = told(api.send("POST", keys(api, f"/{top}/revoke"), who="admin"))
         assert ([], 200) == (alone["descendants"], works(api, secret))
         path = keys(api, f"/{top}/revoke?with_descendants=true")
         assert [child] == told(api.send("POST", path, who="admin"))["descendants"]
         api.house.until(lambda: works(api, secret) == 401)
+
+    def test_a_key_under_another_one_never_exceeds_it(self, api: ApiHouse) -> None:
+        """Issue 4.2: a subset of the creator's at issue; a foreign creator is not there."""
+        _, top = made(api)
+        other = f"/api/v1/tenants/{api.tenants['other']}/keys"
+        below = {"name": "x", "scopes": ["chat", "embeddings"], "created_by": top}
+        for path, who, refusal in (
+            (keys(api), "admin", (403, "grant-exceeded")),
+            (other, "admin-elsewhere", (404, "not-found")),
+        ):
+            answer = api.send("POST", path, below, who=who)
+            assert refusal == (answer.status, told(answer)["code"])
 
     def test_the_keys_of_somebody_are_revoked_dry_first(self, api: ApiHouse) -> None:
         """Issue 4.11: an administrator's stolen account leaves no key behind."""

@@ -211,17 +211,27 @@ def test_a_change_that_says_nothing_or_two_things_is_a_usage_error(
     assert 2 == meterr("key", "update", "x", *options).status
 
 
-def test_a_key_is_revoked_with_what_it_made(meterr: CommandLine, admin: str) -> None:
+def test_a_key_is_revoked_with_what_it_made(meterr: CommandLine) -> None:
     """--with-descendants; each is named."""
-    top, made = (meterr.ok("key", "create", "--name", n, "--json").items[0] for n in "ab")
-    with psycopg.connect(admin) as connection:
-        connection.execute(
-            "update meterr.api_key set created_by = %s where key_id = %s",
-            [top["key_id"], made["key_id"]],
-        )
+    (top,) = meterr.ok("key", "create", "--name", "a", "--json").items
+    (made,) = meterr.ok("key", "create", "--name", "b", "--under", top["key_id"], "--json").items
     assert made["key_id"] not in meterr.ok("key", "revoke", top["key_id"]).err
     done = meterr.ok("key", "revoke", top["key_id"], "--with-descendants")
     assert f"Key {made['key_id']}, which it had made, is revoked." in done.err
+
+
+def test_a_key_under_another_one_never_exceeds_it(meterr: CommandLine) -> None:
+    """Issue 4.2: a subset of the creator's scopes; what is beyond is named, and no key is made."""
+    (top,) = meterr.ok("key", "create", "--name", "chat", "--scope", "chat", "--json").items
+    under = ("key", "create", "--name", "below", "--under", top["key_id"])
+    beyond = meterr(*under)
+    assert (1, "") == (beyond.status, beyond.out)
+    assert "embeddings, models" in beyond.err
+    assert _SECRET.search(meterr.ok(*under, "--scope", "chat").out)
+    nobody = meterr(
+        "key", "create", "--name", "x", "--under", "0199ffff-0000-7000-8000-0000000000ff"
+    )
+    assert (1, "") == (nobody.status, nobody.out)
 
 
 def test_the_keys_of_an_author_are_revoked(meterr: CommandLine) -> None:

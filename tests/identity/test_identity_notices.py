@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from meterr.core.clock import SystemClock
 from meterr.core.db import Connection, Database, Role
 from meterr.identity import revoke_key, store
-from meterr.identity.allowance import Allowance
+from meterr.identity.bucket import Bucket
 from meterr.identity.key_memory import KeyMemory
 from meterr.identity.notify import CHANNEL, NOTICE_CHARS_MAX
 from meterr.identity.snapshot import Snapshot
@@ -48,10 +48,10 @@ async def house(database_url: str) -> AsyncIterator[House]:
 @given(st.lists(st.tuples(st.integers(0, 50), st.floats(0, 5)), max_size=30))
 def test_no_more_is_allowed_than_the_burst_and_the_rate(asked: list[tuple[int, float]]) -> None:
     """A law: whatever is asked when, and however the clock goes."""
-    allowance, now, taken = Allowance(per_s=3, burst=10), 100.0, 0
+    bucket, now, taken = Bucket(per_s=3, burst=10), 100.0, 0
     for wanted, later in asked:
         now += later
-        got = allowance.take(wanted, now)
+        got = bucket.take(wanted, now)
         assert 0 <= got <= wanted
         taken += got
     assert taken <= 10 + 3 * (now - 100.0) + 1e-6
@@ -59,8 +59,8 @@ def test_no_more_is_allowed_than_the_burst_and_the_rate(asked: list[tuple[int, f
 
 def test_a_clock_that_goes_back_fills_nothing() -> None:
     """And nothing twice when it comes forward again."""
-    allowance = Allowance(per_s=1, burst=2)
-    assert [2, 0, 0, 1] == [allowance.take(5, now) for now in (10.0, 5.0, 10.0, 11.0)]
+    bucket = Bucket(per_s=1, burst=2)
+    assert [2, 0, 0, 1] == [bucket.take(5, now) for now in (10.0, 5.0, 10.0, 11.0)]
 
 
 @pytest.mark.parametrize("payload", [each for each in RUBBISH if len(each) < NOTICE_CHARS_MAX])
@@ -92,7 +92,7 @@ async def test_forged_notices_cost_a_limited_number_of_reads(house: House) -> No
     keys = [await house.key() for _ in range(12)]
     macs = [house.keyring.mac(key.secret.presented) for key in keys]
     snapshot = Snapshot()
-    memory = KeyMemory(snapshot, SystemClock(), Allowance(per_s=0, burst=5))
+    memory = KeyMemory(snapshot, SystemClock(), Bucket(per_s=0, burst=5))
     forged = json.dumps({"tenant_id": house.tenant_id, "version": 2**62})
     async with (
         Database.open(house.dsn, Role.AUTH, pool_size_max=1) as db,

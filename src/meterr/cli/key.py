@@ -38,6 +38,10 @@ _OWNER_HELP = (
     "Who answers for it; budgets may hold all their keys. With the e-mail address of a member, the "
     "key stops working when they are disabled or leave the tenant."
 )
+_UNDER_HELP = (
+    "A key of the tenant that this one never exceeds: name only terms that it has, too. Losing a "
+    "scope it takes it from this one; see 'meterr key revoke --with-descendants'."
+)
 
 
 @click.group("key")
@@ -70,6 +74,7 @@ command.add_command(leaked)
 )
 @click.option("--expires-in", type=Span(), help="Life of the key, e.g. 90d [default: no end].")
 @click.option("--owner", default="", help=_OWNER_HELP)
+@click.option("--under", metavar="KEY_ID", help=_UNDER_HELP)
 @click.option(
     "--output-tokens-default",
     type=click.IntRange(min=1),
@@ -92,6 +97,7 @@ def create(
     networks: tuple[str, ...],
     expires_in: timedelta | None,
     owner: str,
+    under: str | None,
     output_tokens_default: int | None,
     send_output_default: bool,
     is_test: bool,
@@ -111,6 +117,7 @@ def create(
         "models": models or None,
         "networks": networks or None,
         "owner": owner,
+        "created_by": under,
         "output_tokens_default": output_tokens_default,
         "send_output_default": send_output_default,
         "author": author,

@@ -1,8 +1,8 @@
 """How much work others may cause: so much at once, and so much per second. Pure."""
 
 
-class Allowance:
-    """A bucket of ``burst`` that fills by ``per_s`` each second of a monotonic clock."""
+class Bucket:
+    """Holds ``burst`` and fills by ``per_s`` each second of a monotonic clock."""
 
     __slots__ = ("_at", "_burst", "_left", "_per_s")
 

@@ -8,7 +8,7 @@ import msgspec
 from meterr.core.clock import Clock
 from meterr.core.db import Connection
 from meterr.identity import store
-from meterr.identity.allowance import Allowance
+from meterr.identity.bucket import Bucket
 from meterr.identity.deadline import within
 from meterr.identity.notify import ANSWER_TIMEOUT_S, VERSION_MAX
 from meterr.identity.snapshot import Notice, Snapshot
@@ -30,11 +30,11 @@ class _Payload(msgspec.Struct):
 class KeyMemory:
     """The snapshot of keys, fed by a listener."""
 
-    def __init__(self, snapshot: Snapshot, clock: Clock, ahead: Allowance | None = None) -> None:
+    def __init__(self, snapshot: Snapshot, clock: Clock, ahead: Bucket | None = None) -> None:
         self._snapshot = snapshot
         self._clock = clock
         self._payloads = msgspec.json.Decoder(_Payload)
-        self._ahead = ahead or Allowance(AHEAD_PER_S, AHEAD_BURST)
+        self._ahead = ahead or Bucket(AHEAD_PER_S, AHEAD_BURST)
         self._uncertain: list[bytes] = []
         self._forgotten: list[bytes] = []
 

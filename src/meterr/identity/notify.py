@@ -44,7 +44,7 @@ class Memory(Protocol):
     """What a listener keeps true: keys, sessions."""
 
     def hear(self, payload: str) -> bool:
-        """Forget what a notice is about. Return False for what is no notice of ours."""
+        """Forget what a notice is about. Return whether it was one of ours."""
 
     def start_generation(self) -> None:
         """Begin anew after a gap in the notices: nothing read before now may be remembered."""
@@ -80,8 +80,6 @@ class Listener:
         self._doubts = 0
         # What went wrong last, for the log; holds no secret: psycopg quotes no password.
         self.trouble = ""
-        # How many notices were none of ours: somebody else writes to our channel.
-        self.strange = 0
 
     async def run(self) -> None:
         """Listen until cancelled; every failure ends in a new attempt after at most 0.25 s."""
@@ -170,8 +168,8 @@ class Listener:
 
     def _hear(self, notify: Notify, own_pid: int) -> None:
         if notify.channel == CHANNEL:
-            if len(notify.payload) > NOTICE_CHARS_MAX or not self._memory.hear(notify.payload):
-                self.strange += 1
+            if len(notify.payload) <= NOTICE_CHARS_MAX:
+                self._memory.hear(notify.payload)
         elif notify.channel == self._pulse and notify.pid == own_pid:
             self._trust.echoed(float.fromhex(notify.payload))
             self._pause_s = _PAUSE_S_MIN

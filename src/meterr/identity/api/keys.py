@@ -36,7 +36,12 @@ _Descend = Annotated[bool, Query(description="Also every key that this one has m
 
 
 class KeyAsked(Asked):
-    """The terms of a new key. What is left out is not restricted, but for the scopes."""
+    """
+    The terms of a new key. What is left out is not restricted, but for the scopes.
+
+    ``created_by`` is a key of the tenant that the new one never exceeds: not in its terms now, and
+    later not in its scopes. Revoking that one can take this one along.
+    """
 
     name: str = Field(max_length=200)
     scopes: list[_Text] = Field(max_length=16)
@@ -46,6 +51,7 @@ class KeyAsked(Asked):
     expires_at: Instant | None = None
     owner: str = Field("", max_length=200)
     owner_user_id: str | None = Field(None, max_length=36)
+    created_by: str | None = Field(None, max_length=36)
     output_tokens_default: int | None = None
     send_output_default: bool = False
 
@@ -176,6 +182,7 @@ class KeyRoutes:
             owner_user_id=asked.owner_user_id,
             output_tokens_default=asked.output_tokens_default,
             send_output_default=asked.send_output_default,
+            created_by=asked.created_by,
             author=caller.author,
         )
         return made_key(made)
