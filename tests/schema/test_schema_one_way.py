@@ -19,7 +19,6 @@ ONE_WAY: Mapping[tuple[str, str], str] = {
     ("api_key", "grace_until"): "",
     ("key_encryption_key", "retired_at"): "live_kek_id = null",
     ("data_key", "retired_at"): "live_version = null, kek_id = null, wrapped = null",
-    ("data_key", "shredded_at"): "kek_id = null, wrapped = null",
     ("user_claim", "used_at"): "",
     ("passkey_ceremony", "used_at"): "",
     ("passkey", "ended_at"): "",
@@ -39,7 +38,7 @@ MAY_COME_BACK: Mapping[tuple[str, str], str] = {
         "due_until",
     ): "another policy may give a key that counts more time, within grace_until",
 }
-_ENDS = "(revoked|retired|shredded|disabled|ended|used|followed)_at|.*_until|accepted_to"
+_ENDS = "(revoked|retired|disabled|ended|used|followed)_at|.*_until|accepted_to"
 
 
 @pytest.fixture

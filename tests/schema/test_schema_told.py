@@ -101,7 +101,6 @@ SILENT: Final[Mapping[tuple[str, str], str]] = {
     ("data_key", "kek_id"): "rotations wrap all of them anew; keyring.rotated tells of it",
     ("data_key", "wrapped"): _LESS,
     ("data_key", "retired_at"): _LESS,
-    ("data_key", "shredded_at"): _LESS,
     ("user_account", "credentials_changed_at"): "ends sessions; goes with a password or factor",
     ("user_claim", "used_at"): _LESS,
     ("totp_factor", "factor_id"): _LESS,

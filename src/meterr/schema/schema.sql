@@ -1403,8 +1403,7 @@ create table meterr.key_encryption_key (
 );
 
 -- A tenant's data keys, wrapped; the highest version that is not gone seals. The nil id is meterr's
--- own. `live_version` is to sealed values what `live_kek_id` is to data keys. A shredded key is gone
--- though values still refer to it: they are what nobody shall read again.
+-- own. `live_version` is to sealed values what `live_kek_id` is to data keys.
 create table meterr.data_key (
   tenant_id     uuid        not null,
   version       integer     not null check (version > 0),
@@ -1413,13 +1412,12 @@ create table meterr.data_key (
   wrapped       bytea       check (octet_length(wrapped) = 61),
   created_at    timestamptz not null default now(),
   retired_at    timestamptz,
-  shredded_at   timestamptz,
   primary key (tenant_id, version),
   unique (tenant_id, live_version),
   constraint live_until_retired
     check (live_version is not distinct from case when retired_at is null then version end),
   constraint wrapped_until_gone
-    check ((wrapped is null) = (retired_at is not null or shredded_at is not null)
+    check ((wrapped is null) = (retired_at is not null)
            and (wrapped is null) = (kek_id is null))
 );
 
@@ -1446,27 +1444,12 @@ create table meterr.provider_credential (
 create index provider_credential_by_key
   on meterr.provider_credential (tenant_id, secret_key_version);
 
-create function meterr.keep_gone() returns trigger
-  language plpgsql
-  set search_path = pg_catalog, pg_temp
-as $$
-begin
-  raise exception 'a data key that is gone stays gone' using errcode = 'check_violation';
-end
-$$;
-
 create trigger keep_retired_at before update on meterr.key_encryption_key
   for each row when (old.retired_at is not null and old.retired_at is distinct from new.retired_at)
   execute function meterr.keep_end('retired_at');
 create trigger keep_retired_at before update on meterr.data_key
   for each row when (old.retired_at is not null and old.retired_at is distinct from new.retired_at)
   execute function meterr.keep_end('retired_at');
-create trigger keep_shredded_at before update on meterr.data_key
-  for each row when (old.shredded_at is not null and old.shredded_at is distinct from new.shredded_at)
-  execute function meterr.keep_end('shredded_at');
-create trigger keep_gone before update on meterr.data_key
-  for each row when (old.wrapped is null and new.wrapped is not null)
-  execute function meterr.keep_gone();
 create trigger stamp_version before insert or update on meterr.provider_credential
   for each row execute function meterr.stamp_identity_version();
 
@@ -1488,11 +1471,11 @@ create policy owner_reads on meterr.data_key for select to meterr_owner using (t
 -- Every data key of every tenant, without the key: for the operator's rotation and counts.
 create function meterr.list_data_keys()
   returns table (tenant_id uuid, version integer, kek_id text, created_at timestamptz,
-                 retired_at timestamptz, shredded_at timestamptz)
+                 retired_at timestamptz)
   language sql stable security definer
   set search_path = pg_catalog, pg_temp
   begin atomic
-    select k.tenant_id, k.version, k.kek_id, k.created_at, k.retired_at, k.shredded_at
+    select k.tenant_id, k.version, k.kek_id, k.created_at, k.retired_at
       from meterr.data_key k
      order by k.tenant_id, k.version;
   end;
@@ -1500,7 +1483,7 @@ create function meterr.list_data_keys()
 grant select, insert on meterr.key_encryption_key to meterr_app;
 grant update (live_kek_id, retired_at) on meterr.key_encryption_key to meterr_app;
 grant select, insert on meterr.data_key to meterr_app;
-grant update (live_version, kek_id, wrapped, retired_at, shredded_at) on meterr.data_key to meterr_app;
+grant update (live_version, kek_id, wrapped, retired_at) on meterr.data_key to meterr_app;
 grant select, insert on meterr.provider_credential to meterr_app;
 grant update (secret, last4, created_at, created_by) on meterr.provider_credential to meterr_app;
 grant execute on function meterr.list_data_keys() to meterr_app;

@@ -11,7 +11,6 @@ from meterr.core.crypto.rotation import (
     retire_key_encryption_keys,
     rewrap_data_keys,
     rotate_data_keys,
-    shred,
 )
 from meterr.core.crypto.sealed_column import SealedColumn
 from meterr.core.crypto.status import key_uses
@@ -31,5 +30,4 @@ __all__ = [
     "retire_key_encryption_keys",
     "rewrap_data_keys",
     "rotate_data_keys",
-    "shred",
 ]

@@ -19,7 +19,7 @@ from meterr.core.db import Connection
 
 CACHED_MAX: Final = 1024
 CACHED_S: Final = 60.0
-"""How long another process may go on opening values after a tenant's keys were shredded."""
+"""How long a data key that has retired may stay in the memory of another process."""
 
 
 @dataclass(frozen=True, slots=True)

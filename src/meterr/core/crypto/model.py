@@ -30,7 +30,6 @@ class DataKeyState:
     kek_id: str | None
     created_at_ms: int
     retired: bool
-    shredded: bool
 
     @property
     def lives(self) -> bool:

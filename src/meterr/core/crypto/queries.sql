@@ -71,19 +71,12 @@ update meterr.data_key
 update meterr.data_key
    set live_version = null, kek_id = null, wrapped = null, retired_at = now()
  where tenant_id = %(tenant_id)s and version < %(version)s and retired_at is null
-   and shredded_at is null
-returning version;
-
--- name: shred_data_keys
-update meterr.data_key
-   set kek_id = null, wrapped = null, shredded_at = now()
- where tenant_id = %(tenant_id)s and wrapped is not null
 returning version;
 
 -- name: list_data_keys
 select tenant_id::text, version, kek_id,
        floor(extract(epoch from created_at) * 1000)::bigint as created_at_ms,
-       retired_at is not null as retired, shredded_at is not null as shredded
+       retired_at is not null as retired
   from meterr.list_data_keys();
 
 -- Sealed columns, whichever they are: the names are quoted identifiers of the registry.

@@ -114,19 +114,6 @@ async def rotate_data_keys(
     return total
 
 
-async def shred(db: Database, data_keys: DataKeys, tenant_id: str) -> int:
-    """
-    Destroy all data keys of a tenant: what was sealed under them is gone for good.
-
-    Return how many there were. Effective here at once and in other processes within 60 s; copies
-    in backups stay readable to whoever holds the backup and the key-encryption key of its time.
-    """
-    async with db.tenant_transaction(tenant_id) as connection:
-        shredded = await store.shred_data_keys(connection, tenant_id)
-    data_keys.forget(tenant_id)
-    return shredded
-
-
 class _Resealing:
     """One tenant's values, sealed anew under ``version`` in batches."""
 

@@ -19,7 +19,7 @@ async def key_uses(
     ``columns`` has each column with the database seen as a role that may read it.
     States of the former: current, previous, retired; missing (in use and not configured here),
     wrong (configured here is another key of that name), unused (configured and never used).
-    States of the latter: current, old, retired, shredded.
+    States of the latter: current, old, retired.
     """
     async with db.transaction() as connection:
         known = await store.list_key_encryption_keys(connection)
@@ -75,6 +75,4 @@ def _of_key_encryption_keys(
 def _state(key: DataKeyState, sealing: int) -> str:
     if key.retired:
         return "retired"
-    if key.shredded:
-        return "shredded"
     return "current" if key.version == sealing else "old"

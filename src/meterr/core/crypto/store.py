@@ -103,11 +103,6 @@ async def retire_data_keys_below(connection: Connection, tenant_id: str, version
     return cursor.rowcount
 
 
-async def shred_data_keys(connection: Connection, tenant_id: str) -> int:
-    cursor = await connection.execute(_SQL["shred_data_keys"], {"tenant_id": tenant_id})
-    return cursor.rowcount
-
-
 async def list_data_keys(connection: Connection) -> list[DataKeyState]:
     async with connection.cursor(row_factory=class_row(DataKeyState)) as cursor:
         await cursor.execute(_SQL["list_data_keys"])
