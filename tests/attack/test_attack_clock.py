@@ -1,7 +1,6 @@
 """The machine's clock steps while meterr serves: by an hour back, and two forward."""
 
 import asyncio
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -61,7 +60,7 @@ def step(offset: Path, wrong_by_ns: int) -> None:
     """Move every process's clock at once: nobody reads a file that is half written."""
     aside = offset.with_name("aside")
     aside.write_text(str(wrong_by_ns))
-    os.replace(aside, offset)
+    aside.replace(offset)
 
 
 def calls(house: House) -> list[str]:
