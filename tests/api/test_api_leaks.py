@@ -7,6 +7,7 @@ import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+import psycopg
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA256
@@ -162,3 +163,24 @@ class TestReports:
         body = body_of(api.house.key)
         answer = report(api, body, reporter.headers(body))
         assert (501, "not-configured") == (answer.status, told(answer)["code"])
+
+
+def test_a_report_that_failed_is_taken_when_it_comes_again(
+    told_of_leaks: ApiHouse, reporter: Reporter
+) -> None:
+    """P5: a leaked key is not left alive because the first try met a fault of the database."""
+    house = told_of_leaks.house
+    key = house.new_key()
+    body = body_of(key)
+    headers = reporter.headers(body)
+    with psycopg.connect(house.admin_dsn, autocommit=True) as fault:
+        fault.execute("revoke select on meterr.key_for_authentication from meterr_auth")
+        try:
+            failed = report(told_of_leaks, body, headers)
+        finally:
+            fault.execute("grant select on meterr.key_for_authentication to meterr_auth")
+    assert failed.status >= 500
+
+    again = report(told_of_leaks, body, headers)
+
+    assert ["true_positive"] == [each["label"] for each in told(again)]

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from test_identity_keys import everything_stored, stored_rows
 
+from meterr.core.db import Database, Role
 from meterr.core.errors import Invalid, NotFound
 from meterr.identity import (
     Authenticator,
@@ -305,3 +306,20 @@ class TestCodes:
         assert (
             await house.collect(code.code.reveal())
         ).new.record.pepper_id == house.keyring.current.id
+
+
+async def test_an_emergency_and_revocations_by_hand_at_once_all_succeed(
+    house: House, database_url: str
+) -> None:
+    """P5: whoever revokes one of the keys meanwhile does not undo the emergency by a deadlock."""
+    async with Database.open(database_url, Role.APP, pool_size_max=12) as db:
+        for _ in range(6):
+            keys = [await house.key() for _ in range(60)]
+            await house.codes((await strike(house, grace=timedelta(hours=1))).emergency_id)
+            found = await asyncio.gather(
+                *(revoke_key(db, house.tenant_id, each.record.key_id) for each in keys[30:50]),
+                rotate_all(db, house.ids, tenant_id=house.tenant_id, asker=OPERATOR),
+                *(revoke_key(db, house.tenant_id, each.record.key_id) for each in keys[:20]),
+                return_exceptions=True,
+            )
+            assert [] == [repr(each) for each in found if isinstance(each, BaseException)]

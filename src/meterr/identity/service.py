@@ -221,6 +221,7 @@ async def revoke_key(db: Database, tenant_id: str, key_id: str) -> KeyRecord:
     record = None
     if is_uuid(tenant_id) and is_uuid(key_id):
         async with db.tenant_transaction(tenant_id) as connection:
+            await store.share_keys(connection)
             await store.revoke_key(connection, tenant_id, key_id)
             await store.end_codes(connection, tenant_id, key_id)
             record = await store.find_key(connection, tenant_id, key_id)

@@ -60,7 +60,9 @@ class LeakRoutes:
         name = request.headers.get("github-public-key-identifier", "")
         signature = request.headers.get("github-public-key-signature", "")
         await self.signatures.check(body, name, signature)
-        return [await self._labelled(each) for each in _read(body)]
+        labelled = [await self._labelled(each) for each in _read(body)]
+        self.signatures.taken(body)
+        return labelled
 
     def operations(self) -> Iterator[Operation]:
         """Yield the route."""

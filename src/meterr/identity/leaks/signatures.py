@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Final, Protocol
 
 import msgspec
-from cryptography.exceptions import InvalidSignature
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
@@ -23,7 +23,7 @@ A name of a key that we do not know costs at most one look per minute, whoever m
 when many come at once, and when there is nothing to be seen.
 """
 
-SEEN_MAX: Final = 10_000
+TAKEN_MAX: Final = 10_000
 _NAME_CHARS_MAX: Final = 200
 _SIGNATURE_BYTES_MAX: Final = 80
 
@@ -65,13 +65,13 @@ class Signatures:
         self._looked_at = float("-inf")
         self._read_at = float("-inf")  # the last look that found something
         self._one_at_a_time = asyncio.Lock()
-        self._seen: OrderedDict[bytes, None] = OrderedDict()
+        self._taken: OrderedDict[bytes, None] = OrderedDict()
 
     async def check(self, body: bytes, name: str, signature: str) -> None:
         """
-        Raise ReportRefused unless ``body`` was signed by the key ``name`` and is new here.
+        Raise ReportRefused unless ``body`` was signed by the key ``name`` and was not taken here.
 
-        Each process remembers the last 10,000 reports by itself. Raises what ``fetch`` does, and
+        Raises what ``fetch`` does, and
         Unavailable while it failed less than a minute ago and the keys that we have will not do.
         """
         if not 0 < len(name) <= _NAME_CHARS_MAX:
@@ -89,16 +89,18 @@ class Signatures:
             key.verify(raw, body, ec.ECDSA(SHA256()))
         except InvalidSignature:
             raise ReportRefused("wrong_signature") from None
-        self._refuse_replayed(body)
-
-    def _refuse_replayed(self, body: bytes) -> None:
-        # By the body: a signature of the same words can be made anew, with other bytes.
-        digest = hashlib.sha256(body).digest()
-        if digest in self._seen:
+        if _digest(body) in self._taken:
             raise ReportRefused("replayed")
-        self._seen[digest] = None
-        if len(self._seen) > SEEN_MAX:
-            self._seen.popitem(last=False)
+
+    def taken(self, body: bytes) -> None:
+        """
+        Refuse a report from now on: once all of it is done, so that one that failed can come again.
+
+        Each process remembers the last 10,000 by itself.
+        """
+        self._taken[_digest(body)] = None
+        if len(self._taken) > TAKEN_MAX:
+            self._taken.popitem(last=False)
 
     async def _key(self, name: str) -> ec.EllipticCurvePublicKey | None:
         if self._known(name) is None:
@@ -126,6 +128,11 @@ class Signatures:
         self._read_at = self._looked_at
 
 
+def _digest(body: bytes) -> bytes:
+    # Of the body: a signature of the same words can be made anew, with other bytes.
+    return hashlib.sha256(body).digest()
+
+
 def read_keys(document: bytes) -> Mapping[str, ec.EllipticCurvePublicKey]:
     """Return the keys on P-256 in a document of public keys, by name; others are left out."""
     try:
@@ -136,7 +143,7 @@ def read_keys(document: bytes) -> Mapping[str, ec.EllipticCurvePublicKey]:
     for each in published.public_keys:
         try:
             key = load_pem_public_key(each.key.encode())
-        except ValueError:
+        except (ValueError, UnsupportedAlgorithm):
             continue
         if isinstance(key, ec.EllipticCurvePublicKey) and key.curve.name == "secp256r1":
             found[each.key_identifier] = key
