@@ -65,7 +65,8 @@ def _read(
         taker = Unread(pipes.stdin)
         try:
             cipher.decrypt(file, taker, identities)
-        # A backup that cannot be read to its end says so itself; pg_restore's words add nothing.
+        # Whatever ended it, Ctrl-C included, leaves no pg_restore behind. Its own words would add
+        # nothing to what is raised.
         except BaseException:
             process.kill()
             raise

@@ -56,6 +56,7 @@ class Inbox:
         try:
             unfinished = taker(part)
         # Raised where the taker's owner waits, whatever it is: the connection must not end by it.
+        # There is a taker only while its owner waits; one that was cancelled has what it raises.
         except Exception as fault:  # noqa: BLE001
             self._taker = None
             if self._waiter is not None and not self._waiter.done():
