@@ -13,7 +13,7 @@ from pydantic import BaseModel, SecretStr, ValidationError
 from meterr.core.crypto.errors import KeyRefused
 from meterr.core.errors import OperatorError
 from meterr.core.nearest import nearest
-from meterr.core.private_file import refuse_open_to_others
+from meterr.core.private_file import read_mounted, refuse_open_to_others
 from meterr.core.secrets.setting import PlainText, SecretSetting, is_reference
 from meterr.core.settings import PRESETS, Settings, UpstreamSettings
 
@@ -179,10 +179,8 @@ def _refuse_second(name: str, first: str) -> None:
 
 
 def _read_secret(name: str, file: Path) -> PlainText:
-    try:
-        return PlainText(file.read_text("utf-8").strip())
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigurationError(f"{name}: cannot read {file}: {error}") from error
+    label = f"{name}: cannot take {file}"
+    return PlainText(read_mounted(file, label=label, refused=ConfigurationError))
 
 
 def _refuse_open_to_others(path: Trail, file: Path) -> None:

@@ -8,7 +8,6 @@ from functools import partial
 from typing import Self
 
 import psycopg
-from psycopg import AsyncConnection
 from psycopg.abc import RV, PQGen
 from psycopg.conninfo import conninfo_to_dict
 
@@ -16,6 +15,7 @@ from meterr.core import outage
 from meterr.core.acting import SOURCE
 from meterr.core.outage import DatabaseUnavailable
 from meterr.core.pool import Connection, Pool
+from meterr.core.received import GreetedConnection, TooMuchReceived, at_most
 from meterr.core.sql import load_sql
 
 __all__ = ["Connection", "Database", "DatabaseUnavailable", "Role", "connect"]
@@ -136,10 +136,12 @@ async def connect(
     connect_timeout_s: float = 5,
     statement_timeout_s: float = 30,
     autocommit: bool = False,
+    answer_bytes_max: int | None = None,
 ) -> Connection:
     """
     Open one connection that acts as ``role`` (None: as the login itself), in UTC.
 
+    ``answer_bytes_max`` is for a server that nobody vouches for: what sends more is disconnected.
     Raises DatabaseUnavailable for whatever keeps it from opening. A pooler between meterr and
     PostgreSQL must pool by session: the role lasts as long as the session.
     """
@@ -155,6 +157,9 @@ async def connect(
     except (psycopg.Error, OSError, TimeoutError) as error:
         raise outage.of(error) from error
     connection.answer_timeout_s = statement_timeout_s + _ANSWER_GRACE_S
+    connection.answer_bytes_max = answer_bytes_max
+    if answer_bytes_max is not None:
+        connection.hear_nobody()
     return connection
 
 
@@ -174,20 +179,23 @@ def _session_options(dsn: str, role: Role | None, statement_timeout_s: float) ->
     return " ".join([theirs, *(f"-c {name}={value}" for name, value in settings.items())]).strip()
 
 
-class _BoundedConnection(AsyncConnection[tuple[object, ...]]):
+class _BoundedConnection(GreetedConnection):
     """A connection on which a server that stopped answering is an error, not an endless wait."""
 
     answer_timeout_s: float = 30
+    answer_bytes_max: int | None = None
 
     async def wait(
         self, gen: PQGen[RV], interval: float = _WAIT_INTERVAL_S, timeout: float | None = None
     ) -> RV:
         if timeout is not None:  # LISTEN waits by its own clock
             return await super().wait(gen, interval=interval, timeout=timeout)
+        if self.answer_bytes_max is not None:
+            gen = at_most(self.answer_bytes_max, gen, self.pgconn.socket)
         try:
             return await super().wait(gen, interval=interval, timeout=self.answer_timeout_s)
         except psycopg.OperationalError as error:
-            if error.sqlstate is None:
+            if error.sqlstate is None or isinstance(error, TooMuchReceived):
                 # No answer, or no socket: nobody knows what this session would say next.
                 self.pgconn.finish()
             raise

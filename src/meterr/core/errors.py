@@ -1,5 +1,6 @@
 """The one error family. A room's errors say what happened, what to do next, and nothing else."""
 
+from collections.abc import Mapping
 from typing import ClassVar
 
 
@@ -9,7 +10,8 @@ class MeterrError(Exception):
 
     ``code`` is API: it never changes with the class name. ``detail`` is one public sentence that
     names the field and the way out; ``private`` is for tracebacks, ``reason`` (a word from a closed
-    list) for the log. ``retry_after_s`` is set on every 429 and 503.
+    list) for the log. ``retry_after_s`` is set on every 429 and 503. ``members`` is what a problem
+    document says beside the usual, and public.
     """
 
     code: ClassVar[str] = "internal"
@@ -24,6 +26,7 @@ class MeterrError(Exception):
         reason: str = "",
         retry_after_s: int | None = None,
         param: str | None = None,
+        members: Mapping[str, object] | None = None,
     ) -> None:
         super().__init__(detail)
         self.detail = detail
@@ -31,6 +34,7 @@ class MeterrError(Exception):
         self.reason = reason
         self.retry_after_s = retry_after_s
         self.param = param
+        self.members = members or {}
 
 
 class OperatorError(Exception):
@@ -64,8 +68,10 @@ class NotConfigured(MeterrError):
 
     code, status, title = "not-configured", 501, "Not configured"
 
-    def __init__(self, what: str, setting: str) -> None:
-        super().__init__(f"{what} needs the setting {setting}. Ask the operator of this server.")
+    def __init__(self, what: str, setting: str, instead: str = "") -> None:
+        super().__init__(
+            f"{what} needs the setting {setting}. Ask the operator of this server{instead}."
+        )
 
 
 class UnsupportedMediaType(MeterrError):

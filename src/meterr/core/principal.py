@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
 
 from meterr.core.limits import Limit
 
@@ -12,6 +13,11 @@ class Scope(StrEnum):
     CHAT = "chat"  # chat completions, responses, messages, count_tokens
     EMBEDDINGS = "embeddings"
     MODELS = "models"  # list and read models
+    QUERY = "query"  # ask about the tenant's own data
+
+
+MODEL_SCOPES: Final = (Scope.CHAT, Scope.EMBEDDINGS, Scope.MODELS)
+"""What a key gets when nobody says what: to use models. To read calls and costs has to be said."""
 
 
 class UnknownPrice(StrEnum):

@@ -8,6 +8,9 @@ from typing import Final
 
 from meterr.core.errors import OperatorError
 
+MOUNTED_BYTES_MAX: Final = 64 * 1024
+"""A secret is short; a larger file is a mistake, and must not fill the memory."""
+
 _OPEN_TO_OTHERS: Final = stat.S_IRWXO | stat.S_IWGRP
 
 Refused = type[OperatorError]
@@ -22,23 +25,60 @@ def read_private(path: Path, *, what: str, bytes_max: int, refused: Refused) -> 
     another user than us and root, or has more than ``bytes_max`` bytes.
     """
     try:
-        # Non-blocking, or a named pipe in the file's place would hang the start.
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        content, status = _read_plain(path, bytes_max)
     except OSError as error:
         raise refused(f"{path}: {what} cannot be read: {error.strerror}.") from None
-    try:
-        status = os.fstat(descriptor)
-        if not stat.S_ISREG(status.st_mode):
-            raise refused(f"{path}: {what} must be a plain file.")
-        refuse_open_to_others(path, status.st_mode, what=what, refused=refused)
-        if status.st_uid not in (0, os.geteuid()):
-            raise refused(f"{path}: {what} belongs to another user; do not use it.")
-        content = os.read(descriptor, bytes_max + 1)
-    finally:
-        os.close(descriptor)
+    except _NotPlain:
+        raise refused(f"{path}: {what} must be a plain file.") from None
+    refuse_open_to_others(path, status.st_mode, what=what, refused=refused)
+    if status.st_uid not in (0, os.geteuid()):
+        raise refused(f"{path}: {what} belongs to another user; do not use it.")
     if len(content) > bytes_max:
         raise refused(f"{path}: this has more than {bytes_max} bytes and is not {what}.")
     return content
+
+
+def read_mounted(path: Path, *, label: str, refused: Refused) -> str:
+    """
+    Return the text of a file that somebody else put there, without surrounding space.
+
+    Others may read it: orchestrators mount secrets as root's, mode 0444 or 0644, and who is in the
+    container is their concern. ``label`` names setting and file, at the beginning of errors.
+
+    Raises ``refused``: the file cannot be read, is no plain file, can be written by everybody, who
+    would choose our secret, has more than ``MOUNTED_BYTES_MAX`` bytes, or is no text.
+    """
+    try:
+        content, status = _read_plain(path, MOUNTED_BYTES_MAX)
+    except OSError as error:
+        raise refused(f"{label}: {error.strerror}") from None
+    except _NotPlain:
+        raise refused(f"{label}: this is no plain file; name one that holds the secret") from None
+    if status.st_mode & stat.S_IWOTH:
+        raise refused(f"{label}: everybody may change this file. Run: chmod o-w {path}")
+    if len(content) > MOUNTED_BYTES_MAX:
+        raise refused(f"{label}: more than {MOUNTED_BYTES_MAX} bytes; this is no secret")
+    try:
+        return content.decode("utf-8").strip()
+    except UnicodeDecodeError:
+        raise refused(f"{label}: this is no text") from None
+
+
+class _NotPlain(Exception):
+    """A directory, a pipe, a device."""
+
+
+def _read_plain(path: Path, bytes_max: int) -> tuple[bytes, os.stat_result]:
+    """Return at most one byte more than ``bytes_max``, and the status of what was read."""
+    # Non-blocking, or a named pipe in the file's place would hang the start.
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):
+            raise _NotPlain
+        return os.read(descriptor, bytes_max + 1), status
+    finally:
+        os.close(descriptor)
 
 
 def refuse_open_to_others(path: Path, mode: int, *, what: str, refused: Refused) -> None:

@@ -16,12 +16,14 @@ from meterr.core.event_settings import EventSettings, NotifySettings
 from meterr.core.http.outbound.allowlist import AllowList
 from meterr.core.http.settings import ServerSettings
 from meterr.core.leak_settings import LeakSettings
+from meterr.core.query_settings import QuerySettings
 from meterr.core.secrets.reference import Scheme
 from meterr.core.secrets.setting import SecretSetting
 from meterr.core.session_settings import SessionSettings
 from meterr.core.settings_group import Group, Names
 
 PEPPER_CHARS_MIN = 32
+DatabaseTls = Literal["proven", "any"]
 
 
 class JournalSettings(Group):
@@ -109,7 +111,11 @@ class SecretsSettings(Group):
     stale_s_max: float = Field(
         3600, gt=0, description="Greatest age of a secret under `stale`, in seconds."
     )
-    timeout_s: float = Field(5, gt=0, description="Seconds that Vault or AWS may take to answer.")
+    timeout_s: float = Field(
+        5,
+        gt=0,
+        description="Seconds that Vault or AWS may take for one whole answer, login included.",
+    )
     vault_address: str | None = Field(
         None, description="Address of Vault, e.g. `https://vault.internal:8200`. Or `VAULT_ADDR`."
     )
@@ -163,8 +169,8 @@ class SignInSettings(Group):
         600,
         ge=60,
         le=3600,
-        description="Seconds for which a second factor is fresh enough for rotation, export and "
-        "changes of roles.",
+        description="Seconds for which a second factor is fresh enough for rotation and changes of "
+        "people and roles.",
     )
     hashes_max: int = Field(
         2,
@@ -274,8 +280,14 @@ class Settings(Group):
     database_admin_url: SecretSetting | None = Field(
         None,
         description="Login that may read every row (superuser or BYPASSRLS), as a URL or a "
-        "reference, for `meterr db backup` and `restore` and nothing else. Not needed for the "
-        "embedded server.",
+        "reference, for `meterr db backup` and `restore`, for `meterr query harden` (a superuser) "
+        "and nothing else. Not needed for the embedded server.",
+    )
+    database_tls: DatabaseTls = Field(
+        "proven",
+        description="`proven`: addresses of a database on another machine say "
+        "`sslmode=verify-full`, so that no other server can answer in its place. `any`: they need "
+        "not, for a network where nobody else can.",
     )
     postgres_bin: Path | None = Field(
         None, description="Folder with the programs of a PostgreSQL >= 15 for the embedded server."
@@ -333,6 +345,7 @@ class Settings(Group):
     leaks: LeakSettings = Field(default_factory=LeakSettings, description="Leaked keys.")
     events: EventSettings = Field(default_factory=EventSettings, description="Security events.")
     notify: NotifySettings = Field(default_factory=NotifySettings, description="Mail to people.")
+    query: QuerySettings = Field(default_factory=QuerySettings, description="Questions.")
     log: LogSettings = Field(default_factory=LogSettings, description="Logs.")
     upstreams: Annotated[
         dict[str, UpstreamSettings], Field(description="Provider endpoints by name.")

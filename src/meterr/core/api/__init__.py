@@ -1,6 +1,6 @@
 """How routes of our own API are declared, guarded and served. See README.md."""
 
-from meterr.core.api.allowances import Allowances
+from meterr.core.api.allowances import Allowances, Quotas
 from meterr.core.api.api import Api, Gate
 from meterr.core.api.caller import Caller, CallerHere, caller_of
 from meterr.core.api.documents import Asked, Instant, Shown, instant
@@ -20,6 +20,7 @@ __all__ = [
     "Limit",
     "NotConfigured",
     "Operation",
+    "Quotas",
     "Shown",
     "caller_of",
     "instant",

@@ -7,16 +7,18 @@ from meterr.core.errors import MeterrError
 from meterr.core.http.asgi import Headers
 
 WINDOW_S: Final = 60
+REQUESTS: Final = "requests"
+"""What most operations count as."""
 
 
 class TooManyRequests(MeterrError):
-    """A caller has sent as many requests to the management API as fit in a minute."""
+    """A caller has sent as many requests as fit in a minute, of all or of this kind."""
 
     code, status, title = "too-many-requests", 429, "Too many requests"
 
     def __init__(self, retry_after_s: int) -> None:
         super().__init__(
-            f"Too many requests to the management API. Try again in {retry_after_s} s.",
+            f"Too many requests in one minute. Try again in {retry_after_s} s.",
             retry_after_s=retry_after_s,
         )
 
@@ -30,11 +32,13 @@ class Allowance:
         quota: Requests that fit in a window of ``WINDOW_S`` seconds.
         requests: Requests since it began; more than ``quota`` once it is full.
         left_ms: Milliseconds until it ends.
+        unit: What is counted; names the policy in headers.
     """
 
     quota: int
     requests: int
     left_ms: int
+    unit: str = REQUESTS
 
     @property
     def resets_in_s(self) -> int:
@@ -48,8 +52,8 @@ class Allowance:
 
     def headers(self) -> Headers:
         """Return ``RateLimit`` and ``RateLimit-Policy`` (IETF draft, structured fields)."""
-        left = max(0, self.quota - self.requests)
+        left, unit = max(0, self.quota - self.requests), self.unit.encode()
         return [
-            (b"ratelimit-policy", b'"requests";q=%d;w=%d' % (self.quota, WINDOW_S)),
-            (b"ratelimit", b'"requests";r=%d;t=%d' % (left, self.resets_in_s)),
+            (b"ratelimit-policy", b'"%b";q=%d;w=%d' % (unit, self.quota, WINDOW_S)),
+            (b"ratelimit", b'"%b";r=%d;t=%d' % (unit, left, self.resets_in_s)),
         ]

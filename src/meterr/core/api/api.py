@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any, Final, Protocol
 from urllib.parse import parse_qsl
 
+from fastapi.datastructures import Default
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
@@ -15,10 +16,12 @@ from starlette.routing import Match
 from meterr.core.api.allowance import Allowance
 from meterr.core.api.body import refuse_ambiguous
 from meterr.core.api.caller import CALLER, Caller
+from meterr.core.api.documents import Asked
 from meterr.core.api.faults import invalid
 from meterr.core.api.operation import Operation
 from meterr.core.errors import Invalid, NotFound, UnsupportedMediaType
 from meterr.core.http.asgi import ERROR_HEADERS, Headers, Message, Receive, Scope, Send
+from meterr.core.http.client_there import while_there
 from meterr.core.http.json_body import API_BODY_BYTES_MAX, OPEN_BODY_BYTES_MAX, read_json_body
 from meterr.core.http.route import MethodNotAllowed
 from meterr.core.http.web import KNOWN
@@ -39,14 +42,14 @@ class Gate(Protocol):
     ) -> Caller:
         """Return the caller, or raise what the policy answers."""
 
-    async def let_in(self, caller: Caller, operation: Operation, tenant_id: str | None) -> None:
+    async def let_in(self, caller: Caller, operation: Operation) -> None:
         """Put on record what must be, once, before anything is done; or raise."""
 
 
 class Counter(Protocol):
     """Whoever counts what each caller sends."""
 
-    async def take(self, caller: Caller) -> Allowance:
+    async def take(self, caller: Caller, operation: Operation) -> Allowance:
         """Count one request of ``caller``."""
 
 
@@ -55,6 +58,7 @@ class _Served:
     operation: Operation
     route: APIRoute
     queries: frozenset[str]
+    fields: tuple[str, ...]
 
 
 class Api:
@@ -109,7 +113,7 @@ class Api:
         line.route = operation.name
         tenant_id = params.get(TENANT_ID)
         caller = scope[CALLER] = await self._gate.admit(scope, operation, tenant_id, line)
-        allowance = await self._counter.take(caller)
+        allowance = await self._counter.take(caller, operation)
         told = allowance.headers()
         scope[ERROR_HEADERS] = [*told]
         allowance.require()
@@ -118,13 +122,14 @@ class Api:
         if not _BODY_HEADERS.isdisjoint(name for name, _ in scope["headers"]):
             scope[CALLER] = await self._gate.admit(scope, operation, tenant_id, line)
             caller = scope[CALLER]
-        await self._gate.let_in(caller, operation, tenant_id)
+        await self._gate.let_in(caller, operation)
         try:
             answering = partial(_answered, send, line, told)
             with caller.source.acts():
-                await _called(served.route, scope, _whole(body, receive), answering)
+                called = _called(served.route, scope, _whole(body, receive), answering)
+                await (while_there(receive, called) if operation.ends_with_client else called)
         except RequestValidationError as error:
-            raise invalid(error.errors()) from None
+            raise invalid(error.errors(), served.fields) from None
         except HTTPException as error:
             raise Invalid(
                 "The request cannot be understood.", reason=str(error.status_code)
@@ -169,13 +174,20 @@ def _serve(operation: Operation) -> _Served:
         name=operation.name,
         operation_id=operation.name,
         status_code=operation.status,
+        response_model=Default(None) if operation.shows is None else operation.shows,
         summary=_first_line(operation.endpoint),
         description=operation.endpoint.__doc__ or "",
         tags=[operation.group],
         response_model_exclude_none=False,
     )
     queries = frozenset(each.alias for each in route.dependant.query_params)
-    return _Served(operation, route, queries)
+    return _Served(operation, route, queries, _fields(route))
+
+
+def _fields(route: APIRoute) -> tuple[str, ...]:
+    """Return what a body of ours may have at its top."""
+    body = None if route.body_field is None else route.body_field.field_info.annotation
+    return tuple(body.model_fields) if isinstance(body, type) and issubclass(body, Asked) else ()
 
 
 def _check_guardable(operation: Operation) -> None:
@@ -183,11 +195,14 @@ def _check_guardable(operation: Operation) -> None:
     if not isinstance(access, Permission | Open):
         raise RouteUndeclared(f"{route.method} {route.path} declares no permission.")
     is_tenants = isinstance(access, Permission) and access.plane is Plane.TENANT
-    if is_tenants != (f"{{{TENANT_ID}}}" in route.path):
+    names_one = (f"{{{TENANT_ID}}}" in route.path) + operation.of_caller
+    if names_one != is_tenants:
         raise RouteUndeclared(
             f"{route.method} {route.path}: a permission of a tenant and a tenant in the path go "
             "together."
         )
+    if operation.key_scope is not None and not operation.of_caller:
+        raise RouteUndeclared(f"{route.method} {route.path}: a key is of one tenant, not any.")
 
 
 def _first_line(endpoint: Callable[..., Any]) -> str:

@@ -7,6 +7,7 @@ from fastapi import Depends, Request
 
 from meterr.core.events import Source
 from meterr.core.policy import Actor
+from meterr.core.principal import Principal
 
 CALLER: Final = "meterr.caller"
 """Scope key: who sends this request, once the gate has let it in."""
@@ -30,19 +31,23 @@ class Caller:
     reason: str = ""
     breaks_glass: bool = False
     group: str = ""
+    principal: Principal | None = None
+    tenant_id: str = ""
 
     @property
     def source(self) -> Source:
         """The caller as events name it."""
+        if self.principal is not None:
+            return Source.key(self.principal.key_id, self.address)
         if self.actor is None:
             return Source.stranger(self.address)
         return Source.user(self.actor.user_id, self.address)
 
     @property
     def who(self) -> Actor:
-        """The person. Raises RuntimeError on a route that is open to all: a slip of ours."""
+        """The person. Raises RuntimeError where none need be signed in: a slip of ours."""
         if self.actor is None:
-            raise RuntimeError("an open route asked who calls")
+            raise RuntimeError("a route that is not for people alone asked who calls")
         return self.actor
 
     @property

@@ -8,20 +8,22 @@ from typing import Final
 
 from meterr.core.backup import store
 from meterr.core.backup.errors import BackupRefused
+from meterr.core.backup.keys import Needs
 from meterr.core.backup.library import Cipher
 from meterr.core.backup.pipes import Aside, pipes_of
 from meterr.core.backup.programs import Programs, find_programs, finish
 
-_ARGUMENTS: Final = ("--format=custom", "--schema=meterr", "--no-password")
+_ARGUMENTS: Final = ("--format=custom", "--schema=meterr", "--schema=usage", "--no-password")
 
 
 def backup(
     dsn: str, path: Path, recipients: Sequence[str], cipher: Cipher, *, bin_dir: Path | None = None
-) -> int:
+) -> Needs:
     """
-    Write the whole schema ``meterr`` to ``path``, encrypted to ``recipients``; return its bytes.
+    Write the schemas of meterr to ``path``, encrypted to ``recipients``.
 
-    ``dsn`` is a login that sees every row. The file appears whole or not at all, mode 0600.
+    Returns what it cannot be used without and does not hold. ``dsn`` is a login that sees every
+    row. The file appears whole or not at all, mode 0600.
 
     Raises:
         BackupRefused: the file is there already, the login or the programs will not do.
@@ -32,8 +34,12 @@ def backup(
     with store.connect(dsn) as connection:
         found = store.server(connection)
         refuse_blind(found)
-        if not store.tables(connection):
+        tables = store.tables(connection)
+        if not tables:
             raise BackupRefused("there is no schema of meterr in this database")
+        # A view in a table's place would run with an administrator's rights.
+        readable = {"data_key", "api_key"} <= set(tables)
+        needs = store.needs(connection) if readable else Needs((), ())
     programs = find_programs(bin_dir, found.major)
     draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
     try:
@@ -41,7 +47,7 @@ def backup(
         os.link(draft, path)  # and not a rename, which would overwrite what came meanwhile
     finally:
         draft.unlink(missing_ok=True)
-    return path.stat().st_size
+    return needs
 
 
 def refuse_blind(found: store.Server) -> None:

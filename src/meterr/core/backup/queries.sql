@@ -16,16 +16,25 @@ select relname
 -- What row-level security would hide is an error from now on, never an empty table.
 set row_security = off;
 
+-- name: needs
+-- By name, what a backup cannot be used without.
+select array(select distinct kek_id from meterr.data_key where kek_id is not null order by 1)
+         as keks,
+       array(select distinct pepper_id from meterr.api_key where state = 'active' order by 1)
+         as peppers;
+
 -- name: has_rows
 select exists (select from meterr.{table}) as present;
 
 -- name: other_sessions
 -- Whoever is connected, can act as a role of ours, and would go on with what they remember. By what
--- the server itself knows: a client may call itself what it likes. Superusers can act as anybody.
+-- the server itself knows: a client may call itself what it likes. Superusers can act as anybody. A
+-- restore has two sessions; the one that asks at its end is told of the other.
 select a.usename::text as login, coalesce(host(a.client_addr), '') as address,
        count(*)::int as sessions
   from pg_stat_activity a
  where a.datname = current_database() and a.pid <> pg_backend_pid() and a.usesysid is not null
+   and a.pid::text is distinct from current_setting('meterr.ours', true)
    and coalesce(a.backend_type, 'client backend') = 'client backend'
    and exists (
      select from pg_roles ours
@@ -58,6 +67,8 @@ begin
   insert into meterr_ended
     select 'key', tenant_id, key_id, revoked_at from meterr.api_key where state = 'revoked'
     union all
+    select 'for good', tenant_id, key_id, revoked_at from meterr.api_key where for_good
+    union all
     select 'grace', tenant_id, key_id, grace_until from meterr.api_key
      where grace_until is not null
     union all
@@ -78,6 +89,7 @@ exception when undefined_column or undefined_function or datatype_mismatch then
   null;
 end
 $$;
+drop schema if exists usage cascade;
 drop schema if exists meterr cascade;
 
 -- name: after_script
@@ -89,4 +101,34 @@ alter default privileges for role meterr_owner revoke execute on functions from 
 \pset format unaligned
 \pset tuples_only on
 select 'settled ' || meterr.settle_restored(nullif(:'emergency', '')::uuid, :'author')::text as told;
+-- What comes back needs keys that are not in it: the names of those at hand came with the program's
+-- arguments, unless nobody wants to know.
+with lacking as (
+  select (select coalesce(json_agg(k.kek_id order by k.kek_id), '[]')
+            from meterr.key_encryption_key k
+           where exists (select from meterr.data_key d where d.kek_id = k.kek_id)
+             and encode(k.verifier, 'hex')
+                 is distinct from nullif(:'keks', '')::jsonb ->> k.kek_id) as keks,
+         (select coalesce(json_object_agg(p.pepper_id, p.keys order by p.pepper_id), '{}')
+            from meterr.count_by_pepper() p
+           where p.keys > 0 and not (:'peppers'::jsonb) ? p.pepper_id) as peppers
+)
+select row_to_json(lacking)::text as lacking,
+       :'keks' <> '' and (keks::text <> '[]' or peppers::text <> '{}') as lacks
+  from lacking
+\gset
+-- Whoever came meanwhile, started again by a supervisor for example, has read what goes.
+select set_config('meterr.ours', :'ours', true) as ours
+\gset
+select coalesce(json_agg(o), '[]')::text as others, count(*) > 0 as crowded
+  from ({other_sessions}) o
+\gset
+\if :lacks
+select 'lacking ' || :'lacking';
+rollback;
+\elif :crowded
+select 'others ' || :'others';
+rollback;
+\else
 commit;
+\endif

@@ -17,12 +17,14 @@ import msgspec
 from meterr.core.backup import store
 from meterr.core.backup.dump import refuse_blind
 from meterr.core.backup.errors import BackupFailed, BackupRefused
+from meterr.core.backup.keys import Keys, refuse_lacking, variables
 from meterr.core.backup.library import Cipher
 from meterr.core.backup.pipes import Aside, Unread, pipes_of
 from meterr.core.backup.programs import Programs, find_programs, finish
 from meterr.core.backup.verify import open_backup, verify
 
 _SETTLED = b"settled "
+_OTHERS = b"others "
 _PSQL = ("--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1", "--no-password", "--file=-")
 
 
@@ -71,20 +73,25 @@ def restore(
     login: str,
     replace: bool = False,
     strike: Strike | None = None,
+    keys: Keys | None,
     bin_dir: Path | None = None,
 ) -> Restored:
     """
     Put the backup at ``path`` into the database at ``dsn``, a login that sees every row.
 
     ``login`` is the one that meterr uses there; it gets its roles. Replaces what is there only with
-    ``replace``, and only when nobody is connected who may act as meterr.
+    ``replace``, and only when nobody is connected who may act as meterr, before and at the end.
 
     Nobody is signed in afterwards, and no invitation, reset or code of the backup is good. Keys,
     accounts, memberships and tenants that the database before knew to have ended stay ended; other
     keys count as they did then, unless ``strike`` ends all of them in the same transaction.
 
+    ``keys`` are those at hand: a backup that needs others is not put in place. With None nobody
+    looks.
+
     Raises:
-        BackupRefused: there is something, or somebody, and ``replace`` or peace is missing.
+        BackupRefused: there is something, or somebody, and ``replace`` or peace is missing; or
+            keys are that it needs.
         BackupFailed, SchemaMismatch: the backup will not do. The database is as it was.
     """
     with open_backup(path) as file, store.connect(dsn) as connection:
@@ -98,14 +105,29 @@ def restore(
                 "the database is not empty: restore into another one, or replace all of it with "
                 "--replace. The backup itself is good."
             )
-        if others := store.other_sessions(connection):
-            raise BackupRefused(
-                f"somebody is connected who may act as meterr ({', '.join(map(_told, others))}): "
-                "stop meterr on every host, and end other sessions of these logins"
-            )
+        _refuse_others(store.other_sessions(connection))
         store.make_roles(connection, login)
-        said = _put_in_place(file, identities, cipher, programs, dsn, _variables(strike))
+        told = [*_variables(strike), *variables(keys), f"--set=ours={connection.info.backend_pid}"]
+        said = _put_in_place(file, identities, cipher, programs, dsn, told)
+    refuse_lacking(said)
+    _refuse_others(_others(said))
     return Restored(replaced=not is_empty, missing=missing, settled=_settled(said))
+
+
+def _refuse_others(others: Sequence[store.Others]) -> None:
+    if others:
+        raise BackupRefused(
+            f"somebody is connected who may act as meterr ({', '.join(map(_told, others))}): "
+            "stop meterr on every host, and end other sessions of these logins. Nothing was "
+            "replaced."
+        )
+
+
+def _others(said: bytes) -> list[store.Others]:
+    """Return who had come by the end, as the script told."""
+    lines = [line for line in said.splitlines() if line.startswith(_OTHERS)]
+    found = lines[-1].removeprefix(_OTHERS) if lines else b"[]"
+    return msgspec.json.decode(found, type=list[store.Others])
 
 
 def _told(others: store.Others) -> str:

@@ -8,6 +8,7 @@ from psycopg import Connection, sql
 from psycopg.rows import class_row
 
 from meterr.core.backup.errors import BackupRefused
+from meterr.core.backup.keys import Needs
 from meterr.core.migrate import roles_sql
 from meterr.core.sql import load_sql
 
@@ -54,6 +55,12 @@ def tables(connection: Admin) -> list[str]:
     return [str(name) for (name,) in connection.execute(_SQL["tables"]).fetchall()]
 
 
+def needs(connection: Admin) -> Needs:
+    with connection.cursor(row_factory=class_row(Needs)) as cursor:
+        (found,) = cursor.execute(_SQL["needs"]).fetchall()
+        return found
+
+
 def see_every_row(connection: Admin) -> None:
     connection.execute(_SQL["see_every_row"])
 
@@ -83,4 +90,5 @@ def before_script() -> bytes:
 
 def after_script() -> bytes:
     """Return what is said after it, once all of it was good."""
-    return f"\n{_SQL['after_script']}\n".encode()
+    others = _SQL["other_sessions"].rstrip(";")
+    return f"\n{_SQL['after_script'].replace('{other_sessions}', others)}\n".encode()

@@ -13,7 +13,7 @@ from meterr.core.migrate import Applied, pending, read_migrations
 
 _HEADER: Final = b"age-encryption.org/v1\n"
 _SCHEMA = re.compile(r"^\d+; \d+ \d+ SCHEMA - meterr ", re.MULTILINE)
-_OTHERS = re.compile(r"^\d+; \d+ \d+ SCHEMA - (?!meterr )", re.MULTILINE)
+_OTHERS = re.compile(r"^\d+; \d+ \d+ SCHEMA - (?!(?:meterr|usage) )", re.MULTILINE)
 _MIGRATION = re.compile(r"^(\d+)\t(\S+)\t([0-9a-f]{64})\t", re.MULTILINE)
 
 

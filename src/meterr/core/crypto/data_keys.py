@@ -104,15 +104,24 @@ class DataKeys(Unshown):
         key = await self._make(connection, tenant_id, created_at_ms)
         return key.version
 
-    async def rewrap(self, connection: Connection, tenant_id: str) -> int:
-        """Wrap all data keys of the tenant under the current key-encryption key; say how many."""
+    async def rewrap(self, connection: Connection, tenant_id: str) -> tuple[int, list[int]]:
+        """
+        Wrap all data keys of the tenant under the current key-encryption key.
+
+        Return how many that was, and the versions that do not open and stay.
+        """
         current = await self._current(connection)
         await store.lock_data_keys(connection, tenant_id)
         moved = await store.data_keys_not_under(connection, tenant_id, current.kid)
+        unreadable = []
         for stored in moved:
-            key = self._unwrapped(tenant_id, stored)
+            try:
+                key = self._unwrapped(tenant_id, stored)
+            except Unreadable:
+                unreadable.append(stored.version)
+                continue
             await store.rewrap_data_key(connection, tenant_id, self._wrapped(key, current))
-        return len(moved)
+        return len(moved) - len(unreadable), unreadable
 
     def forget(self, tenant_id: str) -> None:
         """Drop the tenant's data keys from memory."""

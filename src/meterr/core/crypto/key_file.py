@@ -54,6 +54,15 @@ def replace_file(path: Path, keys: Sequence[KeyEncryptionKey]) -> None:
     replace_private(path, _lines(keys))
 
 
+def keep_retired(path: Path, retired: Sequence[KeyEncryptionKey]) -> None:
+    """Add ``retired`` to the file at ``path``, mode 0400 like the other, unless they are there."""
+    kept = list(open_file(path)) if path.exists() else []
+    names = {key.kid for key in kept}
+    new = [key for key in retired if key.kid not in names]
+    if new:
+        replace_file(path, [*kept, *new])
+
+
 def _read(path: Path) -> str:
     content = read_private(path, what="the key file", bytes_max=FILE_BYTES_MAX, refused=KeyRefused)
     if not content.isascii():

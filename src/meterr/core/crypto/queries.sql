@@ -66,12 +66,11 @@ update meterr.data_key
    set kek_id = %(kek_id)s, wrapped = %(wrapped)s
  where tenant_id = %(tenant_id)s and version = %(version)s and wrapped is not null;
 
--- name: retire_data_keys_below
--- PostgreSQL refuses it while a sealed value refers to one of them.
+-- name: retire_data_key
+-- PostgreSQL refuses it while a sealed value refers to it.
 update meterr.data_key
    set live_version = null, kek_id = null, wrapped = null, retired_at = now()
- where tenant_id = %(tenant_id)s and version < %(version)s and retired_at is null
-returning version;
+ where tenant_id = %(tenant_id)s and version = %(version)s and retired_at is null;
 
 -- name: list_data_keys
 select tenant_id::text, version, kek_id,

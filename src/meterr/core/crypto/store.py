@@ -95,12 +95,10 @@ async def rewrap_data_key(connection: Connection, tenant_id: str, key: WrappedKe
     await connection.execute(_SQL["rewrap_data_key"], values)
 
 
-async def retire_data_keys_below(connection: Connection, tenant_id: str, version: int) -> int:
-    """Return how many; raise psycopg's ForeignKeyViolation while a sealed value refers to one."""
-    cursor = await connection.execute(
-        _SQL["retire_data_keys_below"], {"tenant_id": tenant_id, "version": version}
-    )
-    return cursor.rowcount
+async def retire_data_key(connection: Connection, tenant_id: str, version: int) -> None:
+    """Raise psycopg's ForeignKeyViolation while a sealed value refers to it."""
+    values = {"tenant_id": tenant_id, "version": version}
+    await connection.execute(_SQL["retire_data_key"], values)
 
 
 async def list_data_keys(connection: Connection) -> list[DataKeyState]:

@@ -70,6 +70,11 @@ class Kind(StrEnum):
     CREDENTIAL_CHANGED = "credential.changed"
     CREDENTIAL_REMOVED = "credential.removed"
     CREDENTIAL_UNDECRYPTABLE = "credential.undecryptable"
+    SOURCE_ADDED = "source.added"
+    SOURCE_PROTECTED = "source.protected"
+    SOURCE_FAILED = "source.failed"
+    SOURCE_CHANGED = "source.changed"
+    SOURCE_REMOVED = "source.removed"
     KEYRING_ROTATED = "keyring.rotated"
     SIGNING_KEY_ROTATED = "signing_key.rotated"
     REQUEST_WRONG_HOST = "request.wrong_host"
@@ -78,6 +83,9 @@ class Kind(StrEnum):
     LEAK_REPORT_REFUSED = "leak_report.refused"
     SECRET_READ = "secret.read"  # noqa: S105 (the name of an event)
     SECRET_UNAVAILABLE = "secret.unavailable"  # noqa: S105 (the name of an event)
+    QUERY_RAN = "query.ran"
+    QUERY_REFUSED = "query.refused"
+    QUERY_LIMITED = "query.limited"
     EVENTS_LOST = "events.lost"
 
     @property
@@ -114,6 +122,8 @@ def _reported(
     return Entry(means, severity, details, outcome, reported=True)
 
 
+_QUESTION: Final = ("code", "reason", "tier", "sql_sha256")
+
 CATALOGUE: Final[Mapping[Kind, Entry]] = MappingProxyType(
     {
         Kind.KEY_CREATED: Entry("An API key was made."),
@@ -126,7 +136,9 @@ CATALOGUE: Final[Mapping[Kind, Entry]] = MappingProxyType(
             ("occurrences", "was_active"),
         ),
         Kind.KEY_EMERGENCY: Entry(
-            "Every key of the tenant was ended at once.", Severity.CRITICAL, ("emergency", "keys")
+            "Every key of the tenant was ended at once.",
+            Severity.CRITICAL,
+            ("emergency", "keys", "codes"),
         ),
         Kind.KEY_DUE: Entry(
             "Keys have become too old by policy; their owners have a while.", details=("keys",)
@@ -214,6 +226,17 @@ CATALOGUE: Final[Mapping[Kind, Entry]] = MappingProxyType(
             "reason",
             outcome=Outcome.FAILED,
         ),
+        Kind.SOURCE_ADDED: Entry("A database of a tenant's own was named as a source."),
+        Kind.SOURCE_PROTECTED: Entry("A login was made in a source; it saw its own rows alone."),
+        Kind.SOURCE_FAILED: Entry(
+            "A check of a source found what its login could do beyond reading its rows.",
+            Severity.CRITICAL,
+            ("holes",),
+        ),
+        Kind.SOURCE_CHANGED: Entry(
+            "What is kept of a source is another: its address, its tables, or that nothing failed."
+        ),
+        Kind.SOURCE_REMOVED: Entry("A source was forgotten."),
         Kind.KEYRING_ROTATED: Entry(
             "A key-encryption key was taken up, or is not needed any more.",
             Severity.WARNING,
@@ -248,6 +271,15 @@ CATALOGUE: Final[Mapping[Kind, Entry]] = MappingProxyType(
             "who",
             "reason",
             outcome=Outcome.FAILED,
+        ),
+        Kind.QUERY_RAN: Entry("A question about a tenant's data was answered.", details=_QUESTION),
+        Kind.QUERY_REFUSED: Entry(
+            "A question about a tenant's data was refused, or ended without an answer.",
+            details=_QUESTION,
+            outcome=Outcome.REFUSED,
+        ),
+        Kind.QUERY_LIMITED: _reported(
+            "Questions were refused unread: more than one may ask in a minute.", Severity.INFO
         ),
         Kind.EVENTS_LOST: _reported(
             "Reports could not be written and are gone.", Severity.WARNING, outcome=Outcome.FAILED

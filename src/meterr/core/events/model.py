@@ -49,6 +49,7 @@ class TargetKind(StrEnum):
     SECRET = "secret"  # noqa: S105 (the name of a kind)
     KEYRING = "keyring"
     HOST = "host"
+    SOURCE = "source"
 
 
 @dataclass(frozen=True, slots=True)

@@ -68,6 +68,7 @@ class Connection(asyncio.Protocol):
         self._arriving: Exchange | None = None
         self._pipeline: deque[Exchange] = deque()
         self._reading = True
+        self._ending = False  # what comes now is not read: it follows on what was refused
         self._head_open = True
         self._head_bytes = 0
         self._task: asyncio.Task[None] | None = None
@@ -110,6 +111,8 @@ class Connection(asyncio.Protocol):
         self._parser = None
 
     def data_received(self, data: bytes) -> None:
+        if self._ending:
+            return
         self._head_bytes += len(data)
         self._excess += len(data)  # less what turns out to be body
         if self._head_open:
@@ -171,7 +174,7 @@ class Connection(asyncio.Protocol):
             self._refuse(400, "The request target is not a path that begins with a slash.")
         if self._head_deadline is not None:
             self._stop_head_deadline()
-        if not self.transport.is_closing():
+        if not (self._ending or self.transport.is_closing()):
             self._excess = 0
             self._arriving = self._exchange()
             self._pipeline.append(self._arriving)
@@ -285,7 +288,7 @@ class Connection(asyncio.Protocol):
                 exchange.keep_alive = False
 
     def _watch_head(self) -> None:
-        if self.transport.is_closing():
+        if self._ending or self.transport.is_closing():
             return
         if self._head_bytes > self.head_bytes_max:
             self._refuse(431, f"The headers are larger than {self.head_bytes_max} bytes.")
@@ -320,8 +323,27 @@ class Connection(asyncio.Protocol):
             self._head_deadline = None
 
     def _refuse(self, status: int, message: str) -> None:
-        """Answer before any route is known, unless that would land inside another answer."""
-        if not self.transport.is_closing():
-            if self._current is None:
-                self.transport.write(refusal(status, message, self.usual_head))
-            self.transport.close()
+        """
+        Answer before any route is known, unless that would land inside another answer.
+
+        What came whole just before it, and has not begun, is answered as itself and not with this.
+        """
+        if self.transport.is_closing():
+            return
+        before = [each for each in self._pipeline if each is not self._arriving]
+        if self._current is None and before:
+            self._end_after(before[-1])
+            return
+        if self._current is None:
+            self.transport.write(refusal(status, message, self.usual_head))
+        self.transport.close()
+
+    def _end_after(self, last: Exchange) -> None:
+        """Read no more; close after the answer to ``last``, a request that is here whole."""
+        self._ending = True
+        if self._arriving is not None:
+            self._pipeline.remove(self._arriving)
+            self._arriving = None
+        last.keep_alive = False
+        self._stop_head_deadline()
+        self._pause_reading()

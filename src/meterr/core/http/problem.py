@@ -10,7 +10,7 @@ _TYPE = "urn:meterr:error:"
 
 
 def problem(error: MeterrError, request_id: str) -> dict[str, object]:
-    """Return the members of a problem document; ``param`` only where a field is at fault."""
+    """Return a problem document; ``param`` only where a field is at fault."""
     told: dict[str, object] = {
         "type": _TYPE + error.code,
         "title": error.title,
@@ -21,7 +21,7 @@ def problem(error: MeterrError, request_id: str) -> dict[str, object]:
     }
     if error.param is not None:
         told["param"] = error.param
-    return told
+    return {**error.members, **told}
 
 
 def render(scope: Scope, error: MeterrError, request_id: str) -> tuple[Headers, bytes]:
@@ -41,7 +41,8 @@ def render(scope: Scope, error: MeterrError, request_id: str) -> tuple[Headers, 
     if wait_s is not None:
         headers.append((b"retry-after", b"%d" % wait_s))
         if error.status == 429:
+            told = scope.get(ERROR_HEADERS, ())
             limit = error.code.removeprefix("too-many-").encode()
-            left = (b"ratelimit", b'"%b";r=0;t=%d' % (limit, wait_s))
-            headers += [left] if left not in scope.get(ERROR_HEADERS, ()) else []
+            if not any(name == b"ratelimit" and b";r=0;" in value for name, value in told):
+                headers.append((b"ratelimit", b'"%b";r=0;t=%d' % (limit, wait_s)))
     return headers, msgspec.json.encode(problem(error, request_id))

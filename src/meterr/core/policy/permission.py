@@ -38,6 +38,8 @@ class Permission(StrEnum):
     TENANT_ROLE_CHANGE = "tenant:role:change"
     TENANT_SESSION_END = "tenant:session:end"
     TENANT_EVENT_READ = "tenant:event:read"
+    TENANT_QUERY_ASK = "tenant:query:ask"
+    TENANT_QUERY_SAVE = "tenant:query:save"
     TENANT_SETTINGS_READ = "tenant:settings:read"
     TENANT_SETTINGS_CHANGE = "tenant:settings:change"
 

@@ -21,6 +21,7 @@ _TENANT_USER: Final = (
     "tenant:key:read",
     "tenant:limit:read",
     "tenant:settings:read",
+    "tenant:query:ask",
 )
 _TENANT_ADMIN: Final = (
     *_TENANT_USER,
@@ -38,6 +39,7 @@ _TENANT_ADMIN: Final = (
     "tenant:session:end",
     "tenant:event:read",
     "tenant:settings:change",
+    "tenant:query:save",
 )
 # Break-glass: into any tenant, each time with a factor and a reason. Not an admin who outranks the
 # others: none gets a key of a tenant's, or makes one mean more.
@@ -56,6 +58,7 @@ _BREAK_GLASS: Final = (
     "tenant:session:end",
     "tenant:event:read",
     "tenant:settings:read",
+    "tenant:query:ask",
     "platform:tenant:read",
     "platform:tenant:create",
     "platform:tenant:change",

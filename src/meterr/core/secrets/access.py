@@ -22,10 +22,20 @@ class VaultAccess:
     timeout_s: float = 5.0
 
 
+def _any(_: str) -> bool:
+    return True
+
+
 @dataclass(frozen=True, slots=True)
 class AwsAccess:
-    """Where Secrets Manager is; None leaves it to AWS's own configuration."""
+    """
+    Where Secrets Manager is; None leaves it to AWS's own configuration.
+
+    ``permits`` says of an address whether a secret may travel from there, since AWS's own
+    configuration may name any.
+    """
 
     region: str | None = None
     endpoint_url: str | None = None
     timeout_s: float = 5.0
+    permits: Callable[[str], bool] = _any

@@ -1,14 +1,10 @@
 """Secrets of this host: variables (also those that Doppler injects) and files."""
 
-import os
-import stat
 from collections.abc import Mapping
-from typing import Final
+from pathlib import Path
 
+from meterr.core.private_file import read_mounted
 from meterr.core.secrets.backend import Document, SecretRefused
-
-FILE_BYTES_MAX: Final = 64 * 1024
-"""A secret is short; a larger file is a mistake, and must not fill the memory."""
 
 
 class EnvBackend:
@@ -30,23 +26,4 @@ class FileBackend:
 
     def read(self, place: str) -> Document:
         """Return the content of the file at ``place`` without surrounding space."""
-        try:
-            return Document(_content(place).decode("utf-8").strip())
-        except OSError as error:
-            raise SecretRefused(f"file:{place}: {error.strerror}") from None
-        except UnicodeDecodeError:
-            raise SecretRefused(f"file:{place}: this is no text") from None
-
-
-def _content(path: str) -> bytes:
-    # Non-blocking, or a named pipe in the file's place would hang the start.
-    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    try:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise SecretRefused(f"file:{path}: this is no plain file")
-        content = os.read(descriptor, FILE_BYTES_MAX + 1)
-    finally:
-        os.close(descriptor)
-    if len(content) > FILE_BYTES_MAX:
-        raise SecretRefused(f"file:{path}: more than {FILE_BYTES_MAX} bytes; this is no secret")
-    return content
+        return Document(read_mounted(Path(place), label=f"file:{place}", refused=SecretRefused))

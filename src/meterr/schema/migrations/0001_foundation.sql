@@ -470,9 +470,16 @@ create function meterr.make_partition(of_table name, partition name, low timesta
 as $$
 declare
   waiting name := of_table || '_default';
+  unmeasured text;
 begin
   execute format('create table meterr.%I (like meterr.%I including defaults including constraints)',
                  partition, of_table);
+  select string_agg(format('alter column %I set statistics 0', a.attname), ', ') into unmeasured
+    from pg_attribute a
+   where a.attrelid = format('meterr.%I', of_table)::regclass and a.attnum > 0 and a.attstattarget = 0;
+  if unmeasured is not null then
+    execute format('alter table meterr.%I %s', partition, unmeasured);
+  end if;
   -- Forced security would hide the waiting rows from the owner too; nobody else can look while the
   -- lock of this ALTER is held, and it ends with the transaction.
   execute format('alter table meterr.%I no force row level security', waiting);
@@ -1545,6 +1552,9 @@ create table meterr.user_claim (
   constraint only_a_reset_drops_factors check (joins_tenant is null or not drops_factors)
 );
 
+-- A link is good until the next one of its kind is made.
+create unique index user_claim_one_open on meterr.user_claim (user_id, joins_tenant)
+  nulls not distinct where used_at is null;
 create index user_claim_by_expiry on meterr.user_claim (expires_at);
 create index user_claim_by_user on meterr.user_claim (user_id);
 create index user_claim_by_author on meterr.user_claim (made_by, made_in) where used_at is null;
@@ -1908,13 +1918,15 @@ grant execute on function meterr.make_room_for_challenge(
 
 -- How keys follow each other ---------------------------------------------------------------------
 
--- Every key of one tenant, or of all, was revoked at once; one row for each tenant.
+-- Every key of one tenant, or of all, was revoked at once; one row for each tenant that was named, or
+-- lost something. `codes` that were open before are over with it.
 create table meterr.key_emergency (
   tenant_id     uuid        not null references meterr.tenant,
   emergency_id  uuid        not null,
   reason        text        not null check (reason <> ''),
   author        text        not null,
   keys          integer     not null,
+  codes         integer     not null,
   started_at    timestamptz not null default now(),
   primary key (tenant_id, emergency_id)
 );
@@ -2074,39 +2086,60 @@ create function meterr.role_of_member(member_id uuid) returns text
 -- One statement revokes every active key of a tenant, or of all when there is none; with a grace they
 -- count for as long. The lock waits for whoever is making or replacing a key, who share it, and holds
 -- back the next, so that none slips through; reading keys goes on. Codes that were handed out before
--- end, too.
+-- end, too: keys first and codes after them, in the order of their keys, as everybody does. A tenant
+-- that was named has its row in any case.
 create function meterr.revoke_every_key(
   of_tenant uuid, as_emergency uuid, why text, by_whom text, grace interval)
-  returns table (tenant_id uuid, keys integer)
+  returns table (tenant_id uuid, keys integer, codes integer)
   language plpgsql security definer
   set search_path = pg_catalog, pg_temp
 as $$
 declare
   one_version bigint;
+  hit jsonb;
+  voided jsonb;
 begin
   perform pg_advisory_xact_lock(hashtextextended('meterr.api_key', 0));
   one_version := nextval('meterr.identity_version');
-  update meterr.key_succession s set code_expires_at = least(s.code_expires_at, now())
-   where s.followed_at is null and (of_tenant is null or s.tenant_id = of_tenant);
+  with gone as (
+    update meterr.api_key k
+       set state = case when grace > '0' then k.state else 'revoked' end,
+           revoked_at = case when grace > '0' then k.revoked_at else now() end,
+           grace_until = case when grace > '0'
+                              then least(k.grace_until, k.expires_at, now() + grace)
+                              else k.grace_until end,
+           emergency_id = as_emergency, version = one_version
+     where k.state = 'active' and (of_tenant is null or k.tenant_id = of_tenant)
+    returning k.tenant_id
+  )
+  select coalesce(jsonb_object_agg(g.tenant_id, g.keys), '{}') into hit
+    from (select gone.tenant_id, count(*) as keys from gone group by gone.tenant_id) g;
+  perform s.key_id from meterr.key_succession s
+    where s.followed_at is null and s.code_expires_at > now()
+      and (of_tenant is null or s.tenant_id = of_tenant)
+    order by s.tenant_id, s.key_id
+      for update;
+  with ended as (
+    update meterr.key_succession s set code_expires_at = now()
+     where s.followed_at is null and s.code_expires_at > now()
+       and (of_tenant is null or s.tenant_id = of_tenant)
+    returning s.tenant_id
+  )
+  select coalesce(jsonb_object_agg(e.tenant_id, e.codes), '{}') into voided
+    from (select ended.tenant_id, count(*) as codes from ended group by ended.tenant_id) e;
   return query
-    with gone as (
-      update meterr.api_key k
-         set state = case when grace > '0' then k.state else 'revoked' end,
-             revoked_at = case when grace > '0' then k.revoked_at else now() end,
-             grace_until = case when grace > '0'
-                                then least(k.grace_until, k.expires_at, now() + grace)
-                                else k.grace_until end,
-             emergency_id = as_emergency, version = one_version
-       where k.state = 'active' and (of_tenant is null or k.tenant_id = of_tenant)
-      returning k.tenant_id
-    ), told as (
-      insert into meterr.key_emergency as e (tenant_id, emergency_id, reason, author, keys)
-      select g.tenant_id, as_emergency, why, by_whom, count(*) from gone g group by g.tenant_id
-      returning e.tenant_id, e.keys,
+    with told as (
+      insert into meterr.key_emergency as e (tenant_id, emergency_id, reason, author, keys, codes)
+      select t.tenant_id, as_emergency, why, by_whom,
+             coalesce((hit ->> t.tenant_id::text)::integer, 0),
+             coalesce((voided ->> t.tenant_id::text)::integer, 0)
+        from (select o.tenant_id::uuid from jsonb_object_keys(hit || voided) as o (tenant_id)
+              union select of_tenant where of_tenant is not null) t
+      returning e.tenant_id, e.keys, e.codes,
                 pg_notify('meterr_identity', json_build_object(
                   'tenant_id', e.tenant_id, 'version', one_version)::text)
     )
-    select told.tenant_id, told.keys from told;
+    select told.tenant_id, told.keys, told.codes from told;
 end
 $$;
 
@@ -2227,6 +2260,77 @@ grant execute on function meterr.move_keys_to_pepper(bytea[], bytea[], text) to 
 grant execute on function meterr.record_key_uses(uuid[], uuid[], timestamptz[]) to meterr_app;
 grant execute on function meterr.record_key_callers(
   uuid[], uuid[], inet[], text[], bigint[], timestamptz[]) to meterr_app;
+
+
+-- Questions that a person has confirmed: examples for the next one ---------------------------------
+
+-- Read back to the model with a question that is like it; `intent` is '' where a person or the model
+-- wrote the SQL. Plain text of the tenant's own, and checked again before it runs.
+create table meterr.verified_question (
+  tenant_id    uuid        not null references meterr.tenant,
+  question_id  uuid        not null,
+  source       text        not null check (length(source) between 1 and 63),
+  question     text        not null check (length(question) between 1 and 500),
+  intent       text        not null default '' check (length(intent) <= 4000),
+  sql          text        not null check (octet_length(sql) between 1 and 20000),
+  author       text        not null check (length(author) between 1 and 200),
+  created_at   timestamptz not null default now(),
+  ended_at     timestamptz,
+  primary key (tenant_id, question_id),
+  constraint one_answer_each unique (tenant_id, source, question)
+);
+
+alter table meterr.verified_question enable row level security;
+alter table meterr.verified_question force row level security;
+
+create policy own_rows on meterr.verified_question to meterr_app
+  using (tenant_id = nullif(current_setting('meterr.tenant_id', true), '')::uuid)
+  with check (tenant_id = nullif(current_setting('meterr.tenant_id', true), '')::uuid);
+
+grant select, insert on meterr.verified_question to meterr_app;
+grant update (intent, sql, author, created_at, ended_at) on meterr.verified_question to meterr_app;
+
+-- Questions that are open, by who asked; a crash of the server ends them, so they are in no log of it.
+-- What a process left behind that was killed ends by itself. The n-th place is taken by one alone, in
+-- whatever process: an insert that finds it being taken waits, and goes on to the next.
+create unlogged table meterr.question_turn (
+  turn_id  uuid        not null default gen_random_uuid() primary key,
+  asker    text        not null check (length(asker) between 1 and 200),
+  place    integer     not null check (place > 0),
+  ends_at  timestamptz not null,
+  constraint one_in_a_place unique (asker, place)
+);
+
+create index question_turn_by_end on meterr.question_turn (ends_at);
+
+create function meterr.take_question_turn(who text, turns_max integer, at_most interval) returns uuid
+  language plpgsql security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  taken uuid;
+begin
+  delete from meterr.question_turn where turn_id in (
+    select turn_id from meterr.question_turn where ends_at < now()
+     limit 1000 for update skip locked);
+  for n in 1..turns_max loop
+    insert into meterr.question_turn (asker, place, ends_at) values (who, n, now() + at_most)
+    on conflict (asker, place) do nothing returning turn_id into taken;
+    exit when taken is not null;
+  end loop;
+  return taken;
+end
+$$;
+
+create function meterr.end_question_turn(turn uuid) returns void
+  language sql security definer
+  set search_path = pg_catalog, pg_temp
+begin atomic
+  delete from meterr.question_turn where turn_id = turn;
+end;
+
+grant execute on function meterr.take_question_turn(text, integer, interval) to meterr_app;
+grant execute on function meterr.end_question_turn(uuid) to meterr_app;
 
 
 -- Sessions: who is signed in, and what access tokens are signed with -----------------------------
@@ -2483,6 +2587,10 @@ begin
       from pg_temp.meterr_ended e
      where e.kind = 'key' and k.tenant_id = e.tenant_id and k.key_id = e.id and k.state = 'active';
     get diagnostics stay = row_count;
+    update meterr.api_key k set for_good = true
+      from pg_temp.meterr_ended e
+     where e.kind = 'for good' and k.tenant_id = e.tenant_id and k.key_id = e.id
+       and not k.for_good;
     update meterr.api_key k set grace_until = least(k.grace_until, e.ended_at)
       from pg_temp.meterr_ended e
      where e.kind = 'grace' and k.tenant_id = e.tenant_id and k.key_id = e.id
@@ -2834,10 +2942,17 @@ create function meterr.record_key_change() returns trigger
   language plpgsql security definer
   set search_path = pg_catalog, pg_temp
 as $$
+declare
+  r record;
+  acting text := nullif(current_setting('meterr.source', true), '');
 begin
-  perform meterr.notify_keepers(r.event_id, r.event_at, 'key.revoked', new.tenant_id,
-                                array[new.key_id], null)
-     from meterr.record_change(new.tenant_id, 'key.revoked', 'info', 'key', new.key_id::text, '{}') r;
+  select * into strict r
+    from meterr.record_change(new.tenant_id, 'key.revoked', 'info', 'key', new.key_id::text, '{}');
+  -- A key that meterr made for itself and ends itself is nobody's concern.
+  if new.owner <> 'meterr' or coalesce(acting, 'system||') <> 'system||' then
+    perform meterr.notify_keepers(r.event_id, r.event_at, 'key.revoked', new.tenant_id,
+                                  array[new.key_id], null);
+  end if;
   return null;
 end
 $$;
@@ -2934,7 +3049,8 @@ begin
                                 new.emergency_id)
      from meterr.record_change(new.tenant_id, 'key.emergency', 'critical', 'tenant',
             new.tenant_id::text,
-            jsonb_build_object('emergency', new.emergency_id, 'keys', new.keys)) r;
+            jsonb_build_object('emergency', new.emergency_id, 'keys', new.keys,
+                               'codes', new.codes)) r;
   return null;
 end
 $$;
@@ -3356,3 +3472,569 @@ create trigger record_added after insert on meterr.key_encryption_key
 create trigger record_retired after update on meterr.key_encryption_key
   for each row when (old.retired_at is null and new.retired_at is not null)
   execute function meterr.record_keyring('retired');
+
+
+-- Questions: what a tenant's own SQL may see ------------------------------------------------------
+
+-- The login that a tenant's questions run as, and its password, sealed. Who logs in with it is that
+-- tenant: nothing that SQL can set changes session_user.
+create table meterr.query_role (
+  tenant_id             uuid        not null unique references meterr.tenant,
+  role_name             text        not null unique check (role_name ~ '^mq_[0-9a-f]{32}$'),
+  password              bytea       not null constraint password_is_sealed
+                                    check (octet_length(password) >= 33 and get_byte(password, 0) = 1),
+  password_key_version  integer     generated always as (
+    (get_byte(password, 1) << 24) | (get_byte(password, 2) << 16)
+    | (get_byte(password, 3) << 8) | get_byte(password, 4)) stored,
+  created_at            timestamptz not null default now(),
+  primary key (tenant_id, role_name),
+  foreign key (tenant_id, password_key_version) references meterr.data_key (tenant_id, live_version)
+);
+
+create index query_role_by_key on meterr.query_role (tenant_id, password_key_version);
+
+-- Where no roles can be made, one login is for all tenants and a token says which one. Nobody reads
+-- the keys that it is signed with; the functions below run as the owner.
+create table meterr.query_token_key (
+  key_id    integer primary key default 1 check (key_id = 1),
+  outer_key bytea   not null check (octet_length(outer_key) = 64),
+  inner_key bytea   not null check (octet_length(inner_key) = 64)
+);
+
+alter table meterr.query_role enable row level security;
+alter table meterr.query_role force row level security;
+
+create policy own_rows on meterr.query_role to meterr_app
+  using (tenant_id = nullif(current_setting('meterr.tenant_id', true), '')::uuid)
+  with check (tenant_id = nullif(current_setting('meterr.tenant_id', true), '')::uuid);
+-- For the functions below.
+create policy owner_keeps on meterr.query_role to meterr_owner using (true) with check (true);
+
+-- NMAC: two hashes under two keys of a whole block each.
+create function meterr.query_token_mac(outer_key bytea, inner_key bytea, message text) returns bytea
+  language sql immutable
+  set search_path = pg_catalog, pg_temp
+  return sha256(outer_key || sha256(inner_key || convert_to(message, 'UTF8')));
+
+-- A token for one tenant, one server process and at most ten minutes. Each of the 64 bytes comes from
+-- the server's own random numbers, hashed because a uuid has fixed bits.
+create function meterr.sign_query_token(of_tenant uuid, of_backend integer, seconds integer)
+  returns text
+  language plpgsql security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  message text;
+  signed text;
+begin
+  if of_tenant is null or of_backend is null or seconds is null or seconds not between 1 and 600 then
+    raise exception 'a token is for 1 to 600 seconds' using errcode = 'invalid_parameter_value';
+  end if;
+  insert into meterr.query_token_key (outer_key, inner_key)
+  select string_agg(r.bytes, '') filter (where r.nr <= 2), string_agg(r.bytes, '') filter (where r.nr > 2)
+    from (select nr, sha256(uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid())
+                            || uuid_send(gen_random_uuid())) as bytes
+            from generate_series(1, 4) nr) r
+  on conflict (key_id) do nothing;
+  message := of_tenant || '.' || of_backend || '.'
+    || ceil(extract(epoch from clock_timestamp()) + seconds)::bigint;
+  select message || '.' || encode(meterr.query_token_mac(k.outer_key, k.inner_key, message), 'hex')
+    into strict signed from meterr.query_token_key k;
+  return signed;
+end
+$$;
+
+-- Whose session this is; null for nobody's, and null equals no tenant. A tenant's own login needs no
+-- token and could not use one; another login needs one made for this very server process.
+create function meterr.session_tenant() returns uuid
+  language plpgsql stable security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  of_session uuid;
+  token text[];
+  mac bytea;
+begin
+  select r.tenant_id into of_session
+    from meterr.query_role r join meterr.tenant t on t.tenant_id = r.tenant_id
+   where r.role_name = session_user and t.state = 'active';
+  if found or session_user ~ '^mq_' then
+    return of_session;
+  end if;
+
+  token := regexp_match(current_setting('meterr.query_token', true),
+    '^([0-9a-f-]{36})\.([0-9]{1,10})\.([0-9]{1,12})\.([0-9a-f]{64})$');
+  if token is null then
+    return null;
+  end if;
+  select meterr.query_token_mac(k.outer_key, k.inner_key,
+                                token[1] || '.' || token[2] || '.' || token[3])
+    into mac from meterr.query_token_key k;
+  if mac is null or mac is distinct from decode(token[4], 'hex')
+     or token[2]::bigint is distinct from pg_backend_pid()
+     or token[3]::bigint <= extract(epoch from clock_timestamp()) then
+    return null;
+  end if;
+  select t.tenant_id into of_session
+    from meterr.tenant t where t.tenant_id = token[1]::uuid and t.state = 'active';
+  return of_session;
+end
+$$;
+
+-- Who is disabled asks nothing more: the row is gone with the change, and the login with it where
+-- 'meterr query harden' has made the function that may.
+create function meterr.forget_query_role() returns trigger
+  language plpgsql security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  login text;
+begin
+  delete from meterr.query_role r where r.tenant_id = old.tenant_id returning r.role_name into login;
+  if login is not null and to_regprocedure('meterr_walls.drop_login(text)') is not null then
+    execute 'select meterr_walls.drop_login($1)' using login;
+  end if;
+  return coalesce(new, old);
+end
+$$;
+
+create trigger stop_asking after update on meterr.tenant
+  for each row when (new.state <> 'active' and old.state = 'active')
+  execute function meterr.forget_query_role();
+create trigger stop_asking_first before delete on meterr.tenant
+  for each row execute function meterr.forget_query_role();
+
+create policy tenant_reads on meterr.ledger_entry for select to meterr_reader
+  using (tenant_id = (select meterr.session_tenant()));
+create policy tenant_reads on meterr.usage_hour for select to meterr_reader
+  using (tenant_id = (select meterr.session_tenant()));
+create policy tenant_reads on meterr.usage_day for select to meterr_reader
+  using (tenant_id = (select meterr.session_tenant()));
+create policy tenant_reads on meterr.rollup_due for select to meterr_reader
+  using (tenant_id = (select meterr.session_tenant()));
+create policy tenant_reads on meterr.api_key for select to meterr_reader
+  using (tenant_id = (select meterr.session_tenant()));
+create policy tenant_reads on meterr.key_use for select to meterr_reader
+  using (tenant_id = (select meterr.session_tenant()));
+create policy tenant_reads on meterr.limit_rule for select to meterr_reader
+  using (tenant_id = (select meterr.session_tenant()));
+create policy tenant_reads on meterr.limit_pool for select to meterr_reader
+  using (tenant_id = (select meterr.session_tenant()));
+
+grant execute on function meterr.session_tenant() to meterr_reader;
+grant execute on function meterr.sign_query_token(uuid, integer, integer) to meterr_app;
+grant select, insert on meterr.query_role to meterr_app;
+grant update (password) on meterr.query_role to meterr_app;
+
+-- Databases of tenants' own that may be asked. The address is sealed: the administrator's until the
+-- database is protected, from then on that of the login that was made in it. What was removed has none.
+-- `words` is what its owner says of the tables: TOML, read by a model, values that it may know included.
+create table meterr.query_source (
+  tenant_id        uuid        not null references meterr.tenant,
+  name             text        not null check (name ~ '^[a-z][a-z0-9_-]{0,62}$' and name <> 'usage'),
+  url              bytea       constraint url_is_sealed
+                               check (octet_length(url) >= 33 and get_byte(url, 0) = 1),
+  url_key_version  integer     generated always as (
+    (get_byte(url, 1) << 24) | (get_byte(url, 2) << 16)
+    | (get_byte(url, 3) << 8) | get_byte(url, 4)) stored,
+  place            text        not null,
+  shape            jsonb       not null,
+  words            text        not null default '' check (length(words) <= 200000),
+  created_at       timestamptz not null default now(),
+  created_by       text        not null,
+  protected_at     timestamptz,
+  checked_at       timestamptz,
+  holes            integer     not null default 0 check (holes >= 0),
+  primary key (tenant_id, name),
+  foreign key (tenant_id, url_key_version) references meterr.data_key (tenant_id, live_version)
+);
+
+create index query_source_by_key on meterr.query_source (tenant_id, url_key_version);
+
+alter table meterr.query_source enable row level security;
+alter table meterr.query_source force row level security;
+
+create policy own_rows on meterr.query_source to meterr_app
+  using (tenant_id = nullif(current_setting('meterr.tenant_id', true), '')::uuid)
+  with check (tenant_id = nullif(current_setting('meterr.tenant_id', true), '')::uuid);
+
+grant select, insert on meterr.query_source to meterr_app;
+grant update (url, place, shape, words, created_at, created_by, protected_at, checked_at, holes)
+  on meterr.query_source to meterr_app;
+
+create function meterr.record_source() returns trigger
+  language plpgsql security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  perform meterr.record_change(new.tenant_id, tg_argv[0],
+            case tg_argv[0] when 'source.failed' then 'critical' else 'info' end,
+            'source', new.name,
+            case tg_argv[0] when 'source.failed' then jsonb_build_object('holes', new.holes) else '{}' end);
+  return null;
+end
+$$;
+
+create trigger record_added after insert on meterr.query_source
+  for each row execute function meterr.record_source('source.added');
+create trigger record_added_again after update on meterr.query_source
+  for each row when (old.url is null and new.url is not null)
+  execute function meterr.record_source('source.added');
+create trigger record_protected after update on meterr.query_source
+  for each row when (new.protected_at is not null and new.protected_at is distinct from old.protected_at)
+  execute function meterr.record_source('source.protected');
+create trigger record_failed after update on meterr.query_source
+  for each row when (new.holes > 0 and (new.checked_at is distinct from old.checked_at
+                                        or new.holes <> old.holes))
+  execute function meterr.record_source('source.failed');
+-- An address under a newer key is the same one, sealed again.
+create trigger record_changed after update on meterr.query_source
+  for each row when (old.url is not null and new.url is not null
+                     and (new.protected_at is null
+                          or new.protected_at is not distinct from old.protected_at)
+                     and (old.place <> new.place or old.shape <> new.shape or old.words <> new.words
+                          or old.created_at <> new.created_at or old.created_by <> new.created_by
+                          or old.holes > 0 and new.holes = 0
+                          or old.url <> new.url and old.url_key_version >= new.url_key_version))
+  execute function meterr.record_source('source.changed');
+create trigger record_removed after update on meterr.query_source
+  for each row when (old.url is not null and new.url is null)
+  execute function meterr.record_source('source.removed');
+
+-- Only the columns that the views below show; the reader cannot name the tables themselves, since it
+-- may not use their schema.
+grant select (tenant_id, id, at, key_id, surface, upstream, provider, model, answered_model, state,
+              stream, status, outcome, error, estimate, usage_known, input, cache_read,
+              cache_write_5m, cache_write_30m, cache_write_1h, cache_write_12h, input_audio,
+              input_image, output, output_audio, output_image, reasoning, web_search, web_fetch,
+              cost_usd, first_byte_ms, duration_ms, provider_request_id)
+  on meterr.ledger_entry to meterr_reader;
+grant select (tenant_id, hour, key_id, model, answered_model, provider, upstream, surface, state,
+              outcome, calls, refused, interrupted, failed, unpriced, estimated, partial, cost_usd,
+              input, cache_read, cache_write_5m, cache_write_30m, cache_write_1h, cache_write_12h,
+              input_audio, input_image, output, output_audio, output_image, reasoning, web_search,
+              web_fetch)
+  on meterr.usage_hour to meterr_reader;
+grant select (tenant_id, day, key_id, model, answered_model, provider, upstream, surface, state,
+              outcome, calls, refused, interrupted, failed, unpriced, estimated, partial, cost_usd,
+              input, cache_read, cache_write_5m, cache_write_30m, cache_write_1h, cache_write_12h,
+              input_audio, input_image, output, output_audio, output_image, reasoning, web_search,
+              web_fetch)
+  on meterr.usage_day to meterr_reader;
+grant select (tenant_id, hour) on meterr.rollup_due to meterr_reader;
+grant select (tenant_id, key_id, name, environment, last4, owner, scopes, models, state, created_at,
+              expires_at, revoked_at, grace_until, due_at) on meterr.api_key to meterr_reader;
+grant select (tenant_id, key_id, last_used_at) on meterr.key_use to meterr_reader;
+grant select (tenant_id, limit_id, measure, scope, subject, model, span, amount, hard, created_at,
+              ended_at) on meterr.limit_rule to meterr_reader;
+grant select (tenant_id, limit_id, starts_at, spent) on meterr.limit_pool to meterr_reader;
+
+-- Statistics are of all tenants' rows. Whether a question is too costly would tell what values others
+-- have, letter by letter; so the planner knows none of them. Tenant and time it needs.
+do $unmeasured$
+declare
+  statement text;
+begin
+  for statement in
+    select format('alter table %s %s', c.oid::regclass,
+                  string_agg(format('alter column %I set statistics 0', a.attname), ', '))
+      from pg_class c
+      join pg_attribute a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
+     where c.relnamespace = 'meterr'::regnamespace and c.relkind in ('r', 'p')
+       and has_column_privilege('meterr_reader', c.oid, a.attnum, 'select')
+       and a.attname not in ('tenant_id', 'at', 'hour', 'day')
+     group by c.oid
+  loop
+    execute statement;
+  end loop;
+end
+$unmeasured$;
+
+-- Named for people. The rights and the rows are those of whoever asks, never the owner's.
+create schema usage;
+grant usage on schema usage to meterr_reader;
+
+create view usage.calls with (security_barrier, security_invoker) as
+  select e.id as call_id, e.at, e.key_id, e.provider, e.upstream, e.model, e.answered_model,
+         e.surface, e.state, e.stream as is_stream, e.status, e.outcome, e.error,
+         e.input + e.cache_read + e.cache_write_5m + e.cache_write_30m + e.cache_write_1h
+           + e.cache_write_12h + e.input_audio + e.input_image as input_tokens,
+         e.cache_read as cached_tokens,
+         e.cache_write_5m + e.cache_write_30m + e.cache_write_1h + e.cache_write_12h
+           as cache_write_tokens,
+         e.output + e.output_audio + e.output_image as output_tokens,
+         e.reasoning as reasoning_tokens, e.web_search as web_searches, e.web_fetch as web_fetches,
+         e.cost_usd,
+         e.cost_usd is null and e.state <> 'refused'
+           and case when e.usage_known then greatest(
+                 e.input, e.cache_read, e.cache_write_5m, e.cache_write_30m, e.cache_write_1h,
+                 e.cache_write_12h, e.input_audio, e.input_image, e.output, e.output_audio,
+                 e.output_image, e.web_search, e.web_fetch) > 0
+               else e.status < 400 end as is_unpriced,
+         e.estimate <> '' as is_estimated,
+         e.first_byte_ms, e.duration_ms, e.provider_request_id
+    from meterr.ledger_entry e;
+
+create view usage.costs_hourly with (security_barrier, security_invoker) as
+  select h.hour, h.key_id, h.provider, h.upstream, h.model, h.answered_model, h.surface, h.state,
+         h.outcome, h.calls, h.refused, h.interrupted, h.failed, h.unpriced, h.estimated,
+         h.input + h.cache_read + h.cache_write_5m + h.cache_write_30m + h.cache_write_1h
+           + h.cache_write_12h + h.input_audio + h.input_image as input_tokens,
+         h.cache_read as cached_tokens,
+         h.cache_write_5m + h.cache_write_30m + h.cache_write_1h + h.cache_write_12h
+           as cache_write_tokens,
+         h.output + h.output_audio + h.output_image as output_tokens,
+         h.reasoning as reasoning_tokens, h.web_search as web_searches, h.web_fetch as web_fetches,
+         h.cost_usd
+    from meterr.usage_hour h
+   where not exists (select from meterr.rollup_due d where d.hour = h.hour)
+  union all
+  select d.hour, c.key_id, c.provider, c.upstream, c.model, c.answered_model, c.surface, c.state,
+         c.outcome, count(*), count(*) filter (where c.state = 'refused'),
+         count(*) filter (where c.state = 'interrupted'),
+         count(*) filter (where c.state <> 'refused' and c.status >= 400),
+         count(*) filter (where c.is_unpriced), count(*) filter (where c.is_estimated),
+         sum(c.input_tokens), sum(c.cached_tokens), sum(c.cache_write_tokens),
+         sum(c.output_tokens), sum(c.reasoning_tokens), sum(c.web_searches), sum(c.web_fetches),
+         sum(c.cost_usd)
+    from (select distinct hour from meterr.rollup_due) d
+    join usage.calls c on c.at >= d.hour and c.at < d.hour + interval '1 hour'
+   group by 1, 2, 3, 4, 5, 6, 7, 8, 9;
+
+create view usage.costs_daily with (security_barrier, security_invoker) as
+  select (y.day at time zone 'UTC')::date as day, y.key_id, y.provider, y.upstream, y.model,
+         y.answered_model, y.surface, y.state, y.outcome, y.calls, y.refused, y.interrupted,
+         y.failed, y.unpriced, y.estimated,
+         y.input + y.cache_read + y.cache_write_5m + y.cache_write_30m + y.cache_write_1h
+           + y.cache_write_12h + y.input_audio + y.input_image as input_tokens,
+         y.cache_read as cached_tokens,
+         y.cache_write_5m + y.cache_write_30m + y.cache_write_1h + y.cache_write_12h
+           as cache_write_tokens,
+         y.output + y.output_audio + y.output_image as output_tokens,
+         y.reasoning as reasoning_tokens, y.web_search as web_searches, y.web_fetch as web_fetches,
+         y.cost_usd
+    from meterr.usage_day y
+   where not exists (select from meterr.rollup_due d
+                      where d.hour >= y.day and d.hour < y.day + interval '24 hours')
+  union all
+  select (h.hour at time zone 'UTC')::date, h.key_id, h.provider, h.upstream, h.model,
+         h.answered_model, h.surface, h.state, h.outcome, sum(h.calls)::bigint,
+         sum(h.refused)::bigint, sum(h.interrupted)::bigint, sum(h.failed)::bigint,
+         sum(h.unpriced)::bigint, sum(h.estimated)::bigint, sum(h.input_tokens),
+         sum(h.cached_tokens), sum(h.cache_write_tokens), sum(h.output_tokens),
+         sum(h.reasoning_tokens), sum(h.web_searches), sum(h.web_fetches), sum(h.cost_usd)
+    from (select distinct date_bin('1 day', hour, 'epoch') as day from meterr.rollup_due) d
+    join usage.costs_hourly h on h.hour >= d.day and h.hour < d.day + interval '24 hours'
+   group by 1, 2, 3, 4, 5, 6, 7, 8, 9;
+
+create view usage.keys with (security_barrier, security_invoker) as
+  select k.key_id, k.name, k.environment, k.last4, k.owner, k.scopes, k.models, k.state,
+         k.created_at, k.expires_at, k.grace_until, k.due_at, k.revoked_at, u.last_used_at
+    from meterr.api_key k
+    left join meterr.key_use u on u.key_id = k.key_id;
+
+create view usage.limits with (security_barrier, security_invoker) as
+  select r.limit_id, r.measure, r.scope, r.subject, r.model, r.span, r.amount, r.hard as is_hard,
+         r.created_at, r.ended_at
+    from meterr.limit_rule r;
+
+create view usage.budget_windows with (security_barrier, security_invoker) as
+  select r.limit_id, r.scope, r.subject, r.model, r.span, p.starts_at, p.spent as spent_usd,
+         r.amount as limit_usd, r.hard as is_hard, r.ended_at
+    from meterr.limit_rule r
+    join meterr.limit_pool p on p.limit_id = r.limit_id
+   where r.measure = 'usd';
+
+grant select on usage.calls, usage.costs_hourly, usage.costs_daily, usage.keys, usage.limits,
+  usage.budget_windows to meterr_reader;
+
+comment on view usage.calls is
+  'Every call, one row each: who called which model when, tokens, cost, duration. Raw entries only as long as they are kept; for sums over time costs_daily and costs_hourly are quicker and keep for ever.';
+comment on column usage.calls.call_id is 'Id of the call.';
+comment on column usage.calls.at is 'When the call came in.';
+comment on column usage.calls.key_id is 'Key that called; usage.keys has its name.';
+comment on column usage.calls.provider is 'Provider that was asked, e.g. openai.';
+comment on column usage.calls.upstream is 'Name of the endpoint that the call went to.';
+comment on column usage.calls.model is 'Model as the caller named it.';
+comment on column usage.calls.answered_model is
+  'Model as the provider named it in its answer; '''' when it did not say.';
+comment on column usage.calls.surface is
+  'API that was called, e.g. openai.chat or anthropic.messages.';
+comment on column usage.calls.state is
+  'settled (ended under our eyes), interrupted (cut off, cost estimated) or refused (never left).';
+comment on column usage.calls.outcome is
+  'How the call ended in one word; '''' when nothing is known.';
+comment on column usage.calls.is_stream is 'Whether the answer was a stream.';
+comment on column usage.calls.status is 'HTTP status of the answer; 0 when there was none.';
+comment on column usage.calls.error is 'What went wrong, in one word; '''' when nothing did.';
+comment on column usage.calls.input_tokens is 'Tokens that went in, cached ones included.';
+comment on column usage.calls.cached_tokens is
+  'Part of input_tokens that the provider read from its cache.';
+comment on column usage.calls.cache_write_tokens is
+  'Part of input_tokens that the provider wrote into its cache.';
+comment on column usage.calls.output_tokens is 'Tokens that came out, reasoning included.';
+comment on column usage.calls.reasoning_tokens is
+  'Part of output_tokens spent on reasoning.';
+comment on column usage.calls.web_searches is
+  'Web searches that the provider ran, a count.';
+comment on column usage.calls.web_fetches is
+  'Web pages that the provider fetched, a count.';
+comment on column usage.calls.cost_usd is
+  'Exact cost in US dollars; null when nothing is to be paid or the price is unknown.';
+comment on column usage.calls.is_unpriced is
+  'True when the call may be billed and its price is unknown.';
+comment on column usage.calls.is_estimated is
+  'True when the tokens were estimated because the provider did not say.';
+comment on column usage.calls.first_byte_ms is
+  'Milliseconds until the first byte of the answer; 0 when there was none.';
+comment on column usage.calls.duration_ms is
+  'Milliseconds from the beginning to the end of the call.';
+comment on column usage.calls.provider_request_id is
+  'The provider''s own id of the call, for its support; '''' when unknown.';
+
+comment on view usage.costs_hourly is
+  'Calls, tokens and cost by hour (UTC), key and model; the hour that is still open included. Sums of it equal sums of all calls, also of those that are no longer kept.';
+comment on column usage.costs_hourly.hour is 'Beginning of the hour, UTC.';
+comment on column usage.costs_hourly.key_id is 'Key that called; usage.keys has its name.';
+comment on column usage.costs_hourly.provider is 'Provider that was asked, e.g. openai.';
+comment on column usage.costs_hourly.upstream is
+  'Name of the endpoint that the call went to.';
+comment on column usage.costs_hourly.model is 'Model as the caller named it.';
+comment on column usage.costs_hourly.answered_model is
+  'Model as the provider named it in its answer; '''' when it did not say.';
+comment on column usage.costs_hourly.surface is
+  'API that was called, e.g. openai.chat or anthropic.messages.';
+comment on column usage.costs_hourly.state is
+  'settled (ended under our eyes), interrupted (cut off, cost estimated) or refused (never left).';
+comment on column usage.costs_hourly.outcome is
+  'How the call ended in one word; '''' when nothing is known.';
+comment on column usage.costs_hourly.calls is 'Number of calls.';
+comment on column usage.costs_hourly.refused is
+  'Calls that never left for a provider; they cost nothing.';
+comment on column usage.costs_hourly.interrupted is
+  'Calls that were cut off; their cost is estimated.';
+comment on column usage.costs_hourly.failed is
+  'Calls that the provider or the network answered with a status of 400 or more.';
+comment on column usage.costs_hourly.unpriced is
+  'Calls that may be billed and whose price is unknown; cost_usd leaves them out.';
+comment on column usage.costs_hourly.estimated is
+  'Calls whose tokens were estimated because the provider did not say.';
+comment on column usage.costs_hourly.input_tokens is
+  'Tokens that went in, cached ones included.';
+comment on column usage.costs_hourly.cached_tokens is
+  'Part of input_tokens that the provider read from its cache.';
+comment on column usage.costs_hourly.cache_write_tokens is
+  'Part of input_tokens that the provider wrote into its cache.';
+comment on column usage.costs_hourly.output_tokens is
+  'Tokens that came out, reasoning included.';
+comment on column usage.costs_hourly.reasoning_tokens is
+  'Part of output_tokens spent on reasoning.';
+comment on column usage.costs_hourly.web_searches is
+  'Web searches that the provider ran, a count.';
+comment on column usage.costs_hourly.web_fetches is
+  'Web pages that the provider fetched, a count.';
+comment on column usage.costs_hourly.cost_usd is
+  'Exact cost in US dollars; null when no call of the row has a price.';
+
+comment on view usage.costs_daily is
+  'Calls, tokens and cost by day (UTC), key and model; today included. Sums of it equal sums of all calls, also of those that are no longer kept.';
+comment on column usage.costs_daily.day is 'The day, UTC.';
+comment on column usage.costs_daily.key_id is 'Key that called; usage.keys has its name.';
+comment on column usage.costs_daily.provider is 'Provider that was asked, e.g. openai.';
+comment on column usage.costs_daily.upstream is
+  'Name of the endpoint that the call went to.';
+comment on column usage.costs_daily.model is 'Model as the caller named it.';
+comment on column usage.costs_daily.answered_model is
+  'Model as the provider named it in its answer; '''' when it did not say.';
+comment on column usage.costs_daily.surface is
+  'API that was called, e.g. openai.chat or anthropic.messages.';
+comment on column usage.costs_daily.state is
+  'settled (ended under our eyes), interrupted (cut off, cost estimated) or refused (never left).';
+comment on column usage.costs_daily.outcome is
+  'How the call ended in one word; '''' when nothing is known.';
+comment on column usage.costs_daily.calls is 'Number of calls.';
+comment on column usage.costs_daily.refused is
+  'Calls that never left for a provider; they cost nothing.';
+comment on column usage.costs_daily.interrupted is
+  'Calls that were cut off; their cost is estimated.';
+comment on column usage.costs_daily.failed is
+  'Calls that the provider or the network answered with a status of 400 or more.';
+comment on column usage.costs_daily.unpriced is
+  'Calls that may be billed and whose price is unknown; cost_usd leaves them out.';
+comment on column usage.costs_daily.estimated is
+  'Calls whose tokens were estimated because the provider did not say.';
+comment on column usage.costs_daily.input_tokens is
+  'Tokens that went in, cached ones included.';
+comment on column usage.costs_daily.cached_tokens is
+  'Part of input_tokens that the provider read from its cache.';
+comment on column usage.costs_daily.cache_write_tokens is
+  'Part of input_tokens that the provider wrote into its cache.';
+comment on column usage.costs_daily.output_tokens is
+  'Tokens that came out, reasoning included.';
+comment on column usage.costs_daily.reasoning_tokens is
+  'Part of output_tokens spent on reasoning.';
+comment on column usage.costs_daily.web_searches is
+  'Web searches that the provider ran, a count.';
+comment on column usage.costs_daily.web_fetches is
+  'Web pages that the provider fetched, a count.';
+comment on column usage.costs_daily.cost_usd is
+  'Exact cost in US dollars; null when no call of the row has a price.';
+
+comment on view usage.keys is
+  'API keys, one row each. Never the key itself.';
+comment on column usage.keys.key_id is 'Id of the key, as in calls and costs.';
+comment on column usage.keys.name is 'Name that people gave the key.';
+comment on column usage.keys.environment is 'live or test.';
+comment on column usage.keys.last4 is 'Last four characters of the key.';
+comment on column usage.keys.owner is
+  'Who answers for the key; '''' for nobody in particular.';
+comment on column usage.keys.scopes is 'What the key may call.';
+comment on column usage.keys.models is
+  'Patterns of the models it may call; null: every model.';
+comment on column usage.keys.state is 'active or revoked.';
+comment on column usage.keys.created_at is 'When it was made.';
+comment on column usage.keys.expires_at is 'When it ends; null: never.';
+comment on column usage.keys.grace_until is
+  'Until when a replaced key still counts; null: it was not replaced.';
+comment on column usage.keys.due_at is 'When the policy wants it replaced; null: no date.';
+comment on column usage.keys.revoked_at is 'When it was revoked; null: it was not.';
+comment on column usage.keys.last_used_at is
+  'When it was last used, to the minute or so; null: never.';
+
+comment on view usage.limits is
+  'Budgets and limits, one row each, ended ones included.';
+comment on column usage.limits.limit_id is 'Id of the limit.';
+comment on column usage.limits.measure is
+  'What is limited: usd, requests, tokens or concurrency.';
+comment on column usage.limits.scope is 'Whom it holds: the tenant, an owner or a key.';
+comment on column usage.limits.subject is
+  'Name of the owner or id of the key; '''' for the tenant.';
+comment on column usage.limits.model is
+  'Pattern of the models that it counts; '''' for every model.';
+comment on column usage.limits.span is
+  'Time it counts over: minute, day, week, month, total, or call (at the same time).';
+comment on column usage.limits.amount is
+  'The limit: US dollars, requests, tokens or calls at the same time, by measure.';
+comment on column usage.limits.is_hard is
+  'True: calls above it are refused. False: it only warns.';
+comment on column usage.limits.created_at is 'When it was made.';
+comment on column usage.limits.ended_at is 'When it was ended; null: it is in force.';
+
+comment on view usage.budget_windows is
+  'What each budget''s days, weeks or months have spent, one row for each that has begun.';
+comment on column usage.budget_windows.limit_id is 'Id of the budget, as in limits.';
+comment on column usage.budget_windows.scope is
+  'Whom it holds: the tenant, an owner or a key.';
+comment on column usage.budget_windows.subject is
+  'Name of the owner or id of the key; '''' for the tenant.';
+comment on column usage.budget_windows.model is
+  'Pattern of the models that it counts; '''' for every model.';
+comment on column usage.budget_windows.span is 'day, week, month or total.';
+comment on column usage.budget_windows.starts_at is 'When the window began.';
+comment on column usage.budget_windows.spent_usd is 'US dollars spent in the window.';
+comment on column usage.budget_windows.limit_usd is
+  'US dollars that it may spend, as the budget says now.';
+comment on column usage.budget_windows.is_hard is
+  'True: calls above it are refused. False: it only warns.';
+comment on column usage.budget_windows.ended_at is
+  'When the budget was ended; null: it is in force.';
