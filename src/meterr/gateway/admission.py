@@ -1,28 +1,20 @@
-"""May this call leave, where to, and at which price? Pure but for the key lookup."""
+"""May this call leave, where to, and at which price? Pure."""
 
 from collections.abc import Callable, Collection
-from functools import partial
 from typing import NamedTuple
 
 from meterr import identity, ledger
 from meterr.core.errors import Unavailable, UnsupportedMediaType
-from meterr.core.http.asgi import Scope
-from meterr.core.http.client_address import client_address
 from meterr.core.principal import Principal, UnknownPrice
-from meterr.core.principal import Scope as KeyScope
-from meterr.core.telemetry import RequestLine
-from meterr.gateway.errors import PriceUnknown, ScopeMissing
+from meterr.gateway.errors import PriceUnknown
 from meterr.gateway.headers import Known
 from meterr.gateway.metering import RequestFacts
 from meterr.gateway.metering.bounds import told_bound
 from meterr.gateway.routing import ModelNotFound, Router, Upstream
 from meterr.gateway.surfaces import CHAT, Surface
-from meterr.identity.client import Client
 from meterr.ledger.model import Price
 from meterr.ledger.price_context import STANDARD
 
-_BEARER = b"bearer "
-_PREFIX = b"sk-meterr_"
 _JSON = b"application/json"
 _TIER_LEFT_OPEN = frozenset({"", "auto"})
 _ANY_TIER = frozenset({"", "auto", "default", "standard", "standard_only"})
@@ -61,23 +53,6 @@ class Admitted(NamedTuple):
 def leaves_tier_open(admitted: Admitted) -> bool:
     """Say whether the provider may choose a dearer tier than the caller named."""
     return admitted.facts.service_tier in _TIER_LEFT_OPEN
-
-
-def presented_key(known: Known) -> bytes:
-    """
-    Return the caller's key from ``Authorization: Bearer`` or ``x-api-key``, or nothing.
-
-    Both are read on every route, because SDKs of either family let people choose. When both are
-    there, the one that looks like a key of ours counts: agents send tokens of their own beside it.
-    """
-    api_key = known.get(b"x-api-key", b"").strip()
-    authorization = known.get(b"authorization", b"")
-    if authorization[:7].lower() != _BEARER:
-        return api_key
-    bearer = authorization[7:].strip()
-    if not bearer.startswith(_PREFIX) and api_key.startswith(_PREFIX):
-        return api_key
-    return bearer or api_key
 
 
 def require_json(known: Known) -> None:
@@ -149,23 +124,3 @@ class Admission:
                 param="model",
             )
         return Admitted(principal, surface, facts, upstream, price, context)
-
-
-async def authenticated(
-    authenticator: identity.Authenticator, scope: Scope, known: Known, line: RequestLine
-) -> Principal:
-    """Return who calls, from memory when that can be trusted, and note it in the log line."""
-    presented = presented_key(known)
-    client = Client(partial(client_address, scope), known.get(b"user-agent", b""))
-    principal = authenticator.warm(presented, client)
-    if principal is None:
-        principal = await authenticator.authenticate(presented, client)
-    line.tenant_id = principal.tenant_id
-    line.key_id = principal.key_id
-    return principal
-
-
-def require_key_scope(principal: Principal, scope: KeyScope) -> None:
-    """Refuse a key without ``scope``."""
-    if scope not in principal.scopes:
-        raise ScopeMissing(f"This key lacks the scope '{scope.value}'. Use a key that has it.")

@@ -5,14 +5,6 @@ from typing import ClassVar
 from meterr.core.errors import MeterrError
 
 
-class ScopeMissing(MeterrError):
-    """The key is valid but may not use this surface."""
-
-    code: ClassVar[str] = "scope-missing"
-    status: ClassVar[int] = 403
-    title: ClassVar[str] = "Not permitted"
-
-
 class PriceUnknown(MeterrError):
     """The tenant refuses calls whose cost cannot be known."""
 

@@ -18,9 +18,7 @@ from meterr.core.telemetry import RequestLine
 from meterr.gateway.admission import (
     Admission,
     Admitted,
-    authenticated,
     require_json,
-    require_key_scope,
 )
 from meterr.gateway.call import Books, Call
 from meterr.gateway.endpoint import Endpoint
@@ -39,6 +37,7 @@ from meterr.gateway.relay import StreamRelay, is_plain_event_stream, relay_whole
 from meterr.gateway.surfaces import CHAT, Family, Surface
 from meterr.gateway.upstream import Answer, UpstreamError
 from meterr.gateway.upstream_errors import told
+from meterr.identity.presented import authenticated, require_key_scope
 from meterr.ledger.model import Settled, State
 
 _NOTHING_REPORTED = Reading()

@@ -12,11 +12,11 @@ from meterr.core.http.asgi import Receive, Scope, Send, answer
 from meterr.core.principal import Principal
 from meterr.core.principal import Scope as KeyScope
 from meterr.core.telemetry import RequestLine
-from meterr.gateway.admission import authenticated, require_key_scope
 from meterr.gateway.headers import acted_on
 from meterr.gateway.metering.request import MODEL_CHARS_MAX
 from meterr.gateway.routing import ModelNotFound, Router
 from meterr.gateway.surfaces import Family, family_of
+from meterr.identity.presented import authenticated, require_key_scope
 
 PREFIX = "/v1/models/"
 _PAGE_DEFAULT = 20

@@ -9,6 +9,7 @@ and the previous one until no key is stored under it any more.
 
 import hashlib
 import secrets
+from collections import Counter
 from pathlib import Path
 from typing import Final
 
@@ -28,7 +29,19 @@ _EXAMPLE_WORDS: Final = (
     b"change_me",
     b"placeholder",
     b"your-",
+    b"your_",
+    b"sample",
+    b"secret",
+    b"pepper",
+    b"password",
+    b"replace",
+    b"insert",
+    b"qwerty",
 )
+# Of the steps from each character to one at a fixed distance: in a repetition all are 0, in a
+# sequence all are 1, and of a random secret hardly ever half are the same.
+_SAME_STEPS_MAX: Final = 0.6
+_JUDGED_BYTES: Final = 256  # time grows with the square
 _BLOCK_BYTES: Final = 64  # of SHA-256
 _ID_LABEL: Final = b"meterr pepper id"
 _ID_HEX_CHARS: Final = 12
@@ -135,8 +148,21 @@ def _refuse_weak(secret: bytes, origin: str) -> None:
             "Make one with: openssl rand -hex 32"
         )
     lowered = secret.lower()
-    if len(set(secret)) < _DISTINCT_MIN or any(word in lowered for word in _EXAMPLE_WORDS):
+    if (
+        len(set(secret)) < _DISTINCT_MIN
+        or _is_pattern(lowered[:_JUDGED_BYTES])
+        or any(word in lowered for word in _EXAMPLE_WORDS)
+    ):
         raise PepperRefused(
-            f"{origin}: the pepper is an example or a repetition, not a random secret. "
+            f"{origin}: the pepper is an example, a pattern or a text, not a random secret. "
             "Make one with: openssl rand -hex 32"
         )
+
+
+def _is_pattern(secret: bytes) -> bool:
+    for distance in range(1, len(secret) // 2 + 1):
+        pairs = zip(secret, secret[distance:], strict=False)
+        steps = Counter((after - before) % 256 for before, after in pairs)
+        if max(steps.values()) > _SAME_STEPS_MAX * steps.total():
+            return True
+    return False

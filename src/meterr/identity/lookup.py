@@ -106,5 +106,5 @@ class Lookup:
         return {key.mac: key for key in keys}
 
     async def _select(self, macs: list[bytes]) -> list[VerifiedKey]:
-        async with self._db.transaction() as connection:
+        async with self._db.session() as connection:  # one round trip: it is one statement
             return await store.read_keys(connection, macs)

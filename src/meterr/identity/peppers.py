@@ -1,10 +1,17 @@
 """How much still depends on each pepper, and refusing to start without one that is needed."""
 
 from dataclasses import dataclass
+from typing import Final
 
 from meterr.core.db import Database
 from meterr.identity import store
 from meterr.identity.keyring import Keyring, PepperRefused
+
+_WITHOUT: Final = (
+    "revoke those keys ('meterr key list --json' names the pepper of each) or end"
+    " all keys and codes ('meterr key rotate-all --everything --no-codes'; 'meterr key codes' then"
+    " makes new ones), and end those sessions ('meterr session end --everybody')."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,14 +56,34 @@ async def list_peppers(db: Database, keyring: Keyring) -> list[PepperUse]:
 
 async def require_peppers(db: Database, keyring: Keyring) -> None:
     """Raise PepperRefused when something that counts needs a pepper that is not configured."""
-    missing = [use for use in await list_peppers(db, keyring) if not use.place and use.needed]
+    missing = await _missing(db, keyring)
     if missing:
         raise PepperRefused(
-            f"a pepper is needed and not configured ({'; '.join(map(_told, missing))}). Set it as"
-            " METERR_KEY_PEPPER_PREVIOUS. Or do without: replace and revoke those keys ('meterr key"
-            " list --json' names the pepper of each), make the codes anew ('meterr key codes'), and"
-            " end those sessions ('meterr session end --everybody')."
+            f"a pepper is needed and not configured ({missing}). Set it as"
+            f" METERR_KEY_PEPPER_PREVIOUS. Or do without: {_WITHOUT}"
         )
+
+
+async def require_current(db: Database, keyring: Keyring) -> None:
+    """
+    Raise PepperRefused when no gateway may accept what is made under the current pepper.
+
+    For whoever makes keys or codes beside the gateways. What counts under a pepper that is not
+    configured here shows that theirs is another one; it cannot be known while nothing counts.
+    """
+    missing = await _missing(db, keyring)
+    if missing:
+        raise PepperRefused(
+            f"the gateways of this database have another pepper ({missing}) than this host"
+            f" ({keyring.current.id}), and would accept no key or code that is made here. Set"
+            f" METERR_KEY_PEPPER as it is there. If that one is lost: {_WITHOUT}"
+        )
+
+
+async def _missing(db: Database, keyring: Keyring) -> str:
+    """Tell what counts under peppers that are not configured; "" when nothing does."""
+    uses = await list_peppers(db, keyring)
+    return "; ".join(_told(use) for use in uses if not use.place and use.needed)
 
 
 def _counts(count: store.PepperCount | None) -> tuple[int, int, int]:

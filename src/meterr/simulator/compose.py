@@ -2,7 +2,7 @@
 
 import msgspec
 
-from meterr.simulator import tokens
+from meterr.simulator import questions, tokens
 from meterr.simulator.model import Answer, Finish, Prompt, Refused, Tool, ToolCall
 from meterr.simulator.specimen import specimen
 from meterr.simulator.steering import Steering
@@ -68,6 +68,9 @@ def _text(
         return steering.text, Finish.STOP, None
     if prompt.schema is not None:
         return _compact(_specimen(prompt.schema)), Finish.STOP, None
+    question = questions.asked(prompt.question)
+    if question is not None:
+        return _bounded(questions.answer(question), prompt)
     return _bounded(f"You said: {prompt.question}", prompt)
 
 

@@ -2,8 +2,10 @@
 
 import base64
 import hashlib
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import chain
 from typing import Final, Literal
 
 import msgspec
@@ -14,7 +16,7 @@ from meterr.core.db import Database
 from meterr.core.errors import Invalid
 from meterr.core.policy import Open, Route
 from meterr.identity.keyring import Keyring
-from meterr.identity.leaks import Fate, revoke_leaked
+from meterr.identity.leaks import Fate, revoke_found, scan
 from meterr.identity.leaks.signatures import ReportRefused, Signatures
 
 PATH: Final = "/v1/leaks"
@@ -60,9 +62,17 @@ class LeakRoutes:
         name = request.headers.get("github-public-key-identifier", "")
         signature = request.headers.get("github-public-key-signature", "")
         await self.signatures.check(body, name, signature)
-        labelled = [await self._labelled(each) for each in _read(body)]
+        reported = _read(body)
+        # Each by itself: what is only a key across two of them is none.
+        keys = [[key.presented for key in scan([_text(each)])] for each in reported]
+        times = Counter(chain.from_iterable(keys))
+        leaks = await revoke_found(self.db_auth, self.db, self.keyring, times)
         self.signatures.taken(body)
-        return labelled
+        ours = {key for key, leak in leaks.items() if leak.fate is not Fate.UNKNOWN}
+        return [
+            _labelled(each, ours=not ours.isdisjoint(found))
+            for each, found in zip(reported, keys, strict=True)
+        ]
 
     def operations(self) -> Iterator[Operation]:
         """Yield the route."""
@@ -76,15 +86,17 @@ class LeakRoutes:
             raw=True,
         )
 
-    async def _labelled(self, found: _Found) -> Labelled:
-        text = found.token.encode("utf-8", "replace")[:_TEXT_BYTES_MAX]
-        leaks = await revoke_leaked(self.db_auth, self.db, self.keyring, [text])
-        ours = any(leak.fate is not Fate.UNKNOWN for leak in leaks)
-        return Labelled(
-            token_hash=base64.b64encode(hashlib.sha256(found.token.encode()).digest()).decode(),
-            token_type=found.type,
-            label="true_positive" if ours else "false_positive",
-        )
+
+def _text(found: _Found) -> bytes:
+    return found.token.encode("utf-8", "replace")[:_TEXT_BYTES_MAX]
+
+
+def _labelled(found: _Found, *, ours: bool) -> Labelled:
+    return Labelled(
+        token_hash=base64.b64encode(hashlib.sha256(found.token.encode()).digest()).decode(),
+        token_type=found.type,
+        label="true_positive" if ours else "false_positive",
+    )
 
 
 def _read(body: bytes) -> list[_Found]:

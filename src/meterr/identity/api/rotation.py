@@ -70,10 +70,11 @@ class RotatedShown(Shown):
 
 
 class StruckShown(Shown):
-    """How many keys of a tenant end."""
+    """How many keys of a tenant end, and how many codes that were open before are over."""
 
     tenant_id: str
     keys: int
+    codes: int
 
 
 class EmergencyShown(Shown):
@@ -82,6 +83,7 @@ class EmergencyShown(Shown):
     emergency_id: str | None
     dry_run: bool
     keys: int
+    codes: int = Field(description="Codes that were open before, for other successors.")
     tenants: list[StruckShown]
 
 
@@ -223,7 +225,11 @@ def _emergency(found: Emergency) -> EmergencyShown:
         emergency_id=found.emergency_id or None,
         dry_run=found.dry_run,
         keys=found.keys,
-        tenants=[StruckShown(tenant_id=each.tenant_id, keys=each.keys) for each in found.struck],
+        codes=found.codes,
+        tenants=[
+            StruckShown(tenant_id=each.tenant_id, keys=each.keys, codes=each.codes)
+            for each in found.struck
+        ],
     )
 
 

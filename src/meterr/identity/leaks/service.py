@@ -1,6 +1,7 @@
 """What to do about keys that were found where they do not belong."""
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -59,24 +60,39 @@ async def revoke_leaked(
     before. Each key is revoked in a transaction of its own. ``db_auth`` acts as Role.AUTH, the one
     role that may ask whose a key is; ``db`` as Role.APP. With ``dry_run`` nothing is revoked.
     """
-    times: dict[bytes, int] = {}
-    for key in scan(chunks):
-        times[key.presented] = times.get(key.presented, 0) + 1
-    leaks: list[Leak] = []
+    times = Counter(key.presented for key in scan(chunks))
+    leaks = await revoke_found(db_auth, db, keyring, times, dry_run=dry_run)
+    return list(leaks.values())
+
+
+async def revoke_found(
+    db_auth: Database,
+    db: Database,
+    keyring: Keyring,
+    times: Mapping[bytes, int],
+    *,
+    dry_run: bool = False,
+) -> dict[bytes, Leak]:
+    """
+    Do as ``revoke_leaked`` with keys that a scan found; ``times`` says how often each was found.
+
+    However often that is, a key is one leak: one event, and one letter. Returns each by its text.
+    """
+    leaks: dict[bytes, Leak] = {}
     texts = list(times)
     for at in range(0, len(texts), BATCH_KEYS):
-        batch = texts[at : at + BATCH_KEYS]
-        leaks += await _judge(db_auth, db, keyring, {text: times[text] for text in batch}, dry_run)
+        batch = {text: times[text] for text in texts[at : at + BATCH_KEYS]}
+        leaks |= await _judge(db_auth, db, keyring, batch, dry_run)
     return leaks
 
 
 async def _judge(
     db_auth: Database, db: Database, keyring: Keyring, times: dict[bytes, int], dry_run: bool
-) -> list[Leak]:
+) -> dict[bytes, Leak]:
     text_of = {mac: text for text in times for mac in keyring.macs(text)}
     async with db_auth.transaction() as connection:
         found = await store.read_keys(connection, list(text_of))
-    leaks = []
+    leaks = {}
     for key in found:
         text = text_of[key.mac]
         fate = Fate.WAS_REVOKED
@@ -87,10 +103,9 @@ async def _judge(
         done = await _revoked(db, key, fate, dry_run=dry_run)
         tenant_id, key_id = key.principal.tenant_id, key.principal.key_id
         name, made = done.key.name, len(done.made)
-        leaks.append(Leak(_shown(text), fate, times[text], tenant_id, key_id, name, made))
-    ours = {text_of[key.mac] for key in found}
-    strangers = [text for text in times if text not in ours]
-    return leaks + [Leak(_shown(text), Fate.UNKNOWN, times[text]) for text in strangers]
+        leaks[text] = Leak(_shown(text), fate, times[text], tenant_id, key_id, name, made)
+    strangers = [text for text in times if text not in leaks]
+    return leaks | {text: Leak(_shown(text), Fate.UNKNOWN, times[text]) for text in strangers}
 
 
 async def _revoked(db: Database, key: VerifiedKey, fate: Fate, *, dry_run: bool) -> Revoked:

@@ -71,8 +71,8 @@ class Signatures:
         """
         Raise ReportRefused unless ``body`` was signed by the key ``name`` and was not taken here.
 
-        Raises what ``fetch`` does, and
-        Unavailable while it failed less than a minute ago and the keys that we have will not do.
+        Raises what ``fetch`` and ``read_keys`` do, and
+        Unavailable while they failed less than a minute ago and the keys that we have will not do.
         """
         if not 0 < len(name) <= _NAME_CHARS_MAX:
             raise ReportRefused("no_key_named")
@@ -134,11 +134,19 @@ def _digest(body: bytes) -> bytes:
 
 
 def read_keys(document: bytes) -> Mapping[str, ec.EllipticCurvePublicKey]:
-    """Return the keys on P-256 in a document of public keys, by name; others are left out."""
+    """
+    Return the keys on P-256 in a document of public keys, by name; others are left out.
+
+    Raises Unavailable for what is no such document: that says nothing about who signed a report.
+    """
     try:
         published = msgspec.json.decode(document, type=_Published)
     except msgspec.DecodeError:
-        raise ReportRefused("keys_unreadable") from None
+        raise Unavailable(
+            "The reporter's public keys cannot be read right now. Report again later.",
+            reason="keys_unreadable",
+            retry_after_s=AGAIN_S,
+        ) from None
     found = {}
     for each in published.public_keys:
         try:

@@ -118,6 +118,8 @@ async def _reset(
         has = await held(connection, claim.user_id)
         if has.any and not (proven or claim.drops_factors):
             raise FactorNeeded(has.ways)
+        if short and not has.any:
+            raise ClaimRefused("factor_ended_meanwhile")
         await _use(connection, claim, clock)
         if not proven:
             await drop_factors(connection, claim.user_id)

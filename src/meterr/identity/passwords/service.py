@@ -5,6 +5,7 @@ from pydantic import SecretStr
 from meterr.core.db import Database
 from meterr.core.errors import Invalid
 from meterr.core.http.client_address import site_of
+from meterr.identity.factors.steps import held
 from meterr.identity.passwords import store
 from meterr.identity.passwords.errors import SignInRefused
 from meterr.identity.passwords.gate import HashersBusy
@@ -40,6 +41,20 @@ async def check_password(
         SignInRefused: whatever is wrong. TooManyAttempts: before anything was looked at.
         HashersBusy: nothing was looked at; the attempt is not counted.
     """
+    proof, _ = await _checked(db, hasher, throttle, email=email, password=password, address=address)
+    return proof
+
+
+async def _checked(
+    db: Database,
+    hasher: Hasher,
+    throttle: Throttle,
+    *,
+    email: str,
+    password: SecretStr,
+    address: str,
+) -> tuple[PasswordProof, str]:
+    """Do what ``check_password`` does; return also the hash that the password was found behind."""
     canonical = _canonical(email)
     typed = normalised(password)
     attempt = await throttle.attempt(Proof.PASSWORD, canonical, address)
@@ -54,12 +69,13 @@ async def check_password(
     if stored is None or not right or typed is None:
         user_id = "" if stored is None else stored.user_id
         raise SignInRefused(_why_not(stored), attempt.began, user_id)
-    if not await _still_right(db, hasher, stored, typed, whose):
+    found = await _still_right(db, hasher, stored, typed, whose)
+    if found is None:
         raise SignInRefused("changed_meanwhile", attempt.began, stored.user_id)
     began = await throttle.passed(attempt)
-    await _rehash(db, hasher, stored, typed, whose)
+    found = await _rehashed(db, hasher, stored.user_id, found, typed, whose)
     person = await find_person(db, stored.user_id)
-    return PasswordProof(person=person, began=(*attempt.began, *began))
+    return PasswordProof(person=person, began=(*attempt.began, *began)), found
 
 
 async def change_password(
@@ -76,13 +92,17 @@ async def change_password(
     Replace a person's password; sessions from before are over in every process.
 
     Raises:
-        SignInRefused: ``current`` is wrong. TooManyAttempts, HashersBusy: as ``check_password``.
+        SignInRefused: ``current`` is wrong, or not the password any more when the new one is to be
+            written: what was set meanwhile stays. TooManyAttempts, HashersBusy: as
+            ``check_password``.
         Invalid: ``new`` is not allowed; ``param`` is ``password``.
     """
     async with db.transaction() as connection:
         stored = await store.find_password_of(connection, user_id)
     email = "" if stored is None else stored.email
-    await check_password(db, hasher, throttle, email=email, password=current, address=address)
+    proof, before = await _checked(
+        db, hasher, throttle, email=email, password=current, address=address
+    )
     if stored is None:
         raise SignInRefused("unknown")
     words = own_words(stored.email)
@@ -91,33 +111,41 @@ async def change_password(
         raise Invalid("password is the one you have.", param="password")
     hashed = await hasher.hash(encoded, site_of(address))
     async with db.transaction() as connection:
-        await store.set_password(connection, user_id, hashed, short=is_short(encoded))
+        # A factor that was there before the hash was made may have gone.
+        has = await held(connection, user_id)
+        checked_password(new, with_factor=has.any, own_words=words)
+        short = is_short(encoded)
+        if not await store.replace_password(connection, user_id, before, hashed, short=short):
+            raise SignInRefused("changed_meanwhile", proof.began, user_id)
         await steps.touch_credentials(connection, user_id)
 
 
 async def _still_right(
     db: Database, hasher: Hasher, stored: StoredPassword, typed: bytes, whose: str
-) -> bool:
-    """Return whether the password still is the one, after the time that looking at it took."""
+) -> str | None:
+    """Return the hash that the password is behind now, after the time that looking at it took."""
     async with db.transaction() as connection:
         now = await store.find_password_of(connection, stored.user_id)
-    if now is None or _hash_that_counts(now) is None:
-        return False
+    found = None if now is None else _hash_that_counts(now)
     # Hashed again by a sign-in beside this one, or changed: only looking tells.
-    return now.hash == stored.hash or await hasher.verify(now.hash, typed, whose)
+    if found == stored.hash or (found and await hasher.verify(found, typed, whose)):
+        return found
+    return None
 
 
-async def _rehash(
-    db: Database, hasher: Hasher, stored: StoredPassword, typed: bytes, whose: str
-) -> None:
-    if stored.hash is None or not hasher.is_outdated(stored.hash):
-        return
+async def _rehashed(
+    db: Database, hasher: Hasher, user_id: str, found: str, typed: bytes, whose: str
+) -> str:
+    """Return the hash under today's parameters, stored; or ``found``, when that is left alone."""
+    if not hasher.is_outdated(found):
+        return found
     try:
         hashed = await hasher.hash(typed, whose)
     except HashersBusy:
-        return  # the next sign-in does it
+        return found  # the next sign-in does it
     async with db.transaction() as connection:
-        await store.rehash(connection, stored.user_id, stored.hash, hashed)
+        stored = await store.rehash(connection, user_id, found, hashed)
+    return hashed if stored else found
 
 
 def _canonical(email: str) -> str:

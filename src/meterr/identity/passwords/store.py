@@ -36,6 +36,15 @@ async def set_password(connection: Connection, user_id: str, hashed: str, *, sho
     await connection.execute(_SQL["set_password"], values)
 
 
-async def rehash(connection: Connection, user_id: str, before: str, hashed: str) -> None:
+async def replace_password(
+    connection: Connection, user_id: str, before: str, hashed: str, *, short: bool
+) -> bool:
+    """Return False when ``before`` is not the account's hash any more; then nothing was written."""
+    values = {"user_id": user_id, "before": before, "hash": hashed, "short": short}
+    return (await connection.execute(_SQL["replace_password"], values)).rowcount == 1
+
+
+async def rehash(connection: Connection, user_id: str, before: str, hashed: str) -> bool:
+    """Return False when ``before`` is not the account's hash any more; then nothing was written."""
     values = {"user_id": user_id, "before": before, "hash": hashed}
-    await connection.execute(_SQL["rehash"], values)
+    return (await connection.execute(_SQL["rehash"], values)).rowcount == 1

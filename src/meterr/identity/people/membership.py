@@ -44,7 +44,11 @@ async def set_role(
 async def remove_member(
     db: Database, clock: Clock, *, by: By, tenant_id: str, user_id: str, reason: str = ""
 ) -> RoleChange:
-    """End a membership; the account stays. Raises as ``set_role`` does."""
+    """
+    End a membership, and invitations to it that are open; the account stays.
+
+    Raises as ``set_role`` does.
+    """
     return await _change(
         db, clock, by, tenant_id, user_id, None, Permission.TENANT_MEMBER_REMOVE, reason
     )
@@ -72,6 +76,8 @@ async def _change(
         others = await store.others_in_charge(connection, user_id)
         check_someone_stays(before, after, others.get(tenant_id, 0))
         if after is None:
+            # First the claim and then the membership, as whoever takes one up.
+            await store.end_claims(connection, user_id, tenant_id)
             await store.end_membership(connection, tenant_id, user_id)
         elif after is not before:
             await store.set_role(connection, tenant_id, user_id, after)

@@ -106,6 +106,11 @@ update meterr.user_account set state = 'active', disabled_at = null
 update meterr.user_account set credentials_changed_at = clock_timestamp()
  where user_id = %(user_id)s;
 
+-- name: lock_claims
+-- Of two claims that are made at once for one person, the second ends the first. Not the person's row:
+-- whoever takes a claim up holds that one first, and this row last.
+select pg_advisory_xact_lock(hashtextextended('meterr claims ' || %(user_id)s::text, 0));
+
 -- name: insert_claim
 insert into meterr.user_claim
        (digest, user_id, joins_tenant, joins_as, drops_factors, made_by, made_in, expires_at)
@@ -113,7 +118,8 @@ values (%(digest)s, %(user_id)s, %(joins_tenant)s, %(joins_as)s, %(drops_factors
         %(made_in)s, %(expires_at)s);
 
 -- name: end_claims
--- Of one kind: a new invitation to a tenant, or a new reset, ends those before it.
+-- Of one kind: a new invitation to a tenant, or a new reset, ends those before it; and the end of a
+-- membership those to come back.
 update meterr.user_claim set used_at = now()
  where user_id = %(user_id)s and joins_tenant is not distinct from %(joins_tenant)s::uuid
    and used_at is null;

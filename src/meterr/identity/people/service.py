@@ -76,6 +76,8 @@ async def invite_user(
             raise NotFound("There is no such user.")
         if isinstance(by, Actor) and by.user_id == user.user_id:
             raise OwnRole
+        await _end_claims(connection, user.user_id, tenant_id)
+        # Whoever was just taking one of those up is a member by now.
         if await store.find_role(connection, tenant_id, user.user_id) is not None:
             raise AlreadyMember
         made = _new_claim(randomness, user, now_ms)
@@ -86,7 +88,7 @@ async def invite_user(
             joins_as=role,
             author=author_of(by, tenant_id, role),
         )
-        await _replace_claim(connection, claim, made.expires_at_ms)
+        await _insert_claim(connection, claim, made.expires_at_ms)
     return made
 
 
@@ -118,6 +120,7 @@ async def issue_reset(
         if without_factors:
             roles = await store.roles_of(connection, [user.user_id])
             check_may_drop_factors(by, roles[user.user_id])
+        await _end_claims(connection, user.user_id, None)
         made = _new_claim(randomness, user, now_ms)
         claim = Claim(
             digest=_digest(made),
@@ -127,7 +130,7 @@ async def issue_reset(
             author=author_of(by, None, None),
             drops_factors=without_factors,
         )
-        await _replace_claim(connection, claim, made.expires_at_ms)
+        await _insert_claim(connection, claim, made.expires_at_ms)
     return made
 
 
@@ -255,8 +258,13 @@ def _digest(made: NewClaim) -> bytes:
     return digest
 
 
-async def _replace_claim(connection: Connection, claim: Claim, expires_at_ms: int) -> None:
-    await store.end_claims(connection, claim.user_id, claim.joins_tenant)
+async def _end_claims(connection: Connection, user_id: str, joins_tenant: str | None) -> None:
+    """End what a new claim is to replace; until the transaction ends nobody else makes one."""
+    await store.lock_claims(connection, user_id)
+    await store.end_claims(connection, user_id, joins_tenant)
+
+
+async def _insert_claim(connection: Connection, claim: Claim, expires_at_ms: int) -> None:
     try:
         await store.insert_claim(connection, claim, expires_at_ms)
     except psycopg.errors.ForeignKeyViolation:

@@ -105,6 +105,10 @@ async def touch_credentials(connection: Connection, user_id: str) -> None:
     await connection.execute(_SQL["touch_credentials"], {"user_id": user_id})
 
 
+async def lock_claims(connection: Connection, user_id: str) -> None:
+    await connection.execute(_SQL["lock_claims"], {"user_id": user_id})
+
+
 async def insert_claim(connection: Connection, claim: Claim, expires_at_ms: int) -> None:
     values = {
         "digest": claim.digest,

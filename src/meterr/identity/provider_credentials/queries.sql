@@ -17,9 +17,11 @@ select upstream, last4, floor(extract(epoch from created_at) * 1000)::bigint as 
  order by upstream;
 
 -- name: read_sealed
+-- Until the transaction ends no rotation seals it anew, so its data key cannot retire before it opens.
 select secret
   from meterr.provider_credential
- where tenant_id = %(tenant_id)s and upstream = %(upstream)s and secret is not null;
+ where tenant_id = %(tenant_id)s and upstream = %(upstream)s and secret is not null
+   for key share;
 
 -- name: remove_credential
 update meterr.provider_credential

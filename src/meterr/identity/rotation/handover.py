@@ -7,19 +7,17 @@ from typing import Final, NamedTuple
 
 from meterr.core.clock import Clock
 from meterr.core.db import Database
-from meterr.core.errors import Invalid, NotFound
+from meterr.core.errors import NotFound
 from meterr.core.ids import IdFactory
 from meterr.identity.keyring import Keyring, Pepper
 from meterr.identity.pages import check_page
 from meterr.identity.rotation import store
 from meterr.identity.rotation.claim_code import ClaimCode, mint_code
 from meterr.identity.rotation.model import Asker, Awaiting, Handover, HandoverPage, Kind
-from meterr.identity.rotation.plan import checked_asker
+from meterr.identity.rotation.plan import checked_asker, checked_valid
 from meterr.identity.terms import is_uuid
 
 PAGE_CODES: Final = 5_000
-VALID_MIN: Final = timedelta(minutes=5)
-VALID_MAX: Final = timedelta(days=30)
 _MS: Final = timedelta(milliseconds=1)
 
 
@@ -84,7 +82,8 @@ async def issue_page(
         Invalid: a time, reason, limit or ``after`` that cannot be meant.
     """
     asker = checked_asker(asker)
-    _check(valid, after, limit)
+    checked_valid(valid)
+    check_page(after, limit, PAGE_CODES)
     await _require(db, tenant_id, emergency_id)
     now_ms = clock.unix_ms()
     async with db.tenant_transaction(tenant_id) as connection:
@@ -114,12 +113,6 @@ async def issue_page(
         ),
         after=waiting[-1].key.key_id if len(found) > limit else None,
     )
-
-
-def _check(valid: timedelta, after: str | None, limit: int) -> None:
-    if not VALID_MIN <= valid <= VALID_MAX:
-        raise Invalid(f"valid is 5 minutes to {VALID_MAX.days} days.", param="valid")
-    check_page(after, limit, PAGE_CODES)
 
 
 class _Waiting(NamedTuple):

@@ -70,15 +70,20 @@ class HandoverPage:
 
 @dataclass(frozen=True, slots=True)
 class Struck:
-    """How many keys of one tenant an emergency ends."""
+    """How many keys of one tenant an emergency ends, and how many codes from before with them."""
 
     tenant_id: str
     keys: int
+    codes: int
 
 
 @dataclass(frozen=True, slots=True)
 class Emergency:
-    """What an emergency did, or with ``dry_run`` would do; "" is then its id."""
+    """
+    What an emergency did, or with ``dry_run`` would do; "" is then its id.
+
+    ``struck`` has the tenant that was asked for; of all tenants, those that lose something.
+    """
 
     emergency_id: str
     struck: tuple[Struck, ...]
@@ -88,6 +93,11 @@ class Emergency:
     def keys(self) -> int:
         """How many keys it ends in all."""
         return sum(each.keys for each in self.struck)
+
+    @property
+    def codes(self) -> int:
+        """How many open codes from before it ends in all."""
+        return sum(each.codes for each in self.struck)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,8 @@ from meterr.identity.rotation.model import Asker, RotationPolicy
 from meterr.identity.terms import checked_name
 
 GRACE_MAX: Final = timedelta(days=90)
+VALID_MIN: Final = timedelta(minutes=5)
+VALID_MAX: Final = timedelta(days=30)
 AGE_MIN: Final = timedelta(hours=1)
 AGE_MAX: Final = timedelta(days=3650)
 REASON_CHARS_MAX: Final = 500
@@ -72,6 +74,13 @@ def checked_grace(grace: timedelta) -> timedelta:
     if not timedelta() <= grace <= GRACE_MAX:
         raise Invalid(f"grace is 0 to {GRACE_MAX.days} days.", param="grace")
     return grace
+
+
+def checked_valid(valid: timedelta) -> timedelta:
+    """Return ``valid``, the life of a code, if it is 5 minutes to 30 days, else Invalid."""
+    if not VALID_MIN <= valid <= VALID_MAX:
+        raise Invalid(f"valid is 5 minutes to {VALID_MAX.days} days.", param="valid")
+    return valid
 
 
 def checked_asker(asker: Asker) -> Asker:

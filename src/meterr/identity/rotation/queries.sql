@@ -90,10 +90,12 @@ select key_id::text from meterr.key_succession
  where tenant_id = %(tenant_id)s and successor_id = %(successor_id)s and followed_at is null;
 
 -- name: use_code
--- At most once: a second one waits for the first and finds it followed.
+-- At most once: a second one waits for the first and finds it followed. Codes that are ended early end by
+-- the clock of PostgreSQL, which %(now)s may be behind.
 update meterr.key_succession set followed_at = now()
  where tenant_id = %(tenant_id)s and successor_id = %(successor_id)s
-   and code_mac = any(%(macs)s::bytea[]) and followed_at is null and code_expires_at > %(now)s
+   and code_mac = any(%(macs)s::bytea[]) and followed_at is null
+   and code_expires_at > greatest(%(now)s, clock_timestamp())
 returning kind, grace, made_by::text;
 
 -- name: role_of_member
@@ -103,13 +105,16 @@ select meterr.role_of_member(%(user_id)s) as role;
 -- Emergencies ---------------------------------------------------------------------------------------
 
 -- name: revoke_every_key
-select tenant_id::text, keys
+select tenant_id::text, keys, codes
   from meterr.revoke_every_key(
     %(tenant_id)s, %(emergency_id)s, %(reason)s, %(author)s, %(grace)s);
 
--- name: count_active
-select count(*) as keys from meterr.api_key
- where tenant_id = %(tenant_id)s and state = 'active';
+-- name: count_struck
+-- What revoke_every_key() would end, as it counts.
+select (select count(*) from meterr.api_key
+         where tenant_id = %(tenant_id)s and state = 'active') as keys,
+       (select count(*) from meterr.key_succession
+         where tenant_id = %(tenant_id)s and followed_at is null and code_expires_at > now()) as codes;
 
 -- name: find_emergency
 select keys from meterr.key_emergency

@@ -210,8 +210,9 @@ async def revoke_every_key(
     return tuple(Struck(**row) for row in rows)
 
 
-async def count_active(connection: Connection, tenant_id: str) -> int:
-    return int((await _rows(connection, "count_active", tenant_id=tenant_id))[0]["keys"])
+async def count_struck(connection: Connection, tenant_id: str) -> Struck:
+    (row,) = await _rows(connection, "count_struck", tenant_id=tenant_id)
+    return Struck(tenant_id, **row)
 
 
 async def has_emergency(connection: Connection, tenant_id: str, emergency_id: str) -> bool:

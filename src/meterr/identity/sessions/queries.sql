@@ -16,6 +16,13 @@ select kid, secret
   from meterr.signing_key
  where tenant_id = %(tenant_id)s and state = 'current';
 
+-- name: hold_current_key
+-- Until the transaction ends no rotation seals it anew, so its data key cannot retire before it opens.
+select kid, secret
+  from meterr.signing_key
+ where tenant_id = %(tenant_id)s and state = 'current'
+   for key share;
+
 -- name: insert_signing_key
 insert into meterr.signing_key (tenant_id, kid, state, public_key, secret, created_at)
 values (%(tenant_id)s, %(kid)s, %(state)s, %(public_key)s, %(secret)s, %(created_at)s);

@@ -70,8 +70,8 @@ class SigningKeys:
                 self._last = await self._make(connection, KeyState.CURRENT)
                 await self._make(connection, KeyState.NEXT)
                 return self._last
-            kid, sealed = found
-            if self._last is None or self._last.kid != kid:
+            if self._last is None or self._last.kid != found[0]:
+                kid, sealed = await store.hold_current_key(connection) or found
                 seed = await self._data_keys.open(connection, _place(kid), sealed)
                 self._last = SigningKey(kid, seed)
             return self._last

@@ -60,8 +60,17 @@ async def list_signing_keys(connection: Connection) -> list[KeyRecord]:
 
 async def read_current_key(connection: Connection) -> tuple[str, bytes] | None:
     """Return name and sealed secret of the key that signs."""
+    return await _current_key(connection, "read_current_key")
+
+
+async def hold_current_key(connection: Connection) -> tuple[str, bytes] | None:
+    """Return the same, and keep it as it is until the transaction ends."""
+    return await _current_key(connection, "hold_current_key")
+
+
+async def _current_key(connection: Connection, statement: str) -> tuple[str, bytes] | None:
     async with connection.cursor(row_factory=dict_row) as cursor:
-        await cursor.execute(_SQL["read_current_key"], _OURS)
+        await cursor.execute(_SQL[statement], _OURS)
         row = await cursor.fetchone()
     return None if row is None else (row["kid"], bytes(row["secret"]))
 
