@@ -11,7 +11,7 @@ from meterr.core.clock import Clock
 from meterr.core.errors import NotConfigured
 from meterr.core.events import Reporter
 from meterr.core.http.asgi import Receive, Scope, Send
-from meterr.core.http.route import Route
+from meterr.core.http.route import Handler, Route
 from meterr.core.ids import IdFactory
 from meterr.core.policy import Open, Registry
 from meterr.core.policy import Route as PolicyRoute
@@ -21,7 +21,7 @@ from meterr.core.telemetry import RequestLine, Telemetry
 from meterr.gateway.declared import declared
 
 PREFIX: Final = "/api/v1/"
-LEAKS: Final = "/v1/leaks"
+QUERY: Final = ("/v1/query", "/api/query")
 _METHODS: Final = ("GET", "POST", "PUT", "PATCH", "DELETE")
 _REST: Final = "{rest}"
 
@@ -48,6 +48,8 @@ async def open_api(
     ids: IdFactory,
     reporter: Reporter,
     telemetry: Telemetry,
+    authenticator: identity.Authenticator,
+    port: int | None,
 ) -> AsyncIterator[Served | None]:
     """Yield the API; None where the settings leave it out, or nobody could sign in."""
     keys = encryption.configured(settings) if settings.server.api else None
@@ -59,24 +61,40 @@ async def open_api(
     opener: Callable[..., AbstractAsyncContextManager[Served]] = resolve_name(
         "meterr.app.management:open_management"
     )
-    async with opener(parts(settings, dsn, keyring, keys, clock, ids, reporter, telemetry)) as api:
+    told = parts(settings, dsn, keyring, keys, clock, ids, reporter, telemetry, authenticator, port)
+    async with opener(told) as api:
         yield api
 
 
 def below(settings: Settings, api: Served | None) -> Mapping[str, Route]:
-    """Return the one route of the API, by its prefix."""
+    """Return the routes of the API that have a parameter, by prefix."""
     if not settings.server.api:
         return {}
     handle = _without_keys if api is None else api.handle
-    handlers = dict.fromkeys(_METHODS, handle)
-    return {PREFIX: Route("api", handlers, accepts_cookie=True)}
+    found = {PREFIX: dict.fromkeys(_METHODS, handle)}
+    for route in _beside(api):
+        prefix, brace, _ = route.path.partition("{")
+        if brace:
+            found.setdefault(prefix, {})[route.method] = handle
+    return {prefix: Route("api", of, accepts_cookie=True) for prefix, of in found.items()}
 
 
-def exact(api: Served | None) -> Mapping[str, Route]:
-    """Return the one route of the API beside its prefix; shared with no origin, like the rest."""
-    if api is None:
+def exact(settings: Settings, api: Served | None) -> Mapping[str, Route]:
+    """Return the routes of the API beside its prefix; shared with no origin, like the rest."""
+    if not settings.server.api:
         return {}
-    return {LEAKS: Route("leaks", {"POST": api.handle}, accepts_cookie=True)}
+    if api is None:
+        told = {"POST": _without_keys}
+        return {path: Route("api", told, accepts_cookie=True) for path in QUERY}
+    found: dict[str, dict[str, Handler]] = {}
+    for route in _beside(api):
+        if "{" not in route.path:
+            found.setdefault(route.path, {})[route.method] = api.handle
+    return {path: Route("api", of, accepts_cookie=True) for path, of in found.items()}
+
+
+def _beside(api: Served | None) -> list[PolicyRoute]:
+    return [each for each in (api.routes() if api else ()) if not each.path.startswith(PREFIX)]
 
 
 def check_policy(
@@ -84,6 +102,8 @@ def check_policy(
 ) -> Registry:
     """
     Compare everything that is served with everything that is declared; before listening.
+
+    ``paths`` and ``prefixes`` are without the routes of the API, which says its own.
 
     Raises RouteUndeclared for any difference, and for a permission that no route asks for.
     """
@@ -100,8 +120,7 @@ def _served(
     for path, route in paths.items():
         yield from (PolicyRoute(method, path) for method in route.handlers)
     for prefix, route in prefixes.items():
-        if prefix != PREFIX:
-            yield from (PolicyRoute(method, prefix + _REST) for method in route.handlers)
+        yield from (PolicyRoute(method, prefix + _REST) for method in route.handlers)
     if api is not None:
         yield from api.routes()
 

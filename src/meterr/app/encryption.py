@@ -10,6 +10,7 @@ from meterr.core.clock import Clock, as_datetime
 from meterr.core.crypto import KeyEncryptionKeys, KeyMissing, KeyRefused, mint
 from meterr.core.crypto.key_file import (
     create_file,
+    keep_retired,
     only_one,
     open_file,
     replace_file,
@@ -20,11 +21,17 @@ from meterr.core.secrets import Scheme
 from meterr.core.settings import Settings
 
 KEY_FILE: Final = "key-encryption-keys"
+RETIRED_FILE: Final = "key-encryption-keys.retired"
 
 
 def key_file(settings: Settings) -> Path:
     """Return where ``meterr up`` keeps the keys when nobody configured any."""
     return settings.data_dir / KEY_FILE
+
+
+def retired_file(settings: Settings) -> Path:
+    """Return where keys of that file go when they retire: backups of before still need them."""
+    return settings.data_dir / RETIRED_FILE
 
 
 def configured(settings: Settings) -> KeyEncryptionKeys | None:
@@ -106,7 +113,8 @@ def begin_rotation(settings: Settings, clock: Clock) -> KeyEncryptionKeys:
 
 
 def end_rotation(settings: Settings, keys: KeyEncryptionKeys, retired: Sequence[str]) -> None:
-    """Take ``retired`` keys out of the file, if the keys are in a file of ours."""
-    left = [key for key in keys if key is keys.current or key.kid not in retired]
-    if settings.key_encryption_key is None and len(left) < len(list(keys)):
-        replace_file(key_file(settings), left)
+    """Move ``retired`` keys out of the file to the one of retired keys, if the file is ours."""
+    gone = [key for key in keys.previous if key.kid in retired]
+    if settings.key_encryption_key is None and gone:
+        keep_retired(retired_file(settings), gone)
+        replace_file(key_file(settings), [key for key in keys if key not in gone])

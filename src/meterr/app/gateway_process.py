@@ -4,6 +4,7 @@ import asyncio
 import logging
 import os
 import resource
+import socket
 from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from functools import partial
@@ -78,10 +79,16 @@ async def run_gateway(instructions: Instructions, settings: Settings) -> None:
         redactor=Redactor(known, Masker(keyring(settings).current.mac(_PSEUDONYMS))),
     )
     logging.basicConfig(handlers=[LibraryHandler(telemetry)], force=True)
-    async with open_door(settings, instructions.dsn, telemetry) as door:
+    port = _port_of(instructions.socket)
+    async with open_door(settings, instructions.dsn, telemetry, port=port) as door:
         head = Web(settings.server).usual_head
         await serve(door, settings.server, instructions.socket, _seat(instructions), head)
     telemetry.flush()
+
+
+def _port_of(listener: int) -> int | None:
+    with socket.socket(fileno=os.dup(listener)) as mine:
+        return mine.getsockname()[1]  # type: ignore[no-any-return]  # of a TCP socket, an int
 
 
 def _seat(told: Instructions) -> Seat | None:
@@ -95,12 +102,13 @@ async def open_door(
     telemetry: Telemetry,
     *,
     further: Mapping[str, Route] | None = None,
+    port: int | None = None,
 ) -> AsyncIterator[Door]:
     """
     Yield the gateway as one ASGI application; everything it holds closes with the block.
 
-    ``further`` routes are served, too. Raises RouteUndeclared, before anything is served, when any
-    route is not in the policy registry.
+    ``further`` routes are served, too; ``port`` is where, if it is known. Raises RouteUndeclared,
+    before anything is served, when any route is not in the policy registry.
     """
     clock = SystemClock()
     ids = IdFactory(clock)
@@ -108,18 +116,16 @@ async def open_door(
     async with AsyncExitStack() as stack:
         # The first to open is the last to close: what the others say at their end is written.
         reporter = await stack.enter_async_context(open_reports(dsn, clock, telemetry))
-        exact, below = await stack.enter_async_context(
+        exact, below, authenticator = await stack.enter_async_context(
             _model_routes(settings, dsn, telemetry, peppers, clock, ids, reporter)
         )
-        api = await stack.enter_async_context(
-            api_routes.open_api(settings, dsn, peppers, clock, ids, reporter, telemetry)
-        )
+        own = (settings, dsn, peppers, clock, ids, reporter, telemetry, authenticator, port)
+        api = await stack.enter_async_context(api_routes.open_api(*own))
         exact = {**exact, **(further or {})}
-        below = {**below, **api_routes.below(settings, api)}
         api_routes.check_policy(exact, below, api)
         yield Door(
-            exact={**exact, **api_routes.exact(api)},
-            below=below,
+            exact={**exact, **api_routes.exact(settings, api)},
+            below={**below, **api_routes.below(settings, api)},
             web=Web(settings.server),
             dialect=gateway.render,
             ids=ids,
@@ -138,8 +144,8 @@ async def _model_routes(
     clock: SystemClock,
     ids: IdFactory,
     reporter: Reporter,
-) -> AsyncIterator[tuple[Mapping[str, Route], Mapping[str, Route]]]:
-    """Yield the routes for callers with a key and for probes: by full path, and by prefix."""
+) -> AsyncIterator[tuple[Mapping[str, Route], Mapping[str, Route], identity.Authenticator]]:
+    """Yield the routes for keys and probes, by full path and by prefix, and who knows the keys."""
     async with AsyncExitStack() as stack:
         db_auth = await stack.enter_async_context(Database.open(dsn, Role.AUTH))
         db_app = await stack.enter_async_context(Database.open(dsn, Role.APP, pool_size_max=2))
@@ -186,7 +192,7 @@ async def _model_routes(
         models = gateway.Models(authenticator, routes, prices)
         health = Health(authenticator, keeper, journal, limiter)
         exact = {**gateway.exact_routes(surfaces, models), **health.routes()}
-        yield exact, gateway.routes_below(models)
+        yield exact, gateway.routes_below(models), authenticator
 
 
 @asynccontextmanager

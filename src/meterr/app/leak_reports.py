@@ -1,11 +1,11 @@
 """The reporter's public keys, fetched through the guarded client."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from meterr.core.errors import Unavailable
 from meterr.core.http.outbound import AllowList, Guard
 from meterr.core.http.outbound.client import Outbound, OutboundRequest
-from meterr.core.settings import Settings
 
 
 class KeysUnavailable(Unavailable):
@@ -36,9 +36,6 @@ class PublishedKeys:
         return answer.body
 
 
-def published_keys(settings: Settings) -> PublishedKeys | None:
-    """Return the configured reporter's keys, None when no reports are taken."""
-    if settings.leaks.public_keys_url is None:
-        return None
-    guard = Guard(AllowList.parse(settings.outbound.allow))
-    return PublishedKeys(Outbound(guard), settings.leaks.public_keys_url)
+def published_keys(url: str, allow: Sequence[str]) -> PublishedKeys:
+    """Return the document at ``url``; ``allow`` are the networks from ``outbound.allow``."""
+    return PublishedKeys(Outbound(Guard(AllowList.parse(allow))), url)

@@ -1,14 +1,16 @@
 """The management API, composed: services, routes and the gate. Loaded only where it is served."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from pkgutil import resolve_name
 
 from meterr import identity
-from meterr.app.leak_reports import published_keys
 from meterr.app.people import open_people
+from meterr.app.questions import open_questions
 from meterr.app.sessions import open_sessions
-from meterr.core.api import Allowances, Api, Operation
+from meterr.core.api import Allowances, Api, Operation, Quotas
+from meterr.core.api.allowance import REQUESTS
 from meterr.core.api.openapi import OpenApi
 from meterr.core.clock import Clock
 from meterr.core.crypto import DataKeys, KeyEncryptionKeys
@@ -22,9 +24,12 @@ from meterr.identity.api import IdentityServices, SessionGate
 from meterr.identity.api import operations as identity_operations
 from meterr.identity.api.leaks import LeakRoutes
 from meterr.identity.factors import Vault
-from meterr.identity.leaks.signatures import Signatures
+from meterr.identity.leaks.signatures import Fetch, Signatures
+from meterr.identity.presented import ScopeMissing
 from meterr.identity.sessions import SessionRefused, SessionUnverifiable
 from meterr.ledger.api import operations as ledger_operations
+from meterr.query.api import COUNTED_AS
+from meterr.query.api import operations as query_operations
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +44,8 @@ class Parts:
     ids: IdFactory
     reporter: Reporter
     telemetry: Telemetry
+    authenticator: identity.Authenticator
+    port: int | None
 
 
 @asynccontextmanager
@@ -75,21 +82,64 @@ async def open_management(parts: Parts) -> AsyncIterator[Api]:
             step_up_ms=people.step_up_ms,
             reporter=parts.reporter,
         )
-        gate = SessionGate(services.authority, services.cookies, clock, services.step_up_ms, db)
-        described = OpenApi((SessionRefused, SessionUnverifiable))
+        gate = SessionGate(
+            services.authority,
+            services.cookies,
+            clock,
+            services.step_up_ms,
+            db,
+            parts.authenticator,
+        )
+        described = OpenApi(
+            (SessionRefused, SessionUnverifiable), (identity.KeyRefused, ScopeMissing)
+        )
         db_auth = await stack.enter_async_context(Database.open(dsn, Role.AUTH, pool_size_max=1))
-        keys = published_keys(settings)
-        signatures = None if keys is None else Signatures(keys, clock.monotonic)
-        leaks = LeakRoutes(db_auth, db, parts.keyring, signatures)
-        quota = settings.server.api_requests_per_minute
+        leaks = LeakRoutes(db_auth, db, parts.keyring, _leak_signatures(settings, clock))
+        questions = await stack.enter_async_context(_questions(parts))
         api = Api(
-            [*_operations(services, described), *leaks.operations()],
+            [*_operations(services, described), *leaks.operations(), *questions],
             gate,
-            Allowances(people.db, clock, parts.keyring.mac, quota),
+            _quotas(parts, people.db),
             body_timeout_s=settings.server.body_timeout_s,
         )
         described.describe(api)
         yield api
+
+
+def _leak_signatures(settings: Settings, clock: Clock) -> Signatures | None:
+    """Return what judges reports of leaked keys; None when none are taken."""
+    url = settings.leaks.public_keys_url
+    if url is None:
+        return None
+    # By name: an HTTP client takes memory that a process without reports is to be spared.
+    published: Callable[[str, Sequence[str]], Fetch] = resolve_name(
+        "meterr.app.leak_reports:published_keys"
+    )
+    return Signatures(published(url, settings.outbound.allow), clock.monotonic)
+
+
+@asynccontextmanager
+async def _questions(parts: Parts) -> AsyncIterator[Iterable[Operation]]:
+    opened = open_questions(
+        parts.settings, parts.dsn, lambda: parts.keyring, parts.clock, parts.ids, port=parts.port
+    )
+    async with opened as at:
+        yield list(query_operations(at.answers, at.sources, at.db, parts.ids, parts.clock))
+
+
+def _quotas(parts: Parts, db: Database) -> Quotas:
+    """Return what each caller may send; ``db`` acts as ``Role.IDENTITY``."""
+    settings = parts.settings
+    by_unit = {
+        REQUESTS: settings.server.api_requests_per_minute,
+        COUNTED_AS: settings.query.per_minute,
+    }
+    return Quotas(
+        {
+            unit: Allowances(db, parts.clock, parts.keyring.mac, quota, unit)
+            for unit, quota in by_unit.items()
+        }
+    )
 
 
 def _operations(services: IdentityServices, described: OpenApi) -> Iterator[Operation]:

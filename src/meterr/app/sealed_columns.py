@@ -9,11 +9,14 @@ from meterr.core.db import Database, Role
 from meterr.identity import provider_credentials
 from meterr.identity.factors import vault
 from meterr.identity.sessions import signing_keys
+from meterr.query import sources, walls
 
 SEALED_COLUMNS: Final[Mapping[SealedColumn, Role]] = {
     provider_credentials.SECRET: Role.APP,
     vault.SECRET: Role.IDENTITY,
     signing_keys.SECRET: Role.APP,
+    walls.PASSWORD: Role.APP,
+    sources.URL: Role.APP,
 }
 """Every column of sealed values, with the role that may write it: what a rotation has to visit."""
 

@@ -7,7 +7,7 @@ from meterr.core import events
 from meterr.core.clock import Clock, SystemClock
 from meterr.core.configuration import ConfigurationError
 from meterr.core.http.outbound import AllowList
-from meterr.core.http.outbound.destination import Target
+from meterr.core.http.outbound.destination import Destination, Target
 from meterr.core.secrets import (
     AwsAccess,
     Backend,
@@ -60,14 +60,27 @@ def reader(
             Scheme.ENV: lambda: EnvBackend(environ),
             Scheme.FILE: FileBackend,
             Scheme.VAULT: lambda: _vault(settings, environ, clock, record),
-            Scheme.AWS: lambda: aws_backend(
-                AwsAccess(wanted.aws_region, wanted.aws_endpoint_url, wanted.timeout_s)
-            ),
+            Scheme.AWS: lambda: _aws(settings),
         },
         freshness=freshness,
         monotonic=clock.monotonic,
         record=record,
     )
+
+
+def _aws(settings: Settings) -> Backend:
+    wanted, allow = settings.secrets, AllowList.parse(settings.outbound.allow)
+    endpoint = wanted.aws_endpoint_url
+    if endpoint is not None:
+        endpoint = _safe("aws_endpoint_url", endpoint, allow)
+
+    def permits(address: str) -> bool:
+        try:
+            return _carries_secrets(Target.parse(address).destination, allow)
+        except ValueError:
+            return False
+
+    return aws_backend(AwsAccess(wanted.aws_region, endpoint, wanted.timeout_s, permits))
 
 
 def _vault(
@@ -95,11 +108,14 @@ def _vault(
             else lambda: here.read(reference, f"secrets.{name}").text
         )
 
+    if wanted.vault_address is None:
+        raise ConfigurationError("secrets.vault_address: set it, or VAULT_ADDR")
+    address = _safe("vault_address", wanted.vault_address, AllowList.parse(settings.outbound.allow))
     if not wanted.vault_token and not wanted.vault_role_id:
         raise ConfigurationError("secrets.vault_token: set it, or VAULT_TOKEN, or vault_role_id")
     return vault_backend(
         VaultAccess(
-            address=_vault_address(wanted.vault_address, AllowList.parse(settings.outbound.allow)),
+            address=address,
             token=key("vault_token", wanted.vault_token),
             role_id=wanted.vault_role_id or "",
             secret_id=key("vault_secret_id", wanted.vault_secret_id),
@@ -110,19 +126,21 @@ def _vault(
     )
 
 
-def _vault_address(address: str | None, allow: AllowList) -> str:
-    """Refuse what would carry the token in clear text to who knows whom."""
-    if address is None:
-        raise ConfigurationError("secrets.vault_address: set it, or VAULT_ADDR")
+def _safe(name: str, address: str, allow: AllowList) -> str:
+    """Refuse what would carry a token or a secret in clear text to who knows whom."""
     try:
         to = Target.parse(address).destination
     except ValueError as fault:
-        raise ConfigurationError(f"secrets.vault_address: {fault}") from None
-    if not to.tls and to.host not in _NEAR and not allow.has(to.host, to.port):
+        raise ConfigurationError(f"secrets.{name}: {fault}") from None
+    if not _carries_secrets(to, allow):
         raise ConfigurationError(
-            f"secrets.vault_address: use https, or list {to.host}:{to.port} in outbound.allow"
+            f"secrets.{name}: use https, or list {to.host}:{to.port} in outbound.allow"
         )
     return address
+
+
+def _carries_secrets(to: Destination, allow: AllowList) -> bool:
+    return to.tls or to.host in _NEAR or allow.has(to.host, to.port)
 
 
 def _record(telemetry: Telemetry, reporter: events.Reporter | None, read: SecretRead) -> None:

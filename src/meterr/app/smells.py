@@ -49,6 +49,7 @@ _KINDS: Final[Mapping[str, Kind]] = MappingProxyType(
         "sealed-value-unreadable": Kind.CREDENTIAL_UNDECRYPTABLE,
     }
 )
+_QUESTIONS: Final = frozenset({"query.ask", "query.ask_there"})
 _MALFORMED: Final = frozenset({Reason.MALFORMED, Reason.CHECKSUM})
 _HOST_BYTES_MAX: Final = 100
 
@@ -79,6 +80,9 @@ def events_of(scope: Scope, line: RequestLine, error: Exception) -> Iterator[Eve
     elif error.reason == ADDRESS_REFUSED:
         upstream = Target(TargetKind.UPSTREAM, line.upstream)
         yield Event(Kind.OUTBOUND_REFUSED, None, NOBODY, upstream, {"reason": "provider"})
+    elif error.code == "too-many-requests" and line.route in _QUESTIONS:
+        asker = Source.key(line.key_id, address) if line.key_id else source
+        yield Event(Kind.QUERY_LIMITED, line.tenant_id or None, asker)
     elif error.code in _KINDS:
         yield from _about(_KINDS[error.code], error, source, scope, line)
     began = getattr(error, "began", ())

@@ -1,7 +1,12 @@
 """The command line: parse, call, render, exit. Commands are loaded when they are named."""
 
+import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
 from pkgutil import resolve_name
+from typing import Any
 
 import click
 
@@ -28,12 +33,27 @@ _COMMANDS = {
     "usage": ("meterr.cli.usage", "Sum calls, tokens and cost by model, key, day and more."),
     "logs": ("meterr.cli.logs", "List calls, and follow them as they come."),
     "events": ("meterr.cli.events", "List security events, and follow them as they come."),
+    "ask": ("meterr.cli.ask", "Ask a tenant's usage or database, in plain language or SQL."),
+    "source": ("meterr.cli.source", "Let a tenant ask its own PostgreSQL."),
+    "query": ("meterr.cli.query", "Set up the walls between tenants that ask; save questions."),
     "ledger": ("meterr.cli.ledger", "Write closed days to files for DuckDB, Spark and others."),
     "verify": ("meterr.cli.verify", "Recompute the ledger and compare."),
     "reconcile": ("meterr.cli.reconcile", "Compare a provider's own bill with the ledger."),
     "simulator": ("meterr.cli.simulator", "Run a provider that answers offline."),
     "help": ("meterr.cli.topics", "Explain exit codes and environment variables."),
 }
+
+
+class _ReaderGoneError(Exception):
+    """Nobody reads standard output any more. click would end with 1 for the error that it was."""
+
+
+@contextmanager
+def _heard() -> Iterator[None]:
+    try:
+        yield
+    except BrokenPipeError:
+        raise _ReaderGoneError from None
 
 
 class _Commands(click.Group):
@@ -57,6 +77,16 @@ class _Commands(click.Group):
             ctx.fail(f"No such command {args[0]!r}{nearest(args[0], list(_COMMANDS))}.")
         return super().resolve_command(ctx, args)
 
+    def make_context(self, *given: Any, **named: Any) -> click.Context:
+        with _heard():  # --help writes here
+            return super().make_context(*given, **named)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        with _heard():
+            result = super().invoke(ctx)
+            sys.stdout.flush()
+        return result
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
             formatter.write_dl([(name, text) for name, (_, text) in _COMMANDS.items()])
@@ -70,15 +100,33 @@ def cli() -> None:
 
 def main() -> None:
     """Run the command line; every failure becomes one clear line and a documented exit status."""
+    _open_standard_streams()
     try:
         status = cli.main(prog_name="meterr", standalone_mode=False)
         sys.exit(status if isinstance(status, int) else Exit.OK)
     except click.exceptions.Abort:
         sys.exit(Exit.INTERRUPTED)
-    except BrokenPipeError:
-        # The reader of a pipe had enough; that is not a failure. Nothing more can be written.
-        sys.stderr.close()
+    except _ReaderGoneError:  # it had enough; that is not a failure
+        _leave_output()
         sys.exit(Exit.OK)
     # The last boundary: an error of ours is told by its kind, never by a traceback with values.
     except Exception as error:  # noqa: BLE001
-        sys.exit(told(error))
+        status = told(error)
+        if isinstance(error, OSError):
+            _leave_output()
+        sys.exit(status)
+
+
+def _open_standard_streams() -> None:
+    """Open those that are closed: else the next socket would be the standard output."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, Path(os.devnull).open(mode))  # noqa: SIM115  # open to the end
+
+
+def _leave_output() -> None:
+    """Let what could not be written go nowhere: Python tries again at its end, and complains."""
+    with suppress(OSError, ValueError):  # no file, in a test
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)

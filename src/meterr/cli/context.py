@@ -10,15 +10,17 @@ from typing import Any, TypeVar
 import click
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
+from psycopg.pq import Conninfo
 from pydantic import SecretStr
 
 from meterr import identity
 from meterr.app.deployment import database_url_file
 from meterr.app.secret_settings import with_reader
 from meterr.core.configuration import Configuration, ConfigurationError, load
+from meterr.core.database_address import proves_its_server
 from meterr.core.db import Database, Role
 from meterr.core.events import OPERATOR, Reporter
-from meterr.core.settings import Settings, environment
+from meterr.core.settings import DatabaseTls, Settings, environment
 from meterr.identity.model import Tenant
 
 DEFAULT_TENANT = "default"
@@ -67,7 +69,7 @@ def configuration(
 def database_url(settings: Settings) -> str:
     """Return the configured database, or the embedded one of a running ``meterr up``."""
     if settings.database_url is not None:
-        return checked_dsn(settings.database_url)
+        return checked_dsn(settings.database_url, settings.database_tls)
     left = database_url_file(settings.data_dir)
     try:
         return left.read_text("utf-8").strip()
@@ -78,17 +80,44 @@ def database_url(settings: Settings) -> str:
         ) from None
 
 
-def checked_dsn(secret: SecretStr, setting: str = "database_url") -> str:
-    """Return the address if it is one; the error never repeats it, since it holds a password."""
+def checked_dsn(secret: SecretStr, tls: DatabaseTls, setting: str = "database_url") -> str:
+    """
+    Return the address if it is one, and if its server proves who it is where that is asked for.
+
+    The error never repeats it, since it holds a password.
+    """
     dsn = secret.get_secret_value()
     try:
-        if conninfo_to_dict(dsn):
-            return dsn
+        parts = conninfo_to_dict(dsn)
     except psycopg.ProgrammingError:
-        pass
-    raise ConfigurationError(
-        f"{setting}: this is no PostgreSQL address; write postgresql://user:password@host/database"
-    )
+        parts = {}
+    if not parts:
+        raise ConfigurationError(
+            f"{setting}: this is no PostgreSQL address; write "
+            "postgresql://user:password@host/database"
+        )
+    if tls == "proven" and not proves_its_server(parts, _libpq_defaults()):
+        raise ConfigurationError(
+            f"{setting}: whoever answers at this address could pass for your PostgreSQL. Add "
+            "sslmode=verify-full to it (and sslrootcert, if your own authority signed); or set "
+            "METERR_DATABASE_TLS=any where nobody else can answer"
+        )
+    return dsn
+
+
+def checked_reader(settings: Settings) -> str:
+    """Return the address of the one login for questions, held to the same; "" where none is set."""
+    reader = settings.query.reader_url
+    return "" if reader is None else checked_dsn(reader, settings.database_tls, "query.reader_url")
+
+
+def _libpq_defaults() -> dict[str, str]:
+    """Return what libpq adds to an address, from PGHOST, PGSSLMODE and its other variables."""
+    return {
+        each.keyword.decode(): each.val.decode()
+        for each in Conninfo.get_defaults()
+        if each.val is not None
+    }
 
 
 @asynccontextmanager

@@ -1,14 +1,13 @@
 """``meterr db``: the schema, and backups."""
 
-import contextlib
 import stat
-from collections.abc import Iterator
 from pathlib import Path
 
 import click
 from psycopg.conninfo import conninfo_to_dict
 
-from meterr.app.deployment import database_url_file
+from meterr.app.keys_at_hand import keys_at_hand
+from meterr.cli.administrator import administrator
 from meterr.cli.asker import with_author
 from meterr.cli.context import checked_dsn, configuration, database_url, run, with_settings
 from meterr.cli.output import note
@@ -17,7 +16,7 @@ from meterr.core import migrate as migration
 from meterr.core.backup import BackupRefused, Settled, Strike
 from meterr.core.clock import SystemClock
 from meterr.core.ids import IdFactory
-from meterr.core.postgres import EmbeddedPostgres, running_admin_dsn
+from meterr.core.postgres import EmbeddedPostgres
 from meterr.core.settings import Settings
 
 _OPEN_TO_OTHERS = stat.S_IRWXO | stat.S_IWGRP
@@ -64,9 +63,12 @@ def backup(
     """
     settings = configuration(config_file, data_dir).settings
     cipher = backups.age()
-    with _administrator(settings, running_ok=True) as dsn:
-        size = backups.backup(dsn, file, recipients, cipher, bin_dir=settings.postgres_bin)
-    note(f"Wrote {file}, {size} bytes. The pepper and the key-encryption keys are not in it.")
+    with administrator(settings, running_ok=True) as dsn:
+        needs = backups.backup(dsn, file, recipients, cipher, bin_dir=settings.postgres_bin)
+    note(
+        f"Wrote {file}, {file.stat().st_size} bytes. Keys are not in it; keep apart from it, and as"
+        f" long, what it needs: {str(needs) or 'none by now'}."
+    )
 
 
 @command.command("restore")
@@ -83,6 +85,11 @@ def backup(
 @click.option(
     "--revoke-all", is_flag=True, help="End every key that comes back; codes for new ones follow."
 )
+@click.option(
+    "--without-keys",
+    is_flag=True,
+    help="Also when key-encryption keys or peppers that it needs are not here.",
+)
 @with_author
 def restore(
     config_file: Path | None,
@@ -91,6 +98,7 @@ def restore(
     identity_file: Path,
     replace: bool,
     revoke_all: bool,
+    without_keys: bool,
     author: str,
 ) -> None:
     """
@@ -101,12 +109,15 @@ def restore(
     Everybody has to sign in again, and invitations, resets and codes are over. Keys count as they
     did then. Those that this database knows to be revoked since stay so; an empty one knows of
     none: use --revoke-all if any key was revoked for cause.
+
+    The key-encryption keys and peppers of the backup's time have to be configured here.
     """
     settings = configuration(config_file, data_dir).settings
     cipher = backups.age()
     identities = _identities(identity_file)
+    keys = None if without_keys else keys_at_hand(settings)
     strike = Strike(IdFactory(SystemClock()).new(), author) if revoke_all else None
-    with _administrator(settings, running_ok=False) as dsn:
+    with administrator(settings, running_ok=False) as dsn:
         done = backups.restore(
             dsn,
             file,
@@ -115,6 +126,7 @@ def restore(
             login=_login(settings),
             replace=replace,
             strike=strike,
+            keys=keys,
             bin_dir=settings.postgres_bin,
         )
     note(f"Restored {file}." + (" What was there before is gone." if done.replaced else ""))
@@ -145,33 +157,13 @@ def _tell(settled: Settled, strike: Strike | None) -> None:
         )
 
 
-@contextlib.contextmanager
-def _administrator(settings: Settings, *, running_ok: bool) -> Iterator[str]:
-    """Yield a login that sees every row: the configured one, or the embedded server's own."""
-    if settings.database_admin_url is not None:
-        yield checked_dsn(settings.database_admin_url, "database_admin_url")
-        return
-    if settings.database_url is not None:
-        yield checked_dsn(settings.database_url)
-        return
-    running = _running(settings.data_dir) if running_ok else None
-    if running is not None:
-        yield running
-        return
-    note("Starting PostgreSQL ...")
-    with EmbeddedPostgres(settings.data_dir, settings.postgres_bin, say=note) as embedded:
-        yield embedded.database_admin_dsn
-
-
-def _running(data_dir: Path) -> str | None:
-    left = database_url_file(data_dir)
-    return running_admin_dsn(data_dir, left.read_text("utf-8")) if left.exists() else None
-
-
 def _login(settings: Settings) -> str:
     if settings.database_url is None:
         return EmbeddedPostgres.LOGIN
-    return str(conninfo_to_dict(checked_dsn(settings.database_url)).get("user") or "")
+    return str(
+        conninfo_to_dict(checked_dsn(settings.database_url, settings.database_tls)).get("user")
+        or ""
+    )
 
 
 def _identities(file: Path) -> list[str]:

@@ -228,5 +228,5 @@ async def _reach(check: str, url: str, ca_file: Path | None, allow: AllowList) -
         return Finding(check, Verdict.WRONG, f"{place}: {refusal.reason}; see outbound.allow")
     except (OSError, TimeoutError) as error:
         return Finding(check, Verdict.WRONG, f"{place}: {type(error).__name__}")
-    writer.close()
+    writer.transport.abort()  # at once: nobody waits here for the other side's goodbye
     return Finding(check, Verdict.FINE, f"{place} answers")

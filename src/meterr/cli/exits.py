@@ -10,4 +10,5 @@ class Exit(IntEnum):
     FAILED = 1
     USAGE = 2  # the command line or the configuration is wrong
     FINDINGS = 3  # a check ran and found something
+    ASKED_BACK = 4  # the question can mean several things; say which
     INTERRUPTED = 130

@@ -6,6 +6,7 @@ import sys
 import click
 
 from meterr.cli.exits import Exit
+from meterr.cli.output import cleaned
 from meterr.core.errors import Invalid, MeterrError, OperatorError
 
 
@@ -21,7 +22,8 @@ def told(error: Exception) -> Exit:
         case OperatorError():
             return _tell("operator", str(error), Exit.USAGE)
         case ImportError():
-            return _tell("internal", f"incomplete installation: no {error.name}", Exit.FAILED)
+            missing = error.name or error
+            return _tell("internal", f"incomplete installation: no {missing}", Exit.FAILED)
         case OSError():
             return _tell("system", f"{error.strerror}: {error.filename or ''}", Exit.FAILED)
         case _:
@@ -43,5 +45,5 @@ def _tell(code: str, message: str, status: Exit) -> Exit:
     if _wants_json():
         click.echo(json.dumps({"error": {"code": code, "message": message}}), err=True)
     else:
-        click.echo(f"meterr: {message}", err=True)
+        click.echo(f"meterr: {cleaned(message)}", err=True)  # a server of others may have said it
     return status

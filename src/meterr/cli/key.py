@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from meterr import identity
-from meterr.app.gateway_process import keyring
+from meterr.cli import minting
 from meterr.cli.asker import with_author
 from meterr.cli.context import (
     chosen_tenants,
@@ -29,7 +29,7 @@ from meterr.cli.owner import owner_account
 from meterr.cli.times import Span
 from meterr.core.clock import SystemClock
 from meterr.core.ids import IdFactory
-from meterr.core.principal import Scope
+from meterr.core.principal import MODEL_SCOPES
 from meterr.core.settings import Settings
 from meterr.identity.changes import Revoked, revoke_of_author, revoke_with_made
 from meterr.identity.model import NewKey
@@ -64,7 +64,12 @@ command.add_command(leaked)
 @with_settings
 @of_tenant
 @click.option("--name", required=True, help="What the key is for; shown in lists and reports.")
-@click.option("--scope", "scopes", multiple=True, help="chat, embeddings, models [default: all].")
+@click.option(
+    "--scope",
+    "scopes",
+    multiple=True,
+    help="chat, embeddings, models; query, to read calls and costs [default: the first three].",
+)
 @click.option("--model", "models", multiple=True, help="Allowed model or pattern [default: any].")
 @click.option(
     "--network",
@@ -113,7 +118,7 @@ def create(
     environment = identity.Environment.TEST if is_test else identity.Environment.LIVE
     terms = {
         "name": name,
-        "scopes": scopes or [scope.value for scope in Scope],
+        "scopes": scopes or MODEL_SCOPES,
         "models": models or None,
         "networks": networks or None,
         "owner": owner,
@@ -200,7 +205,7 @@ async def _create(
         tenant = await identity.find_tenant(db, tenant_name)
         return await identity.create_key(
             db,
-            keyring(settings),
+            await minting.peppers(settings, db),
             IdFactory(clock),
             clock,
             tenant.tenant_id,

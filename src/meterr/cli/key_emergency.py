@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from meterr import identity
-from meterr.app.gateway_process import keyring
+from meterr.cli import minting
 from meterr.cli.asker import operator, with_asker
 from meterr.cli.context import configuration, of_tenant, open_database, run, with_settings
 from meterr.cli.output import Format, choose, note, write_list
@@ -18,9 +18,10 @@ from meterr.core.ids import IdFactory
 from meterr.core.settings import Settings
 from meterr.identity.rotation import Asker, Handover, issue_codes, rotate_all
 from meterr.identity.rotation.model import Emergency
+from meterr.identity.rotation.plan import checked_valid
 
 _CODES = ("tenant", "owner", "name", "key", "key_id", "successor_id", "expires_at", "code")
-_STRUCK = ("tenant", "keys")
+_STRUCK = ("tenant", "keys", "codes")
 _valid = click.option(
     "--valid", type=Span(), default="7d", show_default=True, help="Life of the codes, at most 30d."
 )
@@ -38,6 +39,7 @@ _json = click.option("--json", "as_json", is_flag=True, help="Write JSON.")
     "--grace", type=Span(), default="0s", show_default=True, help="How long the keys go on."
 )
 @_valid
+@click.option("--no-codes", is_flag=True, help="Only end the keys; 'meterr key codes' comes later.")
 @_csv
 @_json
 def rotate_all_command(
@@ -50,6 +52,7 @@ def rotate_all_command(
     dry_run: bool,
     grace: timedelta,
     valid: timedelta,
+    no_codes: bool,
     as_csv: bool,
     as_json: bool,
 ) -> None:
@@ -59,20 +62,30 @@ def rotate_all_command(
     Then writes a one-time code for the successor of each key to standard output: the only time the
     codes are seen. Their owners collect the new keys with 'meterr key claim'. If the output is lost
     or cut, 'meterr key codes --emergency ID' makes new codes for what was not collected.
+
+    No key ends on a host that could make no codes, without the pepper of the gateways for example:
+    there use --no-codes.
     """
     format_ = choose(as_json=as_json, as_csv=as_csv)
     if (tenant is None) != everything:
         raise click.UsageError("Say --tenant NAME or --everything.")
     settings = configuration(config_file, data_dir).settings
     asker = operator(author, reason)
+    checked_valid(valid)
+    peppers = None if no_codes else run(_peppers(settings))  # told before any key ends
     names, done = run(_end_all(settings, tenant, asker, grace, dry_run=dry_run))
-    if dry_run:
-        items = [{"tenant": names[e.tenant_id], "keys": e.keys} for e in done.struck]
-        write_list("meterr.key-emergency/1", items, _STRUCK, format_, keys=done.keys)
+    if not dry_run:
+        note(f"{done.keys} keys have ended: emergency {done.emergency_id}.")
+    if done.codes:
+        note(
+            f"{done.codes} open codes from before {'would be' if dry_run else 'are'} over: 'meterr"
+            " key codes' makes new ones, with --emergency and the id of theirs, or with --due."
+        )
+    if dry_run or peppers is None:
+        _write_struck(done, names, format_)
         return
-    note(f"{done.keys} keys have ended: emergency {done.emergency_id}.")
     ids = {each.tenant_id: names[each.tenant_id] for each in done.struck}
-    _write(run(_codes(settings, ids, done.emergency_id, valid, asker)), ids, format_)
+    _write(run(_codes(settings, peppers, ids, done.emergency_id, valid, asker)), ids, format_)
 
 
 @click.command("codes")
@@ -106,7 +119,24 @@ def codes(
         raise click.UsageError("Say --emergency ID or --due.")
     settings = configuration(config_file, data_dir).settings
     ids = run(_tenant(settings, tenant))
-    _write(run(_codes(settings, ids, emergency_id, valid, operator(author, reason))), ids, format_)
+    peppers, asker = run(_peppers(settings)), operator(author, reason)
+    _write(run(_codes(settings, peppers, ids, emergency_id, valid, asker)), ids, format_)
+
+
+def _write_struck(done: Emergency, names: dict[str, str], format_: Format) -> None:
+    items = [
+        {"tenant": names[each.tenant_id], "keys": each.keys, "codes": each.codes}
+        for each in done.struck
+    ]
+    write_list(
+        "meterr.key-emergency/1",
+        items,
+        _STRUCK,
+        format_,
+        keys=done.keys,
+        codes=done.codes,
+        emergency_id=done.emergency_id or None,
+    )
 
 
 def _write(found: Sequence[Handover], names: dict[str, str], format_: Format) -> None:
@@ -125,6 +155,11 @@ def _write(found: Sequence[Handover], names: dict[str, str], format_: Format) ->
     ]
     note(f"{len(items)} codes. They are shown once; hand them over now.")
     write_list("meterr.key-codes/1", items, _CODES, format_)
+
+
+async def _peppers(settings: Settings) -> identity.Keyring:
+    async with open_database(settings) as db:
+        return await minting.peppers(settings, db)
 
 
 async def _tenant(settings: Settings, name: str) -> dict[str, str]:
@@ -154,6 +189,7 @@ async def _names(db: Database, tenant: str | None) -> dict[str, str]:
 
 async def _codes(
     settings: Settings,
+    peppers: identity.Keyring,
     tenants: dict[str, str],
     emergency_id: str | None,
     valid: timedelta,
@@ -165,7 +201,7 @@ async def _codes(
         for tenant_id in tenants:
             pages = issue_codes(
                 db,
-                keyring(settings),
+                peppers,
                 IdFactory(clock),
                 clock,
                 tenant_id,

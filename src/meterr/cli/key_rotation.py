@@ -8,6 +8,7 @@ import click
 
 from meterr import identity
 from meterr.app.gateway_process import keyring
+from meterr.cli import minting
 from meterr.cli.asker import operator, with_asker
 from meterr.cli.context import configuration, of_tenant, open_database, run, with_settings
 from meterr.cli.key_item import COLUMNS, key_item
@@ -148,7 +149,7 @@ async def _rotate(
         tenant = await identity.find_tenant(db, tenant_name)
         return await rotate_key(
             db,
-            keyring(settings),
+            await minting.peppers(settings, db),
             IdFactory(clock),
             clock,
             tenant.tenant_id,
@@ -160,7 +161,7 @@ async def _rotate(
 
 async def _claim(settings: Settings, code: str) -> Rotated:
     async with open_database(settings) as db:
-        return await collect(db, keyring(settings), SystemClock(), code)
+        return await collect(db, await minting.peppers(settings, db), SystemClock(), code)
 
 
 async def _callers(settings: Settings, tenant_name: str, key_id: str) -> tuple[CallerRecord, ...]:

@@ -1,5 +1,6 @@
 """``meterr keyring``: the keys that stored secrets are encrypted under."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from meterr.core.clock import SystemClock
 from meterr.core.crypto import (
     DataKeys,
     KeyEncryptionKeys,
+    Place,
     Progress,
     Rotated,
     key_uses,
@@ -27,6 +29,7 @@ from meterr.core.settings import Settings
 
 _COLUMNS = ("kind", "tenant", "key_id", "state", "uses")
 _BAD_STATES = ("missing", "wrong")
+_OURS = "00000000-0000-0000-0000-000000000000"
 
 
 @click.group("keyring")
@@ -70,8 +73,9 @@ def rotate(config_file: Path | None, data_dir: Path | None, data_keys: bool) -> 
 
     Keys in settings: set the new one as current and the old one as previous on every host first.
     The key file of 'meterr up' gets its new key here. With --data-keys all stored secrets are
-    encrypted anew as well. Safe to kill and to run again: it goes on where it was. Exit 3 when
-    something is left under an old key.
+    encrypted anew as well. Backups from before need the old keys: keep them as long. Safe to kill
+    and to run again: it goes on where it was. Exit 3 when something is left under an old key; a
+    value that cannot be read is named and holds up no other.
     """
     settings = configuration(config_file, data_dir).settings
     encryption.required(settings)
@@ -100,11 +104,13 @@ async def _rotate(settings: Settings, keys: KeyEncryptionKeys, *, with_data_keys
         open_database(settings) as db,
         open_sealed_columns(database_url(settings)) as columns,
     ):
-        moved = await rewrap_data_keys(db, data_keys)
-        note(f"Data keys wrapped anew under {keys.current.kid}: {moved}.")
+        names = {each.tenant_id: each.name for each in await identity.list_tenants(db)}
+        rewrapped = await rewrap_data_keys(db, data_keys)
+        note(f"Data keys wrapped anew under {keys.current.kid}: {rewrapped.keys}.")
+        _tell_unreadable(rewrapped.unreadable, names)
         if with_data_keys:
             rotated = await rotate_data_keys(db, data_keys, columns, _tell)
-            left = _told(rotated)
+            left = _told(rotated, names)
         return await _retire(settings, db, keys) or left
 
 
@@ -112,8 +118,12 @@ async def _retire(settings: Settings, db: Database, keys: KeyEncryptionKeys) -> 
     retired = await retire_key_encryption_keys(db, keys.current.kid)
     encryption.end_rotation(settings, keys, retired)
     uses = await key_uses(db, keys, {})
+    kept = "keep it as long as those, apart from them"
+    if settings.key_encryption_key is None:
+        kept = f"it is kept in {encryption.retired_file(settings)}"
     for kid in sorted({key.kid for key in keys.previous} & set(retired)):
         note(f"The key {kid} is retired: nothing is under it, and nothing will be.")
+        note(f"Backups from before now need {kid}: {kept}.")
     waiting = [use for use in uses if use.state in ("previous", *_BAD_STATES) and use.uses]
     for use in waiting:
         note(f"The key {use.key_id} stays: {use.uses} data keys are still under it.")
@@ -124,10 +134,22 @@ def _tell(progress: Progress) -> None:
     note(f"{progress.tenant_id}: {progress.done} of {progress.total} values encrypted anew.")
 
 
-def _told(rotated: Rotated) -> bool:
+def _told(rotated: Rotated, names: Mapping[str, str]) -> bool:
     note(f"New data keys for {rotated.tenants} tenants, {rotated.values} values encrypted anew.")
-    if rotated.unreadable:
-        note(f"{rotated.unreadable} values cannot be read and stay under their old key.")
+    _tell_unreadable(rotated.unreadable, names)
     if rotated.unfinished:
-        note(f"{rotated.unfinished} tenants still have values under an old key; run this again.")
+        again = "" if rotated.unreadable else "; run this again"
+        note(f"{rotated.unfinished} tenants still have values under an old key{again}.")
     return bool(rotated.unfinished)
+
+
+def _tell_unreadable(places: Sequence[Place], names: Mapping[str, str]) -> None:
+    for place in places:
+        whose = "meterr itself" if place.tenant_id == _OURS else f"tenant {place.tenant_id}"
+        named = f" ({names[place.tenant_id]})" if place.tenant_id in names else ""
+        note(
+            f"Cannot be read, and stays under its old key: {whose}{named}, table {place.table},"
+            f" column {place.column}, row {'/'.join(place.row)}."
+        )
+    if places:
+        note("Set what these rows hold anew, or remove it; nothing else waits for them.")

@@ -3,13 +3,16 @@ Results on standard output: a table for people, tabs for pipes, JSON or CSV on d
 
 CSV is opened in spreadsheets, which run a cell that begins with ``=``, ``+``, ``-``, ``@``, a tab
 or a carriage return as a formula; callers choose model names. Such text gets a leading apostrophe,
-which spreadsheets take for "this is text"; numbers do not. JSON has every value as it is.
+which spreadsheets take for "this is text"; numbers do not. Nothing here steers a terminal, which is
+where files and pipes end, too: CSV keeps line ends, tabs and spaces of any width, a terminal only
+the spaces. JSON has every value as it is.
 """
 
 import csv
 import json
 import re
 import sys
+import unicodedata
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from typing import Any
@@ -17,7 +20,8 @@ from typing import Any
 import click
 
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
-_NUMBER = re.compile(r"-?[0-9]+(?:\.[0-9]+)?")
+_LAYOUT = re.compile(r"(\r?\n|\t)|\r|[^\r\n\t]+")
+_NUMBER = re.compile(r"-?[0-9]+(?:\.[0-9]+)?(?:e[-+]?[0-9]+)?")
 
 
 class Format(StrEnum):
@@ -55,15 +59,45 @@ def write_list(
     if format_ is Format.JSON:
         click.echo(json.dumps({"schema": schema, "items": list(items), **beside}))
         return
+    _write_rows(columns, [[item.get(column) for column in columns] for item in items], format_)
+
+
+def write_table(
+    columns: Sequence[str],
+    rows: Sequence[Sequence[Any]],
+    format_: Format,
+    document: Mapping[str, Any],
+) -> None:
+    """
+    Write rows whose columns need not have different names.
+
+    Args:
+        columns: The names, in order.
+        rows: JSON values; objects and lists are shown as JSON.
+        format_: How to write it.
+        document: The JSON form, all of it.
+    """
+    if format_ is Format.JSON:
+        click.echo(json.dumps(document))
+        return
+    _write_rows(columns, [[_flat(value) for value in row] for row in rows], format_)
+
+
+def _flat(value: Any) -> Any:
+    return json.dumps(value) if isinstance(value, dict | list) else value
+
+
+def _write_rows(columns: Sequence[str], values: Sequence[Sequence[Any]], format_: Format) -> None:
     cell = _csv_cell if format_ is Format.CSV else _text
-    rows = [[cell(item.get(column)) for column in columns] for item in items]
+    rows = [[cell(value) for value in row] for row in values]
     if format_ is Format.CSV:
-        csv.writer(sys.stdout, lineterminator="\n").writerows([list(columns), *rows])
+        head = [cell(column) for column in columns]
+        csv.writer(sys.stdout, lineterminator="\n").writerows([head, *rows])
     elif sys.stdout.isatty():
-        _write_aligned([[column.replace("_", " ") for column in columns], *rows])
+        _write_aligned([[cell(column).replace("_", " ") for column in columns], *rows])
     else:
-        for row in rows:
-            click.echo("\t".join(row))
+        for each in rows:
+            click.echo("\t".join(each))
 
 
 def write_line(item: Mapping[str, Any], columns: Sequence[str]) -> None:
@@ -76,23 +110,49 @@ def note(text: str) -> None:
     click.echo(text, err=True)
 
 
-def _text(value: Any) -> str:
+def cleaned(text: str) -> str:
+    """Return text of others as a terminal may get it: its lines, and nothing that steers."""
+    return "\n".join(map(printable, text.splitlines()))
+
+
+def _plain(value: Any) -> str:
     if value is None:
         return "-"
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, list | tuple):
         return ",".join(str(part) for part in value)
-    # A name may hold anything printable; a control character must not reach a terminal.
-    return "".join(letter if letter.isprintable() else "\ufffd" for letter in str(value))
+    return str(value)
+
+
+def printable(text: str) -> str:
+    """Return text of others as one line for a terminal: nothing in it steers, or ends the line."""
+    if text.isprintable():
+        return text
+    return "".join(letter if _is_shown(letter) else "\ufffd" for letter in text)
+
+
+def _text(value: Any) -> str:
+    return printable(_plain(value))
+
+
+def _is_shown(letter: str) -> bool:
+    # Spaces of any width, and what joins letters and signs or keeps them apart.
+    return letter.isprintable() or unicodedata.category(letter) == "Zs" or letter in "\u200c\u200d"
 
 
 def _csv_cell(value: Any) -> str:
-    text = _text(value)
-    # A leading tab is no longer in the text: it was replaced with other control characters.
-    starts = (text, str(value)) if value is not None else ()
-    formula = any(each.startswith(_FORMULA_STARTS) for each in starts)
-    return f"'{text}" if formula and not _NUMBER.fullmatch(text) else text
+    if value is None:
+        return ""  # as psql's COPY writes it, and as readers take it
+    whole = _plain(value)
+    text = printable(whole) if sys.stdout.isatty() else _laid_out(whole)
+    is_formula = whole.startswith(_FORMULA_STARTS) and not _NUMBER.fullmatch(whole)
+    return f"'{text}" if is_formula else text
+
+
+def _laid_out(text: str) -> str:
+    """Return text with its lines and tabs. A carriage return alone would overwrite its line."""
+    return _LAYOUT.sub(lambda between: between[1] or printable(between[0]), text)
 
 
 def _write_aligned(rows: Sequence[Sequence[str]]) -> None:

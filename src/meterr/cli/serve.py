@@ -6,11 +6,11 @@ from pathlib import Path
 
 import click
 
-from meterr.app import encryption, upstreams
+from meterr.app import encryption, own_address, upstreams
 from meterr.app.deployment import Deployment, Plan
 from meterr.app.gateway_process import keyring
 from meterr.app.supervisor import listen
-from meterr.cli.context import configuration, database_url, with_settings
+from meterr.cli.context import checked_reader, configuration, database_url, with_settings
 from meterr.cli.output import note
 from meterr.cli.snippets import base_url
 from meterr.core.clock import SystemClock
@@ -49,6 +49,8 @@ def command(
     # Keys that cannot be used are told here, not by a child that dies.
     keyring(settings)
     encryption.configured(settings)
+    own_address.check(settings)
+    checked_reader(settings)
     settings.data_dir.mkdir(mode=0o755, parents=True, exist_ok=True)
     listening = listen(settings.server.host, settings.server.port)
     plan = Plan(settings, database_url(settings), listening, reporter=reporter)

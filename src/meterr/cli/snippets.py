@@ -25,6 +25,7 @@ Node (npm install openai):
 Anthropic's SDKs: base_url="{base_url}", api_key the same; model "claude-sonnet-5".
 
 What it cost:   meterr usage --by model{options}
+Questions:      meterr ask {question}{options}
 Live calls:     meterr logs -f{options}
 Another key:    meterr key create --name NAME{options}
 Stop:           Ctrl+C here
@@ -43,6 +44,8 @@ start again.
 """
 
 
+_IN_WORDS = '"Cost by model"'
+_IN_SQL = '--sql "select model, sum(cost_usd) from calls group by 1"'
 _EVERY_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - translated, not bound
 
 
@@ -53,7 +56,13 @@ def base_url(host: str, port: int) -> str:
 
 
 def snippets(
-    url: str, key: str, *, simulated: bool, options: str = "", model: str = "gpt-5.4"
+    url: str,
+    key: str,
+    *,
+    simulated: bool,
+    speaks: bool = False,
+    options: str = "",
+    model: str = "gpt-5.4",
 ) -> str:
     """
     Return the text.
@@ -62,6 +71,7 @@ def snippets(
         url: Where the gateway answers, without a path.
         key: Empty when keys exist already and none can be shown.
         simulated: Whether the simulator answers.
+        speaks: Whether questions can be asked in plain language.
         options: What other commands need to find this meterr, e.g. ``--data-dir DIR``.
         model: A model that is served.
     """
@@ -71,5 +81,6 @@ def snippets(
         key=key or _KEY_PLACE,
         key_lines=lines + (_SIMULATED if simulated else ""),
         model=model,
+        question=_IN_WORDS if speaks else _IN_SQL,
         options=f" {options}" if options else "",
     )

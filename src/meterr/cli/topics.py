@@ -8,6 +8,7 @@ _TOPICS = {
 1    failed
 2    wrong command line or configuration
 3    a check ran and found something (verify, doctor, reconcile, ledger export)
+4    the question can mean several things: ask again with --clarified (ask)
 130  interrupted""",
     "environment": """\
 METERR_CONFIG    configuration file [meterr.toml]

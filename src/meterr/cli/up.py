@@ -10,13 +10,20 @@ from pathlib import Path
 from typing import Any
 
 import click
+import msgspec
 
 from meterr import identity
-from meterr.app import encryption, upstreams
+from meterr.app import encryption, own_address, upstreams
 from meterr.app.deployment import Deployment, Plan, database_url_file
 from meterr.app.gateway_process import PEPPER_FILE, keyring
 from meterr.app.supervisor import listen
-from meterr.cli.context import DEFAULT_TENANT, checked_dsn, configuration, with_settings
+from meterr.cli.context import (
+    DEFAULT_TENANT,
+    checked_dsn,
+    checked_reader,
+    configuration,
+    with_settings,
+)
 from meterr.cli.output import note
 from meterr.cli.snippets import base_url, snippets
 from meterr.core import migrate
@@ -26,11 +33,13 @@ from meterr.core.db import Database, Role
 from meterr.core.events import Reporter
 from meterr.core.ids import IdFactory
 from meterr.core.postgres import EmbeddedPostgres
-from meterr.core.principal import Scope
+from meterr.core.principal import MODEL_SCOPES
 from meterr.core.settings import Settings
 from meterr.core.telemetry import Level, Telemetry
+from meterr.query import walls
 
 SIMULATOR_PORT = 8089
+SIMULATED_QUESTION_MODEL = "gpt-5-mini"
 _CONNECTIONS = 90  # the parent, commands, and people who look
 _CONNECTIONS_OF_GATEWAY = 11
 _SIMULATED = {
@@ -77,13 +86,20 @@ def command(
     simulator = None
     if not settings.upstreams:
         simulator = listen("127.0.0.1", simulator_port, "--simulator-port")
-        flags |= _simulated_upstreams(simulator.getsockname()[1])
+        flags |= _simulated_upstreams(simulator.getsockname()[1]) | _simulated_model(settings)
         settings = configuration(config_file, data_dir, reporter=reporter, **flags).settings
     upstreams.check(settings.upstreams, settings.outbound)
     encryption.configured(settings)  # refused here, before anything starts
+    own_address.check(settings)
+    checked_reader(settings)
     options = "" if data_dir is None else f"--data-dir {shlex.quote(str(data_dir))}"
     _make_writable(settings.data_dir)
-    with _database(settings) as (dsn, embedded), contextlib.suppress(KeyboardInterrupt):
+    port = gateway.getsockname()[1]
+    with (
+        _database(settings) as (dsn, embedded),
+        _found_by_commands(settings, port),
+        contextlib.suppress(KeyboardInterrupt),
+    ):
         plan = Plan(settings, dsn, gateway, embedded, simulator, reporter)
         asyncio.run(_run(plan, options))
     note("Stopped. Everything that was recorded is in the database or the journal.")
@@ -95,6 +111,7 @@ async def _run(plan: Plan, options: str) -> None:
     await migrate.migrate(plan.dsn)
     peppers = _keyring(settings)
     if plan.embedded is not None:
+        await walls.harden(plan.embedded.database_admin_dsn, apply=True)
         encryption.made(settings, SystemClock())
     telemetry = Telemetry(SystemClock(), level=Level(settings.log.level))
 
@@ -102,7 +119,8 @@ async def _run(plan: Plan, options: str) -> None:
         # Only now: a key that was made before a failed start would have been seen by nobody.
         secret = await _first_key(peppers, plan.dsn)
         url = base_url(settings.server.host, port)
-        note(snippets(url, secret, simulated=plan.simulator is not None, options=options))
+        simulated, speaks = plan.simulator is not None, settings.query.model is not None
+        note(snippets(url, secret, simulated=simulated, speaks=speaks, options=options))
 
     await Deployment(plan, telemetry).run(ready)
 
@@ -129,7 +147,7 @@ def _make_writable(data_dir: Path) -> None:
 def _database(settings: Settings) -> Iterator[tuple[str, EmbeddedPostgres | None]]:
     """Yield the configured database, or an embedded one that lives as long as the block."""
     if settings.database_url is not None:
-        yield checked_dsn(settings.database_url), None
+        yield checked_dsn(settings.database_url, settings.database_tls), None
         return
     note("Starting PostgreSQL ...")
     left = database_url_file(settings.data_dir)
@@ -147,6 +165,22 @@ def _database(settings: Settings) -> Iterator[tuple[str, EmbeddedPostgres | None
             yield embedded.dsn, embedded
         finally:
             left.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def _found_by_commands(settings: Settings, port: int) -> Iterator[None]:
+    """Leave word for ``meterr ask`` where this gateway is asked for its model, for the block."""
+    left = own_address.running_file(settings.data_dir)
+    left.unlink(missing_ok=True)  # of one that was killed
+    if settings.query.model is None:
+        yield
+        return
+    word = own_address.Running(own_address.own_address(settings, port), settings.query.model)
+    left.write_bytes(msgspec.json.encode(word))
+    try:
+        yield
+    finally:
+        left.unlink(missing_ok=True)
 
 
 def _keyring(settings: Settings) -> identity.Keyring:
@@ -170,9 +204,20 @@ async def _first_key(keyring: identity.Keyring, dsn: str) -> str:
             clock,
             tenant.tenant_id,
             name="first key",
-            scopes=[scope.value for scope in Scope],
+            scopes=MODEL_SCOPES,
         )
     return created.secret.presented.decode()
+
+
+def _simulated_model(settings: Settings) -> dict[str, Any]:
+    """Let the simulator answer questions in plain language, unless something else was chosen."""
+    if settings.query.model is not None:
+        return {}
+    try:
+        own_address.own_address(settings)
+    except ConfigurationError:  # it listens where its own key would travel in clear
+        return {}
+    return {"query__model": SIMULATED_QUESTION_MODEL}
 
 
 def _simulated_upstreams(port: int) -> dict[str, Any]:
