@@ -15,6 +15,7 @@ from pathlib import Path
 from bench import draining, lifetime, report
 from bench.contenders import Contender, direct, nginx
 from bench.emergency import emergency
+from bench.guarded import guard_cost
 from bench.history import history
 from bench.keys import keys
 from bench.limited import limited
@@ -24,12 +25,27 @@ from bench.meterr_process import meterr, open_folder
 from bench.micro import micro
 from bench.outcome import Outcome
 from bench.peers import peers
+from bench.question import question_cost
 from bench.revocation import revocation
 from bench.scenarios import scenarios
+from bench.sign_in import sign_in
 from bench.tools import BenchError, Mock, Traffic
 
 COMPARED = ("throughput", "limited", "connections", "sse", "paced", "calm")
-ALONE = ("ready", "rss", "drain", "keepup", "revocation", "micro", "keys", "emergency", "usage")
+ALONE = (
+    "ready",
+    "rss",
+    "drain",
+    "keepup",
+    "revocation",
+    "micro",
+    "keys",
+    "emergency",
+    "sign_in",
+    "usage",
+    "guard",
+    "question",
+)
 # Takes minutes and gigabytes: only when it is asked for by name, or with --full.
 LARGE = frozenset({"usage"})
 # What the bars compare with the peers; the rest would only take hours.
@@ -67,6 +83,17 @@ def run(options: argparse.Namespace, outcome: Outcome) -> None:
     wanted = set(options.only or (*COMPARED, *ALONE))
     if not (options.only or options.full):
         wanted -= LARGE
+    if "guard" in wanted:
+        outcome.guard = guard_cost()
+    if "question" in wanted:
+        rows = 1_000_000 if options.full or (options.only and not options.quick) else 100_000
+        outcome.question = question_cost(rows=rows)
+    if wanted - {"guard", "question"}:  # these need none of what the others start
+        _run_beside(options, outcome, wanted)
+
+
+def _run_beside(options: argparse.Namespace, outcome: Outcome, wanted: set[str]) -> None:
+    """Measure what needs a running meterr."""
     cores = choose_cores()
     if cores.load is None:
         say("Fewer than two cores, or no taskset: nothing is pinned, ratios mean little.")
@@ -125,6 +152,8 @@ def _lasting(bench: Bench, wanted: set[str], outcome: Outcome, *, full: bool) ->
         outcome.keys = keys(bench)
     if "emergency" in wanted:
         outcome.emergency = emergency(bench)
+    if "sign_in" in wanted:
+        outcome.sign_in = sign_in(bench, pairs=100 if full else 40)
 
 
 def main() -> int:

@@ -33,6 +33,8 @@ def verdicts(outcome: Outcome) -> list[Verdict]:
         *_lasting(outcome),
         *_keys(outcome),
         *_history(outcome),
+        *_guard(outcome),
+        *_question(outcome),
     ]
 
 
@@ -95,6 +97,9 @@ def _lasting(outcome: Outcome) -> Iterator[Verdict]:
     late = outcome.revocation.p99_ms if outcome.revocation else None
     what = "revoked: the last of 4 processes refuses, p99 of 300"
     yield _one(what, "<= 250 ms", late, "ms", 250)
+    late = outcome.revocation.sessions_p99_ms if outcome.revocation else None
+    what = "signed out: the last of 4 processes refuses, p99 of 100"
+    yield _one(what, "<= 250 ms", late, "ms", 250)
     drain, keeping = outcome.drain, outcome.keeping_up
     what, bar = "drain into PostgreSQL", ">= 20,000 entries/s"
     if drain is None:
@@ -117,12 +122,24 @@ def _lasting(outcome: Outcome) -> Iterator[Verdict]:
 def _keys(outcome: Outcome) -> Iterator[Verdict]:
     found, struck = outcome.keys, outcome.emergency
     yield _one("warm key verified, p50", "<= 10 us", found.warm_us if found else None, "us", 10)
+    what, bar = "warm keys verified on one core", ">= 50,000/s"
+    if found is None:
+        yield Verdict(what, bar, NOT_MEASURED, None)
+    else:
+        yield Verdict(what, bar, f"{found.warm_per_s:,.0f}/s", found.warm_per_s >= 50_000)
     what, bar = "malformed or mutated keys of 10^6 that reach the database", "0"
     passed = None if found is None else found.malformed_passed
     yield _one(what, bar, passed, "", 0)
     what = "100,000 keys revoked at once, committed"
     yield _one(what, "<= 2 s", struck.revoked_s if struck else None, "s", 2)
-    yield _one("of a sample accepted by 4 processes after", "0", struck and struck.accepted, "", 0)
+    yield _one(
+        "of a sample accepted by 4 processes after", "0", struck.accepted if struck else None, "", 0
+    )
+    lost = struck.sample - struck.collected if struck else None
+    yield _one("successors of the sample that nobody could collect", "0", lost, "", 0)
+    tried = outcome.sign_in
+    what, bar = "refused sign-in: wrong password over unknown account", "0.95 to 1.05"
+    yield _ratio(what, bar, tried.ratios if tried else [], least=0.95, most=1.05)
 
 
 def _one(what: str, bar: str, value: float | None, unit: str, most: float) -> Verdict:
@@ -143,3 +160,20 @@ def _history(outcome: Outcome) -> Iterator[Verdict]:
         # A smaller ledger than the bar names shows nothing.
         enough = found is not None and found.rows >= 10_000_000
         yield verdict if enough or found is None else replace(verdict, passed=None)
+
+
+def _guard(outcome: Outcome) -> Iterator[Verdict]:
+    found = outcome.guard
+    number = f"{found.questions} questions" if found else "300 questions"
+    p50, p99 = (found.p50_us, found.p99_us / 1000) if found else (None, None)
+    yield _one(f"guard over {number}, p50", "<= 150 us", p50, "us", 150)
+    yield _one(f"guard over {number}, p99", "<= 2 ms", p99, "ms", 2)
+
+
+def _question(outcome: Outcome) -> Iterator[Verdict]:
+    found = outcome.question
+    rows = f"{found.rows:,}" if found else "1,000,000"
+    what = f"question with ready SQL over {rows} entries of 20 tenants, added p50"
+    verdict = _one(what, "<= 15 ms", found.added_p50_ms if found else None, "ms", 15)
+    enough = found is not None and found.rows >= 1_000_000
+    yield verdict if enough or found is None else replace(verdict, passed=None)

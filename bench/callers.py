@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import psutil
 
 PATH = "/v1/chat/completions"
+WHO = "/api/v1/me"
 _BODY = json.dumps({"model": "gpt-4o-mini", "messages": [{"role": "user", "content": "hi"}]})
 _TRIES_MAX = 400
 
@@ -31,7 +32,15 @@ class Caller:
             f"POST {PATH} HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer {key}\r\n"
             f"content-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n"
         )
-        self.writer.write(head.encode() + body)
+        return await self._answered(head.encode() + body)
+
+    async def ask_who(self, token: str) -> int:
+        """Ask the management API whose session ``token`` is of, and return the status."""
+        head = f"GET {WHO} HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer {token}\r\n\r\n"
+        return await self._answered(head.encode())
+
+    async def _answered(self, request: bytes) -> int:
+        self.writer.write(request)
         lines = (await self.reader.readuntil(b"\r\n\r\n")).lower().split(b"\r\n")
         length = next(int(line[15:]) for line in lines if line.startswith(b"content-length:"))
         await self.reader.readexactly(length)

@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from typing import LiteralString, cast
+from typing import LiteralString
 from uuid import UUID
 
 from bench.measure import say
@@ -55,7 +55,8 @@ async def _history(dsn: str, rows: int) -> History:
     dropped = today - timedelta(days=_DROPPED_DAYS_AGO)
     days = [*(today - timedelta(days=n) for n in range(_DAYS)), dropped]
     tenants = [str(UUID(int=0xBE7C << 64 | n)) for n in range(_TENANTS)]
-    copied_s = await _copy_days(dsn, days, rows // _DAYS, tenants)
+    copied_s = await copy_days(dsn, days, rows // _DAYS, tenants)
+    await _mark_days(dsn, days, tenants)
     async with Database.open(dsn, Role.APP, statement_timeout_s=600) as db:
         hours = await _due(db, tenants)
         raw_ms = (await _ask(db, tenants[0], 1))[0]
@@ -75,8 +76,8 @@ async def _history(dsn: str, rows: int) -> History:
     return found
 
 
-async def _copy_days(dsn: str, days: Sequence[date], rows: int, tenants: Sequence[str]) -> float:
-    """Copy straight into the partitions, as only the owner can, then mark the hours."""
+async def copy_days(dsn: str, days: Sequence[date], rows: int, tenants: Sequence[str]) -> float:
+    """Copy straight into the partitions, as only the owner can; return the seconds."""
     started = time.perf_counter()
     async with Database.open(dsn, Role.DRAIN) as db:
         for day in days:
@@ -88,17 +89,23 @@ async def _copy_days(dsn: str, days: Sequence[date], rows: int, tenants: Sequenc
                 await connection.execute(_of_day("open_partition", day))
                 await _copy(connection, day, rows, tenants)
                 await connection.execute(_of_day("close_partition", day))
-            say(f"usage        {day} copied")
-        async with db.transaction() as connection:
-            for day in days:
-                marked = {"tenants": list(tenants), "day": day}
-                await connection.execute(_SQL["mark_day"], marked)
+            say(f"entries      {day} copied")
     return time.perf_counter() - started
+
+
+async def _mark_days(dsn: str, days: Sequence[date], tenants: Sequence[str]) -> None:
+    async with (
+        Database.open(dsn, Role.MIGRATE) as db,
+        db.transaction() as connection,
+    ):
+        for day in days:
+            marked = {"tenants": list(tenants), "day": day}
+            await connection.execute(_SQL["mark_day"], marked)
 
 
 def _of_day(statement: str, day: date) -> LiteralString:
     """Return a statement about the partition of ``day``; no parameter can be a table's name."""
-    return cast("LiteralString", str(_SQL[statement]).replace("{day}", f"{day:%Y%m%d}"))
+    return _SQL[statement].replace("{day}", format(day, "%Y%m%d"))
 
 
 async def _copy(connection: Connection, day: date, rows: int, tenants: Sequence[str]) -> None:

@@ -10,6 +10,7 @@ import resource
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 from meterr.core.clock import SystemClock
 from meterr.core.db import Database, Role
@@ -18,7 +19,7 @@ from meterr.ledger.journal import Drain, Journal, Limits
 from meterr.ledger.model import Opened, Price, Rate, Settled, Usage
 
 AT_ONCE = 64
-CALL = {
+CALL: dict[str, Any] = {
     "tenant": "01990000-0000-7000-8000-00000000000a",
     "key": "01990000-0000-7000-8000-00000000000b",
     "surface": "openai.chat",

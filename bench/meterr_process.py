@@ -21,6 +21,9 @@ from bench.tools import BenchError, Mock
 from meterr import __version__
 
 CONFIGURATION = """\
+[server]
+api_requests_per_minute = 1000000
+
 [upstreams.mock]
 provider = "openai"
 openai_base_url = "http://127.0.0.1:{port}/v1"

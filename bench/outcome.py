@@ -7,12 +7,15 @@ from typing import Any
 from bench.contenders import Contender
 from bench.draining import DrainRate, KeepingUp, Ledger
 from bench.emergency import Emergency
+from bench.guarded import GuardCost
 from bench.history import History
 from bench.keys import Keys
 from bench.lifetime import Memory, Readiness
 from bench.measure import Run, of
 from bench.micro import Step
+from bench.question import QuestionCost
 from bench.revocation import Revocation
+from bench.sign_in import SignInTimes
 
 
 @dataclass
@@ -31,7 +34,10 @@ class Outcome:
     revocation: Revocation | None = None
     keys: Keys | None = None
     emergency: Emergency | None = None
+    sign_in: SignInTimes | None = None
     history: History | None = None
+    guard: GuardCost | None = None
+    question: QuestionCost | None = None
     micro: list[Step] = field(default_factory=list)
 
     def values(self, scenario: str, contender: str, what: str) -> list[float]:
@@ -76,7 +82,10 @@ class Outcome:
                     "revocation",
                     "keys",
                     "emergency",
+                    "sign_in",
                     "history",
+                    "guard",
+                    "question",
                 )
             },
             "micro": [asdict(step) for step in self.micro],

@@ -21,6 +21,9 @@ COPY meterr.ledger_entry_{day}
       usage_known, input, output, cost_usd)
 FROM STDIN;
 
+-- name: analyze_entries
+ANALYZE meterr.ledger_entry;
+
 -- name: mark_day
 -- What the trigger does for every other way in.
 INSERT INTO meterr.rollup_due (tenant_id, hour)

@@ -1,4 +1,4 @@
-"""How soon the last of several gateway processes refuses a key whose revocation was committed."""
+"""How soon the last of several gateway processes refuses a key or session that ended."""
 
 import asyncio
 import threading
@@ -11,6 +11,7 @@ from bench.callers import Caller, one_to_each
 from bench.contenders import CHAT
 from bench.measure import Bench, say
 from bench.meterr_process import Meterr, open_folder
+from bench.session_ends import end_sessions
 from bench.tools import BenchError, Load, Traffic, run_load
 from meterr import identity
 from meterr.app.gateway_process import PEPPER_FILE
@@ -29,7 +30,8 @@ _GIVE_UP_S = 10.0
 @dataclass(frozen=True)
 class Revocation:
     """
-    Milliseconds from the return of COMMIT to the last process's refusal, over all keys.
+    Milliseconds from the return of COMMIT to the last process's refusal, over all keys; then over
+    all sessions that were signed out.
 
     Each process is asked again as soon as it has answered, so an answer's own time is in it.
     """
@@ -40,6 +42,8 @@ class Revocation:
     p50_ms: float
     p99_ms: float
     worst_ms: float
+    sessions: int
+    sessions_p99_ms: float
 
 
 def revocation(bench: Bench) -> Revocation:
@@ -53,7 +57,8 @@ def revocation(bench: Bench) -> Revocation:
             running.stop()
     say(
         f"revocation   p50 {found.p50_ms:.1f}, p99 {found.p99_ms:.1f}, worst "
-        f"{found.worst_ms:.1f} ms at {found.load_per_s:,.0f} calls/s"
+        f"{found.worst_ms:.1f} ms at {found.load_per_s:,.0f} calls/s; sessions signed out p99 "
+        f"{found.sessions_p99_ms:.1f} ms"
     )
     return found
 
@@ -63,7 +68,7 @@ def _under_load(bench: Bench, running: Meterr, body: Path) -> Revocation:
     with ThreadPoolExecutor(1) as pool:
         loading = pool.submit(_load_until, done, bench, running, body)
         try:
-            took_ms = sorted(asyncio.run(_revoke_all(running)))
+            took_ms, ended_ms = map(sorted, asyncio.run(_end_all(running)))
         finally:
             done.set()
         loads = loading.result()
@@ -74,6 +79,8 @@ def _under_load(bench: Bench, running: Meterr, body: Path) -> Revocation:
         p50_ms=took_ms[len(took_ms) // 2],
         p99_ms=took_ms[len(took_ms) * 99 // 100],
         worst_ms=took_ms[-1],
+        sessions=len(ended_ms),
+        sessions_p99_ms=ended_ms[len(ended_ms) * 99 // 100],
     )
 
 
@@ -89,7 +96,7 @@ def _load_until(done: threading.Event, bench: Bench, running: Meterr, body: Path
     return loads
 
 
-async def _revoke_all(running: Meterr) -> list[float]:
+async def _end_all(running: Meterr) -> tuple[list[float], list[float]]:
     keyring = identity.Keyring.open(running.data_dir / PEPPER_FILE)
     clock = SystemClock()
     ids = IdFactory(clock)
@@ -110,9 +117,10 @@ async def _revoke_all(running: Meterr) -> list[float]:
             committed = time.perf_counter()
             await asyncio.gather(*(_until_refused(caller, key) for caller in callers))
             took_ms.append((time.perf_counter() - committed) * 1000)
+        ended_ms = await end_sessions(running, callers)
         for caller in callers:
             await caller.close()
-    return took_ms
+    return took_ms, ended_ms
 
 
 async def _until_refused(caller: Caller, key: str) -> None:

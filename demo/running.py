@@ -15,6 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+QUESTION_MODEL = "gpt-5-mini"
+"""What ``meterr up`` asks its simulator for SQL as; no call of the traffic has it."""
+
 _START_TIMEOUT_S = 80.0
 _STOP_TIMEOUT_S = 60.0
 _LOOK_S = 0.02

@@ -8,7 +8,7 @@ from typing import Any
 import anthropic
 import openai
 
-from demo import crash, proof, traffic
+from demo import asking, crash, proof, traffic
 from demo.proof import Proof
 from demo.running import DemoFailed, Running
 from demo.terminal import Terminal
@@ -30,6 +30,7 @@ def tell(running: Running, url: str, key: str, terminal: Terminal) -> bool:
     received = running.received()
     entries = proof.drained(running, len(received) + _UNBILLED)
     usage, verification = running.ask("usage", "--by", "model"), running.ask("verify", "ledger")
+    asker = asking.key_for_questions(running)
     _tell_usage(usage.read()[0], terminal)
     verified, _, status = verification.read()
     proofs = (
@@ -37,6 +38,7 @@ def tell(running: Running, url: str, key: str, terminal: Terminal) -> bool:
         proof.refusals(entries, traffic.UNKNOWN),
         proof.interruption(entries, crashed.request_id),
         proof.recomputed(verified, status, entries),
+        *asking.tell(url, asker, entries, terminal),
     )
     return _tell_proofs(proofs, terminal)
 
@@ -106,6 +108,7 @@ def invite(running: Running, url: str, key: str, terminal: Terminal) -> None:
     terminal.line("""  "max_tokens":100,"messages":[{"role":"user","content":"Hello"}]}'""")
     terminal.line()
     terminal.line(f".venv/bin/meterr usage --by model {place}")
+    terminal.line(f'.venv/bin/meterr ask "Cost by model" {place}')
     terminal.line(f".venv/bin/meterr logs -f {place}")
     terminal.line()
     terminal.aside("Ctrl+C stops everything and removes its folder.")
