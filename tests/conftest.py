@@ -1,5 +1,6 @@
 """Fixtures of the whole house: one real PostgreSQL per run, one fresh database per test."""
 
+import signal
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +17,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("attack")
     group.addoption("--rounds", type=int, help="rounds of each seeded attack [30; budgets: 20]")
     group.addoption("--seed", type=int, default=20261122, help="seed of the first round")
+
+
+def pytest_configure() -> None:
+    """Let Ctrl+C reach processes of tests: what a shell starts with ``&`` inherits it ignored."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

@@ -86,6 +86,13 @@ MAY: Final[Mapping[str, frozenset[str]]] = {
     f"PUT {_T}/members/{{user_id}}/role": ADMINS_OR_GLASS,
     f"DELETE {_T}/members/{{user_id}}": ADMINS_OR_GLASS,
     f"DELETE {_T}/members/{{user_id}}/sessions": ADMINS_OR_GLASS,
+    # Whoever sees sums may ask; saving a question vouches for its answer to all of the tenant.
+    "POST /v1/query": MEMBERS,
+    "POST /api/query": MEMBERS,
+    "GET /v1/query/catalogue": MEMBERS,
+    "GET /v1/query/questions": MEMBERS,
+    "POST /v1/query/questions": ADMINS,
+    "DELETE /v1/query/questions/{question_id}": ADMINS,
     f"GET {_P}/tenants": PLATFORM,
     f"POST {_P}/tenants": PLATFORM,
     f"PATCH {_P}/tenants/{{id}}": PLATFORM,
@@ -104,6 +111,33 @@ MAY: Final[Mapping[str, frozenset[str]]] = {
     f"DELETE {_P}/credentials/{{upstream}}": PLATFORM,
 }
 
+# What wants a second factor of the last ten minutes from whoever has one: rotation, changes of
+# people and roles, one's own way in. A super_admin gives one for all beside the own account.
+FRESH: Final = frozenset(
+    {
+        "PUT /api/v1/me/password",
+        "POST /api/v1/me/factors/totp/begin",
+        "PUT /api/v1/me/factors/totp",
+        "DELETE /api/v1/me/factors/totp",
+        "POST /api/v1/me/factors/passkeys/begin",
+        "POST /api/v1/me/factors/passkeys",
+        "DELETE /api/v1/me/factors/passkeys/{passkey_id}",
+        "POST /api/v1/me/factors/recovery-codes",
+        f"PATCH {_T}/keys/{{key_id}}",
+        f"PUT {_T}/key-policy",
+        f"DELETE {_T}/key-policy",
+        f"PUT {_T}/keys/{{key_id}}/policy",
+        f"DELETE {_T}/keys/{{key_id}}/policy",
+        f"POST {_T}/keys/{{key_id}}/rotate",
+        f"POST {_T}/keys/rotate-all",
+        f"POST {_T}/keys/claims",
+        f"POST {_T}/invitations",
+        f"POST {_T}/admin-invitations",
+        f"PUT {_T}/members/{{user_id}}/role",
+        f"DELETE {_T}/members/{{user_id}}",
+    }
+)
+
 # What an administrator of one tenant may do to a member of it and of another one: whatever is about
 # this tenant. Sessions are about both.
 TO_SHARED_MEMBERS: Final[Mapping[str, str]] = {
@@ -111,6 +145,14 @@ TO_SHARED_MEMBERS: Final[Mapping[str, str]] = {
     f"DELETE {_T}/members/{{user_id}}": "yes",
     f"DELETE {_T}/members/{{user_id}}/sessions": "409 shared-member",
 }
+
+KEYED: Final[Mapping[str, str]] = {
+    "POST /v1/query": "query",
+    "POST /api/query": "query",
+    "GET /v1/query/catalogue": "query",
+    "GET /v1/query/questions": "query",
+}
+"""What an API key opens, and with which scope; it opens nothing else."""
 
 BODIES: Final[Mapping[str, Mapping[str, object]]] = {
     f"POST {_I}/password": {"email": "nobody@example.com", "password": "x"},
@@ -183,6 +225,14 @@ BODIES: Final[Mapping[str, Mapping[str, object]]] = {
     f"POST {_T}/invitations": {"email": "x@example.com"},
     f"POST {_T}/admin-invitations": {"email": "x@example.com"},
     f"PUT {_T}/members/{{user_id}}/role": {"role": "user"},
+    "POST /v1/query": {"sql": "select 1", "source": "usage"},
+    "POST /api/query": {"sql": "select 1", "source": "usage"},
+    "POST /v1/query/questions": {
+        "question": "x",
+        "sql": "select 1",
+        "intent": "",
+        "source": "usage",
+    },
     f"POST {_P}/tenants": {"name": "x", "unknown_price": "flag", "time_zone": "UTC"},
     f"PATCH {_P}/tenants/{{id}}": {
         "state": "active",

@@ -14,6 +14,9 @@ _SETTINGS = """
 cors_origins = ["https://app.example.com"]
 trusted_proxies = ["127.0.0.1/32"]
 api_requests_per_minute = 100000
+
+[query]
+per_minute = 100000
 """
 
 

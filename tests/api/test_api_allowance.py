@@ -160,7 +160,7 @@ async def test_who_left_is_forgotten_and_nobody_is_readable(db: Database) -> Non
     await counter.take(caller("ada"))
     async with db.transaction() as connection:
         rows = await (await connection.execute("select caller from meterr.api_window")).fetchall()
-    assert [keyed(b"meterr api person\0ada")] == [bytes(row[0]) for row in rows]
+    assert [keyed(b"meterr requests person\0ada")] == [bytes(row[0]) for row in rows]
 
 
 @given(st.integers(1, 10**6), st.integers(1, 10**6), st.integers(-(10**9), 10**9))

@@ -2,8 +2,11 @@
 
 import json
 import socket
+from contextlib import ExitStack
+from typing import Self
 
 from support.api_house import ApiHouse
+from support.simulator import sent_to
 from support.someone import Someone, administering
 
 
@@ -17,21 +20,28 @@ class Held:
             f"content-type: application/json\r\ncontent-length: {len(data)}\r\n"
             f"authorization: Bearer {token}\r\nexpect: 100-continue\r\n\r\n"
         )
-        self._line = socket.create_connection(("127.0.0.1", api.wire.port), timeout=30)
-        self._line.sendall(head.encode())
-        # It asks for the body behind the gate, and nowhere else.
-        asked = b""
-        while not asked.endswith(b"\r\n\r\n"):
-            asked += self._line.recv(1)
-        assert asked.startswith(b"HTTP/1.1 100 "), asked
-        self._line.sendall(data[:-1])
-        self._rest = data[-1:]
+        self._line = sent_to(api.wire.port, head.encode())
+        self._data = data
+
+    def __enter__(self) -> Self:
+        with ExitStack() as stack:
+            stack.enter_context(self._line)
+            # It asks for the body behind the gate, and nowhere else.
+            asked = b""
+            while not asked.endswith(b"\r\n\r\n"):
+                asked += self._line.recv(1)
+            assert asked.startswith(b"HTTP/1.1 100 "), asked
+            self._line.sendall(self._data[:-1])
+            stack.pop_all()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._line.close()
 
     def finish(self) -> int:
         """Send what is missing; return the status."""
-        with self._line:
-            self._line.sendall(self._rest)
-            answer = b"".join(iter(lambda: self._line.recv(65536), b""))
+        self._line.sendall(self._data[-1:])
+        answer = b"".join(iter(lambda: self._line.recv(65536), b""))
         final = answer.rpartition(b"HTTP/1.1 ")[2]
         return int(final.split()[0])
 
@@ -41,19 +51,22 @@ class TestABodyThatComesLate:
         """The positive space: slow is not refused."""
         ada = Someone(api, "slow@example.com", "198.51.100.31")
         new = {"current": ada.password, "new": "copper violin meadow anchor"}
-        held = Held(api, "PUT", "/api/v1/me/password", new, ada.begin()["access_token"])
-        assert 204 == held.finish()
+        token = ada.begin()["access_token"]
+        with Held(api, "PUT", "/api/v1/me/password", new, token) as held:
+            assert 204 == held.finish()
 
     def test_it_does_nothing_after_its_session_ended(self, api: ApiHouse) -> None:
         """Attack: requests kept open through a reset would have enrolled a factor after it."""
         ada = Someone(api, "held@example.com", "198.51.100.32")
         token = ada.begin()["access_token"]
         passkey = {"name": "x", "credential": {}}
-        held = Held(api, "POST", "/api/v1/me/factors/passkeys", passkey, token)
-        begin = Held(api, "POST", "/api/v1/me/factors/totp/begin", {}, token)
-        assert 200 == ada.post("/api/v1/sessions", token=token, method="DELETE").status
-        api.house.until(lambda: ada.post("/api/v1/me", token=token, method="GET").status == 401)
-        assert [401, 401] == [held.finish(), begin.finish()]
+        with (
+            Held(api, "POST", "/api/v1/me/factors/passkeys", passkey, token) as held,
+            Held(api, "POST", "/api/v1/me/factors/totp/begin", {}, token) as begin,
+        ):
+            assert 200 == ada.post("/api/v1/sessions", token=token, method="DELETE").status
+            api.house.until(lambda: ada.post("/api/v1/me", token=token, method="GET").status == 401)
+            assert [401, 401] == [held.finish(), begin.finish()]
 
     def test_it_does_nothing_after_its_sender_was_removed(self, api: ApiHouse) -> None:
         """Issue 4.5: a role that was taken away is taken away, also from what had begun."""
@@ -61,10 +74,12 @@ class TestABodyThatComesLate:
         mallory = Someone(api, "held-admin@example.com", "198.51.100.33", admin=True)
         token, user_id = administering(mallory)
         body = {"email": "accomplice@example.com"}
-        held = Held(api, "POST", f"{own}/admin-invitations", body, token)
-        assert 204 == api.send("DELETE", f"{own}/members/{user_id}", who="admin").status
-        api.house.until(lambda: mallory.post("/api/v1/me", token=token, method="GET").status == 401)
-        assert 401 == held.finish()
+        with Held(api, "POST", f"{own}/admin-invitations", body, token) as held:
+            assert 204 == api.send("DELETE", f"{own}/members/{user_id}", who="admin").status
+            api.house.until(
+                lambda: mallory.post("/api/v1/me", token=token, method="GET").status == 401
+            )
+            assert 401 == held.finish()
 
     def test_nobody_else_is_let_in_by_asking_twice(self, api: ApiHouse) -> None:
         """The gate before the body stays: a stranger is never asked for one."""

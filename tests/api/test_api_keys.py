@@ -5,6 +5,7 @@ from decimal import Decimal
 
 from support.api_house import REASON, ApiHouse, told
 
+NOBODY = "0199d3a0-0000-7000-8000-000000000000"
 _CHAT = {"model": "gpt-4o-mini", "messages": [{"role": "user", "content": "x"}]}
 
 
@@ -46,6 +47,31 @@ class TestKeys:
         assert [200, 200] == [works(api, old), works(api, new)]
         again = api.send("POST", keys(api, f"/{key_id}/rotate"), asked, who="admin")
         assert (409, "already-rotated") == (again.status, told(again)["code"])
+
+    def test_who_still_calls_with_an_old_key_is_listed(self, api: ApiHouse) -> None:
+        """Issue 4.3: by address and user agent, as the calls came over the wire."""
+        old, key_id = made(api)
+        callers = keys(api, f"/{key_id}/callers")
+        rotated = api.send(
+            "POST", keys(api, f"/{key_id}/rotate"), {"reason": REASON, "grace_s": 3600}, who="admin"
+        )
+        new = told(rotated)["new"]["secret"]
+        assert [] == told(api.send("GET", callers, who="admin"))["items"]
+
+        def call(secret: str, place: str, program: str) -> None:
+            from_there = {"x-forwarded-for": place, "user-agent": program}
+            headers = {"authorization": f"Bearer {secret}", **from_there}
+            assert 200 == api.send("POST", "/v1/chat/completions", _CHAT, headers).status
+
+        def listed() -> list[tuple[str, str]]:
+            items = told(api.send("GET", callers, who="admin"))["items"]
+            return sorted((each["address"], each["user_agent"]) for each in items)
+
+        call(old, "198.51.100.71", "billing-cron/1.4")
+        call(old, "2001:db8::71", "OpenAI/Python 2.1")
+        call(new, "198.51.100.72", "moved/1.0")
+        moving = [("198.51.100.71", "billing-cron/1.4"), ("2001:db8::71", "OpenAI/Python 2.1")]
+        api.house.until(lambda: listed() == moving, 20)
 
     def test_pages_are_whole_and_without_doubles(self, api: ApiHouse) -> None:
         """Issue 4: keyset pagination; walking it sees every key once."""
@@ -231,6 +257,25 @@ class TestEmergencies:
         assert 200 == works(api, told(collected)["new"]["secret"])
         again = api.send("POST", "/api/v1/key-claims/collect", code)
         assert (404, "code-refused") == (again.status, told(again)["code"])
+
+    def test_an_emergency_says_how_many_codes_of_before_it_ends(self, api: ApiHouse) -> None:
+        """Issue 4.3: dry and real say the same: of a tenant with codes, without keys, of none."""
+        path = f"/api/v1/tenants/{api.tenants['other']}/keys"
+        api.send("POST", path, {"name": "x", "scopes": ["chat"]}, who="admin-elsewhere")
+        asked = {"reason": REASON}
+        struck = told(api.send("POST", f"{path}/rotate-all", asked, who="super-admin"))
+        asked["emergency_id"] = struck["emergency_id"]
+        assert told(api.send("POST", f"{path}/claims", asked, who="admin-elsewhere"))["items"]
+        for codes, dry_run in ((struck["keys"], True), (struck["keys"], False), (0, True)):
+            body = {"reason": REASON, "dry_run": dry_run}
+            found = told(api.send("POST", f"{path}/rotate-all", body, who="super-admin"))
+            assert [{"tenant_id": api.tenants["other"], "keys": 0, "codes": codes}] == (
+                found["tenants"]
+            )
+            assert (0, codes) == (found["keys"], found["codes"])
+            nobody = path.replace(api.tenants["other"], NOBODY)
+            answer = api.send("POST", f"{nobody}/rotate-all", body, who="super-admin")
+            assert (404, "not-found") == (answer.status, told(answer)["code"])
 
 
 class TestMoney:

@@ -156,6 +156,28 @@ class TestReports:
             assert 400 == report(told_of_leaks, odd, reporter.headers(odd)).status, odd
         assert 1 == len(reporter.asked)
 
+    def test_a_key_found_in_many_places_is_one_event(
+        self, told_of_leaks: ApiHouse, reporter: Reporter
+    ) -> None:
+        """Issue 4.11: one report is one leak of a key and one letter, at however many addresses."""
+        key, other = told_of_leaks.house.new_key(), told_of_leaks.house.new_key()
+        half = len(other) // 2
+        body = body_of(*[key] * 19, f"token = {key}", other[:half], other[half:])
+
+        answer = report(told_of_leaks, body, reporter.headers(body))
+
+        assert ["true_positive"] * 20 + ["false_positive"] * 2 == [
+            each["label"] for each in told(answer)
+        ]
+        with psycopg.connect(told_of_leaks.house.admin_dsn) as connection:
+            events = connection.execute(
+                """select k.last4, e.detail ->> 'occurrences' from meterr.security_event e
+                     join meterr.api_key k on k.key_id::text = e.target_id
+                    where e.kind = 'key.leaked' and k.last4 = any(%s)""",
+                [[key[-4:], other[-4:]]],
+            ).fetchall()
+        assert [(key[-4:], "20")] == events
+
     def test_where_nobody_is_configured_nobody_reports(
         self, api: ApiHouse, reporter: Reporter
     ) -> None:

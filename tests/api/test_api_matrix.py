@@ -1,6 +1,6 @@
 """Every route, every role, one's own tenant and another: each cell against a table of our own."""
 
-from api_oracle import MAY
+from api_oracle import KEYED, MAY
 
 from support.api_house import REASON, ApiHouse, told
 from support.api_routes import Described, described
@@ -50,7 +50,8 @@ class TestTheMatrix:
         for route in described(api):
             for column in _COLUMNS:
                 who = None if column == "anonymous" else column
-                answer = api.send(route.method, route.path(own) + _PROBE, who=who)
+                path, headers = route.path(own) + _PROBE, route.headers(own)
+                answer = api.send(route.method, path, headers=headers, who=who)
                 found = verdict(answer.status, told(answer)["code"])
                 cells += 1
                 if found != expected(route, column):
@@ -69,16 +70,15 @@ class TestTheMatrix:
             wanted = "403 proof-needed" if "super-admin" in MAY[route.name] else "403 forbidden"
             for headers in ({}, {"x-meterr-reason": "short"}):
                 path = route.path(own) + _PROBE
-                answer = api.send(
-                    route.method, path, headers=headers, who="super-admin", reason=False
-                )
+                sent = {**headers, **route.headers(own)}
+                answer = api.send(route.method, path, headers=sent, who="super-admin", reason=False)
                 assert wanted == verdict(answer.status, told(answer)["code"]), route.name
 
     def test_an_api_key_is_no_session_in_whatever_header_it_comes(self, api: ApiHouse) -> None:
-        """Issue 4.8: API keys never authenticate here."""
+        """Issue 4.8: API keys never authenticate here, but for what is declared for them."""
         key = api.house.key
         for route in described(api):
-            if route.is_open:
+            if route.is_open or route.key_scope is not None:
                 continue
             for headers in (
                 {"authorization": f"Bearer {key}"},
@@ -88,6 +88,24 @@ class TestTheMatrix:
             ):
                 answer = api.send(route.method, route.path(api.tenants["own"]), headers=headers)
                 assert 401 == answer.status, (route.name, headers)
+
+    def test_a_key_opens_what_is_declared_for_its_scope_and_nothing_else(
+        self, api: ApiHouse
+    ) -> None:
+        """Issue 5.7: the scope decides, in either header, and never a cookie."""
+        assert KEYED == {r.name: r.key_scope for r in described(api) if r.key_scope is not None}
+        able = api.house.new_key(scopes=["query"])
+        unable = api.house.new_key(scopes=["chat", "embeddings", "models"])
+        for route in described(api):
+            if route.key_scope is None:
+                continue
+            path = route.path(api.tenants["own"]) + _PROBE
+            for key, expected_ in ((able, "yes"), (unable, "403 scope-missing")):
+                for headers in ({"authorization": f"Bearer {key}"}, {"x-api-key": key}):
+                    answer = api.send(route.method, path, headers=headers)
+                    assert expected_ == verdict(answer.status, told(answer)["code"]), route.name
+            for headers in ({"cookie": f"meterr-dev={able}"}, {"authorization": f"Basic {able}"}):
+                assert 401 == api.send(route.method, path, headers=headers).status, route.name
 
     def test_a_session_opens_no_model_surface(self, api: ApiHouse) -> None:
         """Issue 4.8: sessions never authenticate on the model surfaces."""

@@ -142,7 +142,7 @@ def files(root: Path) -> Iterator[tuple[str, bytes]]:
 
 @pytest.mark.attack
 def test_canaries_are_found_nowhere(postgres: EmbeddedPostgres) -> None:
-    """P4: 0 hits in logs, errors, journal, database and its files, however the calls went."""
+    """P6: 0 hits in logs, errors, journal, database and its files, however the calls went."""
     with shared_house(postgres, _LOUD) as talk:
         key = talk.house.key
         ours = [*refused(talk)]

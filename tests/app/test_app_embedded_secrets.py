@@ -65,12 +65,14 @@ def test_an_embedded_installation_moves_to_a_new_machine(data_root: Path, tmp_pa
         assert 200 == call(run.url, key)[0]
     assert of_the_backup != key_file.read_text()
 
-    ok(second, *restore)
+    refused = meterr(second, *restore)
+    assert (_USAGE, True) == (refused.returncode, "the backup needs" in refused.stderr)
     for name in ("pepper", "key-encryption-keys"):
         kept = of_the_backup if name != "pepper" else (first / name).read_text()
         descriptor = os.open(second / name, os.O_WRONLY | os.O_CREAT, 0o400)
         with os.fdopen(descriptor, "w") as copy:
             copy.write(kept)
+    ok(second, *restore)
 
     with up(second, tmp_path / "2") as run:
         assert 200 == call(run.url, key)[0]

@@ -1,7 +1,8 @@
 """Limits as the official SDKs see them: their error classes, and what their back-off does."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 import anthropic
@@ -16,17 +17,21 @@ USER: Any = [{"role": "user", "content": "How long is the coast of Britain?"}]
 _REFUSED = "select count(*) as count from meterr.ledger_entry where key_id = %s and state = %s"
 
 Ask = Callable[[], object]
-Make = Callable[[Conversation, str, int], Ask]
+Make = Callable[[Conversation, str, int], AbstractContextManager[Ask]]
 
 
-def openai_sdk(talk: Conversation, key: str, retries: int) -> Ask:
-    sdk = openai.OpenAI(base_url=f"{talk.house.base_url}/v1", api_key=key, max_retries=retries)
-    return lambda: sdk.chat.completions.create(model=OPENAI_MODEL, messages=USER, max_tokens=40)
+@contextmanager
+def openai_sdk(talk: Conversation, key: str, retries: int) -> Iterator[Ask]:
+    url = f"{talk.house.base_url}/v1"
+    with openai.OpenAI(base_url=url, api_key=key, max_retries=retries) as sdk:
+        yield lambda: sdk.chat.completions.create(model=OPENAI_MODEL, messages=USER, max_tokens=40)
 
 
-def anthropic_sdk(talk: Conversation, key: str, retries: int) -> Ask:
-    sdk = anthropic.Anthropic(base_url=talk.house.base_url, api_key=key, max_retries=retries)
-    return lambda: sdk.messages.create(model=ANTHROPIC_MODEL, messages=USER, max_tokens=40)
+@contextmanager
+def anthropic_sdk(talk: Conversation, key: str, retries: int) -> Iterator[Ask]:
+    url = talk.house.base_url
+    with anthropic.Anthropic(base_url=url, api_key=key, max_retries=retries) as sdk:
+        yield lambda: sdk.messages.create(model=ANTHROPIC_MODEL, messages=USER, max_tokens=40)
 
 
 SDKS = pytest.mark.parametrize("make", [openai_sdk, anthropic_sdk])
@@ -46,11 +51,11 @@ def test_a_rate_is_a_rate_limit_error_with_its_time(meterr: Conversation, make: 
     """Issue 3: 429 for a rate, and the headers that back-off reads."""
     key, key_id = meterr.house.new_key_with_id()
     set_rule(meterr.house, Measure.REQUESTS, "1", key=key_id)
-    ask = make(meterr, key, 0)
-    ask()
-    with pytest.raises((openai.RateLimitError, anthropic.RateLimitError)):
+    with make(meterr, key, 0) as ask:
         ask()
-    _, headers, error = refused_by(ask)
+        with pytest.raises((openai.RateLimitError, anthropic.RateLimitError)):
+            ask()
+        _, headers, error = refused_by(ask)
     assert 1 <= int(headers["retry-after"]) <= 60
     assert "rate_limit_error" == error["type"]
     if make is openai_sdk:
@@ -72,7 +77,8 @@ def test_the_sdk_waits_and_gets_its_turn(meterr: Conversation, make: Make) -> No
             meterr.post, CHAT, {**BODIES[CHAT], "simulate": {"delay_ms": 700}}, key=key
         )
         meterr.house.until(lambda: meterr.call_count() > before)
-        make(meterr, key, 5)()
+        with make(meterr, key, 5) as ask:
+            ask()
         assert 200 == slow.result().status
     meterr.house.until(lambda: refusals(meterr, key_id) >= 1)
 
@@ -82,7 +88,8 @@ def test_a_budget_is_a_status_error_that_is_not_repeated(meterr: Conversation, m
     """Issue 3: 402 for a budget: no SDK comes back for money that is not there."""
     key, key_id = meterr.house.new_key_with_id()
     set_rule(meterr.house, Measure.USD, "0.00000001", key=key_id)
-    status, headers, error = refused_by(make(meterr, key, 5))
+    with make(meterr, key, 5) as ask:
+        status, headers, error = refused_by(ask)
     assert 402 == status
     assert "retry-after" not in headers
     kind = "insufficient_quota" if make is openai_sdk else "billing_error"

@@ -4,7 +4,7 @@ import json
 import socket
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 import psycopg
 import pytest
@@ -38,16 +38,16 @@ def test_a_request_that_arrives_slowly_does_not_outlive_its_key(
     kept = {"authorization", "x-api-key", "content-length"}
     headers = {name: value for name, value in meterr.own(CHAT).items() if name.lower() not in kept}
     headers |= {"authorization": f"Bearer {key}", "content-length": str(len(body))}
-    parked = meterr.raw(request("POST", CHAT, headers) + body[:-1])
-    # The gateway reads in order: once this one is answered, the parked head has been judged.
-    assert 200 == meterr.post(CHAT, BODIES[CHAT], key=key).status
-    meterr.execute(f"update meterr.api_key set {change} where last4 = %s", key[-4:])
-    while meterr.post(CHAT, BODIES[CHAT], key=key).status != status:
-        pass
+    with meterr.raw(request("POST", CHAT, headers) + body[:-1]) as parked:
+        # The gateway reads in order: once this one is answered, the parked head has been judged.
+        assert 200 == meterr.post(CHAT, BODIES[CHAT], key=key).status
+        meterr.execute(f"update meterr.api_key set {change} where last4 = %s", key[-4:])
+        while meterr.post(CHAT, BODIES[CHAT], key=key).status != status:
+            pass
 
-    parked.sendall(body[-1:])
+        parked.sendall(body[-1:])
 
-    assert status == first(parked).status
+        assert status == first(parked).status
 
 
 class Waiting:
@@ -61,15 +61,16 @@ class Waiting:
 
     @contextmanager
     def call(self) -> Iterator[socket.socket]:
-        """Yield the connection of a call while it waits."""
-        with psycopg.connect(self.talk.house.admin_dsn) as other:
+        """Yield the connection of a call while it waits; then it has its turn, and stays open."""
+        with ExitStack() as stack, psycopg.connect(self.talk.house.admin_dsn) as other:
             other.execute(_HOLD, (self.rule.limit_id,))
             body = json.dumps({**BODIES[CHAT], "max_tokens": 300}).encode()
             headers = {**self.talk.own(CHAT, self.key), "content-length": str(len(body))}
-            connection = self.talk.raw(request("POST", CHAT, headers) + body)
+            connection = stack.enter_context(self.talk.raw(request("POST", CHAT, headers) + body))
             self.talk.house.until(self._waits)
             yield connection
             other.rollback()
+            stack.pop_all()
 
     def models(self) -> tuple[int, bytes]:
         """Return what the key may use as this gateway knows it, which no limit delays."""

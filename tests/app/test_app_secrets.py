@@ -42,8 +42,8 @@ def operator(stub: VaultStub, data_root: Path) -> CommandLine:
 
 
 def ran(operator: CommandLine, *arguments: str) -> "subprocess.CompletedProcess[str]":
-    process = operator.process(*arguments)
-    out, err = process.communicate(timeout=60)
+    with operator.process(*arguments) as process:
+        out, err = process.communicate(timeout=60)
     return subprocess.CompletedProcess(arguments, process.returncode, out, err)
 
 

@@ -3,6 +3,7 @@
 import pytest
 
 from meterr.app.smells import events_of
+from meterr.core.api.allowance import TooManyRequests
 from meterr.core.crypto import Unreadable
 from meterr.core.crypto.errors import KeyMissing
 from meterr.core.errors import Invalid, MeterrError, NotFound, Unavailable
@@ -30,10 +31,8 @@ USER = "0199cccc-0000-7000-8000-00000000000c"
 TENANT = "0199aaaa-0000-7000-8000-00000000000a"
 
 
-def seen(error: Exception, **line: str) -> list[Event]:
-    asked = RequestLine(
-        request_id="1", method="GET", route="keys.read", status=0, duration_ms=0, **line
-    )
+def seen(error: Exception, route: str = "keys.read", **line: str) -> list[Event]:
+    asked = RequestLine(request_id="1", method="GET", route=route, status=0, duration_ms=0, **line)
     return list(events_of(SCOPE, asked, error))
 
 
@@ -93,6 +92,18 @@ def test_whoever_is_signed_in_and_asks_for_what_is_not_theirs(error: MeterrError
         event.detail["route"],
     )
     assert [] == seen(ProofNeeded(("mfa",)), user_id=USER)
+
+
+def test_questions_that_were_too_many_to_be_read_are_counted() -> None:
+    """Issue 5.4: every question is on record; whose rate was used up, as one row an interval."""
+    for route in ("query.ask", "query.ask_there"):
+        (event,) = seen(TooManyRequests(60), route, key_id=USER, tenant_id=TENANT)
+        assert (Kind.QUERY_LIMITED, TENANT, USER) == (
+            event.kind,
+            event.tenant_id,
+            event.source.actor_id,
+        )
+    assert [] == seen(TooManyRequests(60), key_id=USER, tenant_id=TENANT)
 
 
 def test_the_attempt_that_begins_a_pause_says_which_limits_it_filled() -> None:

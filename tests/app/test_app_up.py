@@ -98,6 +98,25 @@ def test_what_it_prints_can_be_pasted(data_root: Path, tmp_path: Path) -> None:
     assert "You said: Hello" in ran.stdout.decode(), ran.stderr
 
 
+def test_a_new_user_asks_in_plain_language(data_root: Path, tmp_path: Path) -> None:
+    """Issue 5.8: nothing configured, any port: the simulator answers, and says what it is."""
+    with up(data_root, tmp_path / "1") as run:
+        assert 200 == call(run.url, run.keys[0])[0]
+        assert f'meterr ask "Cost by model" --data-dir {data_root}' in run.stderr
+        until(lambda: len(entries(data_root)) == 1, "an entry")
+        answer = meterr(data_root, "ask", "Cost by model", "--json")
+        found = json.loads(answer.stdout)
+        assert ("metric", True) == (found["tier"], found["simulated"]), answer.stderr
+        assert "simulator, by rule" in answer.stderr
+        assert ["gpt-5.4"] == [model for model, _ in found["rows"] if model != "gpt-5-mini"]
+        unknown = meterr(data_root, "ask", "How is the weather?")
+        assert 1 == unknown.returncode
+        assert "docs/reference/simulator.md" in unknown.stderr
+        run.send(signal.SIGINT)
+        assert 0 == run.wait()
+    assert not (data_root / "questions.json").exists()
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_stops_everything_and_is_no_failure(
     data_root: Path, tmp_path: Path, number: signal.Signals

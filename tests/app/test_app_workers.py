@@ -16,7 +16,7 @@ import pytest
 
 from support.load import CHAT, MESSAGES, Seen, call
 from support.meterr_house import House, open_house, stop
-from support.simulator import read_to_end
+from support.simulator import read_to_end, sent_to
 from support.witness import assert_nothing_lost_and_nothing_twice, audit, folders, undrained
 
 WORKERS = 4
@@ -56,11 +56,11 @@ def ask(connection: http.client.HTTPConnection, key: str) -> int:
     connection.auto_open = 0 if connection.sock else 1
     try:
         connection.request("POST", CHAT.path, body, headers)
-        answer = connection.getresponse()
-        answer.read()
+        with connection.getresponse() as answer:
+            answer.read()
+            return answer.status
     except (OSError, http.client.HTTPException):
         return 0
-    return answer.status
 
 
 def test_all_of_them_serve_and_every_call_is_entered_once(house: House) -> None:
@@ -157,10 +157,8 @@ def open_stream(house: House) -> socket.socket:
     body = json.dumps(
         {**CHAT.body, "stream": True, "metadata": {"simulate": json.dumps(SLOW)}}
     ).encode()
-    connection = socket.create_connection(("127.0.0.1", port_of(house)), timeout=30)
     head = (
         f"POST {CHAT.path} HTTP/1.1\r\nhost: meterr\r\nauthorization: Bearer {house.key}\r\n"
         f"content-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n"
     )
-    connection.sendall(head.encode() + body)
-    return connection
+    return sent_to(port_of(house), head.encode() + body)

@@ -14,7 +14,7 @@ from psycopg.conninfo import make_conninfo
 
 from meterr.core.postgres import EmbeddedPostgres
 from support import server
-from support.backups import BACKED_UP, BACKUP_CANARY
+from support.backups import BACKED_UP, BACKUP_CANARY, BACKUP_KEY, PEPPER_ID
 from support.command_line import PEPPER, CommandLine
 from support.rows import fill
 
@@ -73,9 +73,14 @@ def operator(meterr: CommandLine, database_url: str, admin_dsn: str, tmp_path: P
     with psycopg.connect(admin_dsn) as connection:
         fill(connection, BACKED_UP)
         connection.execute("update meterr.tenant set name = %s", [BACKUP_CANARY])
+        connection.execute("update meterr.api_key set pepper_id = %s", [PEPPER_ID])
+        connection.execute(
+            "update meterr.key_encryption_key set verifier = %s", [BACKUP_KEY.verifier]
+        )
     settings = {
         "METERR_DATABASE_URL": database_url,
         "METERR_DATABASE_ADMIN_URL": admin_dsn,
+        "METERR_KEY_ENCRYPTION_KEY": BACKUP_KEY.text(),
         "METERR_POSTGRES_BIN": str(server.newest_binaries() or ""),
     }
     return replace(meterr, environment={**meterr.environment, **settings}, folder=tmp_path)

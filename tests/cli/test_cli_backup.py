@@ -2,13 +2,19 @@
 
 import stat
 import threading
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 
 import psycopg
 import pyrage
 import pytest
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-from meterr.core.backup.programs import find_programs
+from meterr.core.backup import BackupRefused, age, restore
+from meterr.core.backup.library import Reader, Writer
+from meterr.core.backup.programs import Programs, find_programs
 from meterr.core.postgres import EmbeddedPostgres
 from support import server
 from support.backups import BACKUP_CANARY, contents, into, restored
@@ -194,6 +200,54 @@ def test_a_database_that_is_in_use_is_not_replaced(
         assert "1 as meterr" in refused.err
 
 
+class Watched:
+    """The age format; ``then`` is called before the last time that the backup is read."""
+
+    def __init__(self, then: Callable[[], None]) -> None:
+        self._then = then
+        self._times = 0
+
+    def encrypt(self, reader: Reader, writer: Writer, recipients: Sequence[str]) -> None:
+        age().encrypt(reader, writer, recipients)
+
+    def decrypt(self, reader: Reader, writer: Writer, identities: Sequence[str]) -> None:
+        self._times += 1
+        if self._times == 3:
+            self._then()
+        age().decrypt(reader, writer, identities)
+
+
+@pytest.mark.parametrize("who", ["meterr", "a superuser"])
+def test_who_connects_while_it_restores_is_noticed_before_the_commit(
+    made: Path,
+    age_identity: pyrage.x25519.Identity,
+    database_url: str,
+    admin_dsn: str,
+    who: str,
+) -> None:
+    """A supervisor starts again what was stopped: it would go on with what it read before."""
+    before = contents(admin_dsn)
+    came: list[psycopg.Connection[tuple[object, ...]]] = []
+    address = database_url if who == "meterr" else admin_dsn
+    with ExitStack() as stack:
+        cipher = Watched(lambda: came.append(stack.enter_context(psycopg.connect(address))))
+        with pytest.raises(
+            BackupRefused, match=r"somebody is connected who may act as meterr \(1 "
+        ):
+            restore(
+                admin_dsn,
+                made,
+                [str(age_identity)],
+                cipher,
+                login="meterr",
+                replace=True,
+                keys=None,
+                bin_dir=server.newest_binaries(),
+            )
+    assert 1 == len(came)
+    assert before == contents(admin_dsn)
+
+
 def test_a_backup_of_another_schema_changes_nothing(
     operator: CommandLine, age_identity: pyrage.x25519.Identity, identity_file: Path, admin_dsn: str
 ) -> None:
@@ -248,33 +302,92 @@ def test_a_restore_that_is_killed_leaves_what_was_there(
     before = contents(admin_dsn)
     with psycopg.connect(stranger) as holder:
         holder.execute("lock table meterr.tenant in access share mode")  # the drop waits here
-        process = operator.process(
+        with operator.process(
             "db", "restore", str(made), "--identity", str(identity_file), "--replace"
-        )
-        # From another database: who is connected to this one as a superuser stops the restore.
-        with psycopg.connect(postgres.admin_dsn, autocommit=True) as looking:
-            waiting = """select count(*) from pg_locks l join pg_database d on d.oid = l.database
-                          where not l.granted and d.datname = %s"""
-            given_up = threading.Event()
-            timer = threading.Timer(60, given_up.set)
-            timer.start()
-            while looking.execute(waiting, [holder.info.dbname]).fetchone() == (0,):
-                assert not given_up.wait(0.01)
-            timer.cancel()
-        process.kill()
-        process.communicate()
+        ) as process:
+            _until_somebody_waits(postgres.admin_dsn, holder.info.dbname)
+            process.kill()
     assert before == contents(admin_dsn)
 
 
-def test_a_password_is_in_no_argument_of_a_program() -> None:
-    """P6: arguments are in process lists."""
+def _until_somebody_waits(admin_dsn: str, name: str) -> None:
+    """Look from another database: who is connected to that one as a superuser stops a restore."""
+    waiting = """select count(*) from pg_locks l join pg_database d on d.oid = l.database
+                  where not l.granted and d.datname = %s"""
+    given_up = threading.Event()
+    timer = threading.Timer(60, given_up.set)
+    timer.start()
+    try:
+        with psycopg.connect(admin_dsn, autocommit=True) as looking:
+            while looking.execute(waiting, [name]).fetchone() == (0,):
+                assert not given_up.wait(0.01)
+    finally:
+        timer.cancel()
+
+
+_SECRETS = ("password", "sslpassword", "oauth_client_secret", "scram_client_key")
+
+
+@pytest.mark.parametrize("name", _SECRETS)
+def test_no_secret_of_an_address_is_in_an_argument_of_a_program(name: str) -> None:
+    """P6: arguments are in process lists; the passphrase of a client's key is a secret, too."""
     programs = find_programs(server.newest_binaries(), 0)
 
-    process = programs.start(
-        "psql", ["--version"], f"postgresql://me:{BACKUP_CANARY}@localhost/meterr"
-    )
+    process = programs.start("psql", ["--version"], f"host=localhost dbname=x {name}=canary-7f3a")
     out, err = process.communicate()
 
     assert (0, b"") == (process.returncode, err), out
     assert isinstance(process.args, list)
-    assert BACKUP_CANARY not in " ".join(map(str, process.args))
+    assert "canary-7f3a" not in " ".join(map(str, process.args))
+
+
+def test_what_is_in_no_argument_reaches_the_program(
+    operator: CommandLine, admin_dsn: str, tmp_path: Path
+) -> None:
+    """It is read from a pipe: as a service of the name that the address has then."""
+    address = make_conninfo(admin_dsn, sslpassword="with = and # and 'quotes'")
+    told = tmp_path / "psql"
+    told.write_text('#!/bin/sh\ncat "$PGSERVICEFILE"; echo "$@"\n')
+    told.chmod(0o700)
+    out, _ = Programs(tmp_path, 0).start("psql", [], address).communicate()
+    service, arguments = out.decode().split("\n--dbname ")
+    assert "[meterr]\nsslpassword=with = and # and 'quotes'" == service
+    assert "service=meterr" in arguments
+
+    process = find_programs(server.newest_binaries(), 0).start(
+        "psql", ["--no-psqlrc", "--tuples-only", "--command=select 40 + 2"], address
+    )
+    out, err = process.communicate()
+    assert (0, b"42", b"") == (process.returncode, out.strip(), err)
+    there = replace(
+        operator,
+        environment={**operator.environment, "METERR_DATABASE_ADMIN_URL": address},
+    )
+    recipient = str(pyrage.x25519.Identity.generate().to_public())
+    there.ok("db", "backup", "x.age", "--recipient", recipient)
+
+
+def test_the_programs_go_where_libpqs_variables_lead(
+    operator: CommandLine, made: Path, identity_file: Path, other: tuple[str, str], admin_dsn: str
+) -> None:
+    """P5: what is replaced is what was looked at, also where PGHOST and its like say which."""
+    parts = conninfo_to_dict(other[1])
+    variables = {f"PG{name.upper()}": str(parts.pop(name)) for name in ("host", "port", "user")}
+    address = make_conninfo("", **parts)
+    there = into(operator, (other[0], address))
+    there = replace(there, environment={**there.environment, **variables})
+
+    done = restored(there, made, identity_file)
+
+    assert 0 == done.status, done
+    assert contents(admin_dsn) == contents(other[1])
+
+
+@pytest.mark.parametrize("value", ["a\nb", "ends with a space ", "x" * 1000])
+def test_a_secret_that_no_service_file_can_hold_is_refused(value: str) -> None:
+    """It would arrive as another one; the refusal does not repeat it."""
+    programs = find_programs(server.newest_binaries(), 0)
+    address = make_conninfo("dbname=x", sslpassword=value)
+    with pytest.raises(BackupRefused) as refused:
+        programs.start("psql", ["--version"], address)
+    assert value not in str(refused.value)

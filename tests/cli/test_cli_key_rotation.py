@@ -3,6 +3,7 @@
 import asyncio
 import csv
 import re
+import subprocess
 from collections.abc import Sequence
 from io import StringIO
 from pathlib import Path
@@ -99,7 +100,7 @@ class TestRotateAll:
         olds = [a_key(meterr, "--tenant", "struck", "--owner", f"o{n}") for n in range(3)]
         command = ("key", "rotate-all", "--tenant", "struck", *WHY)
         dry = meterr.ok(*command, "--dry-run", "--json")
-        assert (3, [{"tenant": "struck", "keys": 3}]) == (dry.json["keys"], dry.items)
+        assert (3, [{"tenant": "struck", "keys": 3, "codes": 0}]) == (dry.json["keys"], dry.items)
         assert "active" == listed(meterr, olds[0]["key_id"])["state"]
 
         done = meterr.ok(*command, "--csv")
@@ -120,6 +121,27 @@ class TestRotateAll:
         left = meterr.ok(*again, "--json").items
         assert {row["successor_id"] for row in rows[1:]} == {each["successor_id"] for each in left}
         assert 1 == meterr("key", "claim", rows[1]["code"]).status
+
+    def test_of_everything_strikes_each_tenant_and_hands_over(
+        self, meterr: CommandLine, database_url: str, tmp_path: Path
+    ) -> None:
+        """Issue 4, item 3: everything, dry first; which of both is said, not guessed."""
+        environment = {**meterr.environment, "METERR_DATABASE_URL": database_url}
+        operator = CommandLine(environment, tmp_path)
+        olds = []
+        for tenant in ("acme", "globex"):
+            operator.ok("tenant", "create", tenant)
+            olds.append(a_key(operator, "--tenant", tenant)["key_id"])
+        assert 2 == operator("key", "rotate-all", *WHY).status
+        command = ("key", "rotate-all", "--everything", *WHY)
+        dry = operator.ok(*command, "--dry-run", "--json")
+        assert [("acme", 1), ("globex", 1)] == sorted((e["tenant"], e["keys"]) for e in dry.items)
+
+        rows = list(csv.DictReader(StringIO(operator.ok(*command, "--csv").out)))
+
+        assert set(olds) == {row["key_id"] for row in rows}
+        for row in rows:
+            assert _SECRET.fullmatch(operator.ok("key", "claim", row["code"]).out)
 
 
 class TestPolicy:
@@ -178,3 +200,32 @@ class TestLeaked:
         assert key["secret"] not in dry.out + done.out + done.err + again.out
         file.write_text("nothing here")
         assert 0 == meterr("key", "leaked", str(file)).status
+
+    def test_finds_what_was_committed_once_and_taken_out_again(
+        self, meterr: CommandLine, tmp_path: Path
+    ) -> None:
+        """S2:155: `git check-ignore` said that all was well; the history still had the secret."""
+        key = a_key(meterr)
+
+        def git(*arguments: str) -> bytes:
+            who = ("-c", "user.name=ann", "-c", "user.email=ann@example.com")
+            command = ["git", "-C", str(tmp_path), *who, *arguments]
+            return subprocess.run(command, check=True, capture_output=True).stdout
+
+        git("init", "--quiet")
+        (tmp_path / ".env").write_text(f"OPENAI_API_KEY={key['secret']}\n")
+        git("add", ".env")
+        git("commit", "--quiet", "-m", "a demo")
+        git("rm", "--quiet", "--cached", ".env")
+        (tmp_path / ".gitignore").write_text(".env\n")
+        git("add", ".gitignore")
+        git("commit", "--quiet", "-m", "no secrets here")
+        assert b".env" in git("check-ignore", "-v", ".env")
+        assert b".env" not in git("ls-files").splitlines()
+
+        history = tmp_path / "history"
+        history.write_bytes(git("log", "-p", "--all"))
+        found = meterr("key", "leaked", str(history), "--json")
+        assert 3 == found.status
+        assert [(key["key_id"], "revoked")] == [(e["key_id"], e["fate"]) for e in found.items]
+        assert "revoked" == listed(meterr, key["key_id"])["state"]

@@ -17,7 +17,7 @@ from meterr.core.crypto.key_file import open_file
 from meterr.core.crypto.key_text import parse
 from meterr.core.db import Database, Role
 from support.command_line import CommandLine
-from support.sealed import Vault, new_key, new_tenant, raw, secrets_of
+from support.sealed import UPDATE, Vault, new_key, new_tenant, raw, secrets_of
 
 CANARY = "sk-provider-canary-0a1b2c3d4e5f6071"
 ROWS = 1500
@@ -134,8 +134,8 @@ class TestACredential:
 
     def test_comes_from_standard_input_too(self, operator: CommandLine) -> None:
         """Never from an argument: those stand in process lists and shell histories."""
-        process = operator.process("upstream", "credential", "set", "openai", stdin=-1)
-        out, err = process.communicate(CANARY)
+        with operator.process("upstream", "credential", "set", "openai", stdin=-1) as process:
+            out, err = process.communicate(CANARY, timeout=60)
 
         assert (0, "") == (process.returncode, out)
         assert CANARY[-4:] in err
@@ -196,14 +196,20 @@ class TestRotation:
             ("data key", "1"): ("current", 1),
         } == (uses(operator))
 
+        before = key_file(operator).read_text()
         rotated = operator.ok("keyring", "rotate")
 
         (new,) = open_file(key_file(operator))
         assert "The key k1 is retired" in rotated.err
+        retired = key_file(operator).with_name("key-encryption-keys.retired")
+        assert f"Backups from before now need k1: it is kept in {retired}." in rotated.err
+        assert (before, 0o400) == (retired.read_text(), stat.S_IMODE(retired.stat().st_mode))
         assert ("retired", 0) == uses(operator)["key-encryption key", "k1"]
         assert ("current", 1) == uses(operator)["key-encryption key", new.kid]
         assert 0o400 == stat.S_IMODE(key_file(operator).stat().st_mode)
         assert new.text().rpartition(".")[2] not in rotated.out + rotated.err
+        operator.ok("keyring", "rotate")
+        assert ["k1", new.kid] == [key.kid for key in open_file(retired)]
 
     def test_that_was_cut_off_after_the_new_key_goes_on(self, operator: CommandLine) -> None:
         """A second run finishes the first and makes no third key."""
@@ -229,7 +235,8 @@ class TestRotation:
                 KeyEncryptionKeys(old)
             ).get_secret_value(),
         )
-        during.ok("keyring", "rotate", "--data-keys")
+        told = during.ok("keyring", "rotate", "--data-keys").err
+        assert "Backups from before now need old: keep it as long as those" in told
         after = with_settings(operator, METERR_KEY_ENCRYPTION_KEY=new.text())
 
         assert {
@@ -241,19 +248,30 @@ class TestRotation:
         assert ("missing", 1) == uses(before)["key-encryption key", "new"]
         assert 3 == before("keyring", "status").status
 
+    def test_says_how_far_it_is(self, operator: CommandLine) -> None:
+        """Issue 4, item 6: with progress, for each tenant, up to all of it."""
+        dsn, tenant = operator.environment["METERR_DATABASE_URL"], new_tenant()
+        asyncio.run(fill(dsn, open_file(key_file(operator)), tenant))
+        said = operator.ok("keyring", "rotate", "--data-keys").err
+        told = re.findall(rf"{tenant}: (\d+) of (\d+) values encrypted anew", said)
+        done = [int(count) for count, _ in told]
+        assert len(done) > 1
+        assert sorted(set(done)) == done
+        assert {str(ROWS)} == {total for _, total in told}
+        assert ROWS == done[-1]
+
     def test_that_is_killed_in_the_middle_is_finished_by_the_next(
         self, operator: CommandLine, admin_dsn: str
     ) -> None:
         """kill -9 between two batches: the next run seals the rest, and no value is lost."""
         dsn, tenant = operator.environment["METERR_DATABASE_URL"], new_tenant()
         asyncio.run(fill(dsn, open_file(key_file(operator)), tenant))
-        process = operator.process("keyring", "rotate", "--data-keys")
-        assert process.stderr is not None
-        for line in process.stderr:
-            if "values encrypted anew" in line:
-                os.kill(process.pid, signal.SIGKILL)
-                break
-        process.communicate()
+        with operator.process("keyring", "rotate", "--data-keys") as process:
+            assert process.stderr is not None
+            for line in process.stderr:
+                if "values encrypted anew" in line:
+                    os.kill(process.pid, signal.SIGKILL)
+                    break
         assert -signal.SIGKILL == process.returncode
         versions = [key_version(value) for value in raw(admin_dsn, tenant).values()]
         assert 0 < versions.count(2) < ROWS == len(versions)
@@ -271,6 +289,33 @@ class TestRotation:
                 "select count(*) from meterr.data_key where wrapped is null"
             ).fetchone() or (0,)
         assert 1 == ended
+
+    def test_names_what_cannot_be_read_and_goes_on(
+        self, operator: CommandLine, admin_dsn: str
+    ) -> None:
+        """S1:241: tenant, table, column and row, never what is in it; exit 3 each time."""
+        for name in ("openai", "anthropic"):
+            store(operator, name)
+        altered = bytearray(raw(admin_dsn, HOUSE)["openai"])
+        altered[-1] ^= 1
+        with psycopg.connect(admin_dsn) as connection:
+            connection.execute(UPDATE, [bytes(altered), HOUSE, "openai"])
+        for version in ("2", "3"):
+            done = operator("keyring", "rotate", "--data-keys")
+            assert 3 == done.status
+            assert (
+                "Cannot be read, and stays under its old key: meterr itself, table"
+                " provider_credential, column secret, row openai.\n" in done.err
+            )
+            assert "run this again" not in done.err
+            assert bytes(altered).hex() not in done.err
+            assert ("old", 1) == uses(operator)["data key", "1"]
+            assert ("current", 1) == uses(operator)["data key", version]
+
+        store(operator, "openai")
+        operator.ok("keyring", "rotate", "--data-keys")
+
+        assert ("retired", 0) == uses(operator)["data key", "1"]
 
     def test_needs_a_key(self, operator: CommandLine) -> None:
         """Nothing to rotate is an error and not a success."""

@@ -155,12 +155,11 @@ def test_killed_in_the_middle_it_leaves_whole_files_and_continues(
 ) -> None:
     """Issue 3, 8: kill -9 of the real process while it writes a day; nothing looks complete."""
     run_as_admin(admin, _COPIES.format(many=_MANY, day=_DAYS[1]))
-    process = meterr.process("ledger", "export", "--to", root)
-    assert process.stderr is not None
-    told = process.stderr.readline()
-    process.send_signal(signal.SIGKILL)
-    assert -signal.SIGKILL == process.wait()
-    process.communicate()
+    with meterr.process("ledger", "export", "--to", root) as process:
+        assert process.stderr is not None
+        told = process.stderr.readline()
+        process.send_signal(signal.SIGKILL)
+    assert -signal.SIGKILL == process.returncode
     assert f"{_DAYS[1]}: " in told
     assert [f"day={_DAYS[0]}"] == days_in(root)
     assert 1 == len(list((Path(root) / ".unfinished").glob("*.draft")))

@@ -6,7 +6,7 @@ import psycopg
 import pyrage
 import pytest
 
-from support.backups import BACKED_UP, into, restored
+from support.backups import BACKED_UP, PEPPER_ID, into, restored
 from support.command_line import CommandLine
 from support.rows import AT, SOMEBODY, insert
 
@@ -60,8 +60,8 @@ def make_key(dsn: str, name: str) -> None:
         connection.execute(
             """insert into meterr.api_key
                       (tenant_id, key_id, name, environment, mac, pepper_id, last4, scopes)
-               select %s, gen_random_uuid(), %s, 'live', sha256(%s), 'p1', 'abcd', '{chat}'""",
-            [BACKED_UP, name, name.encode()],
+               select %s, gen_random_uuid(), %s, 'live', sha256(%s), %s, 'abcd', '{chat}'""",
+            [BACKED_UP, name, name.encode(), PEPPER_ID],
         )
 
 
@@ -110,6 +110,34 @@ def test_what_was_revoked_here_since_the_backup_stays_revoked(
         assert ("disabled", True) == connection.execute(
             """select u.state, m.ended_at is not null
                  from meterr.user_account u join meterr.membership m using (user_id)"""
+        ).fetchone()
+
+
+@pytest.mark.parametrize("then", ["active", "revoked"])
+def test_a_key_that_was_revoked_for_good_here_gets_no_successor_after_a_restore(
+    operator: CommandLine,
+    admin_dsn: str,
+    age_identity: pyrage.x25519.Identity,
+    identity_file,
+    then: str,
+) -> None:
+    """P5: struck by an emergency or not yet, then revoked by hand: nobody follows it."""
+    make_key(admin_dsn, "struck")
+    if then == "revoked":
+        end_key(admin_dsn, "struck")
+    file = backed_up(operator, age_identity)
+    with psycopg.connect(admin_dsn) as connection:
+        connection.execute(
+            """update meterr.api_key
+                  set state = 'revoked', revoked_at = coalesce(revoked_at, now()), for_good = true
+                where name = 'struck'"""
+        )
+
+    assert 0 == restored(operator, file, identity_file, "--replace").status
+
+    with psycopg.connect(admin_dsn) as connection:
+        assert ("revoked", True) == connection.execute(
+            "select state, for_good from meterr.api_key where name = 'struck'"
         ).fetchone()
 
 

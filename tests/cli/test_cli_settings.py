@@ -2,9 +2,12 @@
 
 import os
 import socket
+import ssl
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -12,6 +15,7 @@ import pytest
 import meterr as product
 from ledger.ledger_rows import entry, insert
 from meterr.cli.exits import Exit
+from support.certificates import Authority
 from support.command_line import PEPPER, CommandLine
 
 _CANARY = "sk-provider-canary-7d1f"
@@ -121,6 +125,46 @@ def test_the_doctor_finds_nothing_where_all_is_well(meterr: CommandLine, listeni
     assert {"data directory", "port", "start-up files"} <= verdicts.keys()
     assert set() == set(verdicts.values()) - {"ok", "warning"}
     assert 0 == found.status
+
+
+@contextmanager
+def silent_provider(tls: ssl.SSLContext) -> Iterator[tuple[int, threading.Event]]:
+    """A provider that says nothing after its handshake, and what tells that its caller has left."""
+    left = threading.Event()
+
+    def serve() -> None:
+        connection, _ = listener.accept()
+        connection.settimeout(20)
+        with tls.wrap_socket(connection, server_side=True) as line, suppress(TimeoutError):
+            with suppress(ConnectionError):
+                while socket.socket.recv(line, 65536):  # below TLS: its goodbye is not the end
+                    pass
+            left.set()
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.settimeout(20)
+        thread = threading.Thread(target=serve)
+        thread.start()
+        try:
+            yield listener.getsockname()[1], left
+        finally:
+            thread.join()
+
+
+def test_the_doctor_hangs_up_on_every_provider(meterr: CommandLine, tmp_path: Path) -> None:
+    """House: what is opened is closed, also when the other side never says goodbye."""
+    authority = Authority.create(tmp_path)
+    with silent_provider(authority.server_context("IP:127.0.0.1")) as (port, left):
+        upstream = {
+            "METERR_UPSTREAMS__OWN__PROVIDER": "own",
+            "METERR_UPSTREAMS__OWN__OPENAI_BASE_URL": f"https://127.0.0.1:{port}/v1",
+            "METERR_UPSTREAMS__OWN__CA_FILE": str(authority.ca_file),
+            "METERR_UPSTREAMS__OWN__MODELS": "own-*",
+        }
+        found = meterr("doctor", "--json", **upstream)
+        assert left.wait(20)
+    verdicts = {item["check"]: item["verdict"] for item in found.items}
+    assert "ok" == verdicts["provider own"]
 
 
 def test_the_doctor_names_the_tenants_whose_hours_are_not_summed(

@@ -11,6 +11,7 @@ import pytest
 
 from meterr.core.crypto import (
     KeyMissing,
+    Place,
     Rotated,
     Unreadable,
     retire_key_encryption_keys,
@@ -19,10 +20,11 @@ from meterr.core.crypto import (
 from meterr.core.crypto.envelope import key_version
 from meterr.core.crypto.errors import KeyRetired
 from meterr.core.crypto.key_file import create_file, open_file, replace_file
+from meterr.core.crypto.rotation import Rewrapped
 from meterr.core.crypto.wrapping import unwrap
 from meterr.core.db import Database, Role
 from support.identity import until
-from support.sealed import Vault, new_key, new_tenant, place, raw
+from support.sealed import UPDATE, Vault, new_key, new_tenant, place, raw
 
 ROWS = 450  # more than two batches
 
@@ -41,6 +43,15 @@ def vault(db: Database, database_url: str) -> Vault:
 async def fill(vault: Vault, tenant: str, rows: int) -> None:
     for number in range(rows):
         await vault.put(tenant, f"row {number:05}", secret_of(number))
+
+
+def alter(admin_dsn: str, tenant: str, row: str) -> bytes:
+    """Flip a bit of a sealed value; return what stands there then."""
+    altered = bytearray(raw(admin_dsn, tenant)[row])
+    altered[-1] ^= 1
+    with psycopg.connect(admin_dsn) as connection:
+        connection.execute(UPDATE, [bytes(altered), tenant, row])
+    return bytes(altered)
 
 
 def secret_of(number: int) -> bytes:
@@ -104,7 +115,7 @@ async def test_a_new_key_encryption_key_under_load_fails_no_read(
     load = Load(vault.with_keys(old, [new]), tenants)
 
     async with load.running():
-        assert 20 == await rewrap_data_keys(vault.db, both.data_keys)
+        assert 20 == (await rewrap_data_keys(vault.db, both.data_keys)).keys
         assert ["k1"] == await retire_key_encryption_keys(vault.db, "k2")
 
     assert [] == load.failures
@@ -138,7 +149,7 @@ async def test_new_data_keys_under_load_leave_nothing_under_the_old(
         done = await vault.rotate()
 
     assert [] == load.failures
-    assert (2, 0, 0) == (done.tenants, done.unreadable, done.unfinished)
+    assert (2, (), 0) == (done.tenants, done.unreadable, done.unfinished)
     counts = await vault.counts()
     for tenant in tenants:
         assert ("retired", 0) == counts[tenant, "1"]
@@ -226,21 +237,86 @@ async def test_an_altered_value_is_counted_and_left(vault: Vault, admin_dsn: str
     """S1:241: a rotation neither hides what was altered nor stops at it."""
     tenant = new_tenant()
     await fill(vault, tenant, 5)
-    altered = bytearray(raw(admin_dsn, tenant)["row 00002"])
-    altered[-1] ^= 1
-    with psycopg.connect(admin_dsn) as connection:
-        connection.execute(
-            "update meterr.provider_credential set secret = %s where upstream = 'row 00002'",
-            [bytes(altered)],
-        )
+    altered = alter(admin_dsn, tenant, "row 00002")
 
     done = await vault.rotate()
 
-    assert Rotated(tenants=1, values=4, unreadable=1, unfinished=1) == done
-    assert bytes(altered) == raw(admin_dsn, tenant)["row 00002"]
+    left = (place(tenant, "row 00002"),)
+    assert Rotated(tenants=1, values=4, unreadable=left, unfinished=1) == done
+    assert altered == raw(admin_dsn, tenant)["row 00002"]
     assert {"1": ("old", 1), "2": ("current", 4)} == {
         key: use for (whose, key), use in (await vault.counts()).items() if whose == tenant
     }
+
+
+async def test_what_cannot_be_read_holds_up_no_later_rotation(vault: Vault, admin_dsn: str) -> None:
+    """S1:241, S1:230: every rotation after it still gives every tenant a new data key."""
+    bad, good = new_tenant(), new_tenant()
+    for tenant in (bad, good):
+        await fill(vault, tenant, 3)
+    altered = alter(admin_dsn, bad, "row 00001")
+    left = (place(bad, "row 00001"),)
+    for version in (2, 3, 4):
+        assert Rotated(tenants=2, values=5, unreadable=left, unfinished=1) == await vault.rotate()
+        counts = await vault.counts()
+        assert ("retired", 0) == counts[good, str(version - 1)]
+        assert ("current", 3) == counts[good, str(version)]
+        assert ("old", 1) == counts[bad, "1"]
+        assert ("current", 2) == counts[bad, str(version)]
+    assert ("retired", 0) == counts[bad, "2"] == counts[bad, "3"]
+    assert altered == raw(admin_dsn, bad)["row 00001"]
+
+    await vault.change(bad, "row 00001", b"set anew")
+    assert Rotated(tenants=1) == await vault.rotate()  # what is left of the last one
+    assert ("retired", 0) == (await vault.counts())[bad, "1"]
+
+
+async def test_a_rotation_that_was_cut_off_is_finished_also_beside_what_cannot_be_read(
+    vault: Vault, admin_dsn: str
+) -> None:
+    """The second run gives no second new key to whom the first had given one."""
+    bad, moved, cut_off = new_tenant(), new_tenant(), new_tenant()
+    for tenant in (bad, moved, cut_off):
+        await fill(vault, tenant, 3)
+    alter(admin_dsn, bad, "row 00001")
+    await vault.rotate()
+    started_at_ms = int(await vault.db.server_time_s() * 1000)
+    for tenant in (bad, cut_off):
+        async with vault.db.tenant_transaction(tenant) as connection:
+            await vault.data_keys.add_version(connection, tenant, created_at_ms=started_at_ms)
+
+    again = await vault.rotate()
+
+    counts = await vault.counts()
+    assert (3, 8, 1) == (again.tenants, again.values, len(again.unreadable))
+    assert ("current", 3) == counts[moved, "3"] == counts[cut_off, "3"]
+    assert ("current", 2) == counts[bad, "3"]
+
+
+async def test_a_data_key_that_does_not_open_holds_up_no_other_tenant(
+    vault: Vault, admin_dsn: str
+) -> None:
+    """S1:241: what is under it is told, and stays; everybody else gets new keys."""
+    bad, good = sorted([new_tenant(), new_tenant()])
+    for tenant in (bad, good):
+        await fill(vault, tenant, 2)
+    with psycopg.connect(admin_dsn) as connection:
+        connection.execute(
+            "update meterr.data_key set wrapped = set_byte(wrapped, 60, get_byte(wrapped, 60) # 1)"
+            " where tenant_id = %s",
+            [bad],
+        )
+    new = vault.with_keys(new_key("k2"), [vault.keys.current])
+
+    rewrapped = await rewrap_data_keys(vault.db, new.data_keys)
+    rotated = await new.rotate()
+
+    assert Rewrapped(1, (Place(bad, "data_key", "wrapped", ("1",)),)) == rewrapped
+    left = tuple(place(bad, f"row {n:05}") for n in range(2))
+    assert Rotated(tenants=2, values=2, unreadable=left, unfinished=1) == rotated
+    assert ("current", 2) == (await new.counts())[good, "2"]
+    assert secret_of(1) == await new.get(good, "row 00001")
+    assert [] == await retire_key_encryption_keys(new.db, "k2")
 
 
 async def test_no_key_material_is_in_any_table_after_a_rotation(

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from meterr.core.errors import OperatorError
+from meterr.core.private_file import MOUNTED_BYTES_MAX
 from meterr.core.secrets import (
     Document,
     Freshness,
@@ -18,7 +19,7 @@ from meterr.core.secrets import (
     SecretRefused,
     SecretUnavailable,
 )
-from meterr.core.secrets.local import FILE_BYTES_MAX, EnvBackend, FileBackend
+from meterr.core.secrets.local import EnvBackend, FileBackend
 
 CANARY = "secret-canary-9f3a"
 
@@ -202,13 +203,16 @@ class TestThisHost:
         assert CANARY == FileBackend().read(str(link)).content
 
     def test_what_is_no_readable_file_of_text_is_refused_at_once(self, tmp_path: Path) -> None:
-        """Issue 2, bad input: a missing file, a folder, a pipe, a large file, other bytes."""
+        """Issue 2, bad input: missing, a folder, a pipe, large, other bytes, loose."""
         pipe = tmp_path / "pipe"
         os.mkfifo(pipe)
         large = tmp_path / "large"
-        large.write_text("x" * (FILE_BYTES_MAX + 1))
+        large.write_text("x" * (MOUNTED_BYTES_MAX + 1))
         binary = tmp_path / "binary"
         binary.write_bytes(b"\xff\xfe\x00")
-        for path in (tmp_path / "missing", tmp_path, pipe, large, binary):
+        loose = tmp_path / "loose"
+        loose.write_text(CANARY)
+        loose.chmod(0o666)
+        for path in (tmp_path / "missing", tmp_path, pipe, large, binary, loose):
             with pytest.raises(SecretRefused, match=f"file:{path}"):
                 FileBackend().read(str(path))

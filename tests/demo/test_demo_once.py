@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -17,8 +18,9 @@ _TIMEOUT_S = 120
 _CANARY = "sk-real-provider-canary"
 
 
-def demo(*arguments: str, **variables: str) -> "subprocess.Popen[str]":
-    """Start the demo as ``./dev demo`` does, with a reader's provider configured."""
+@contextmanager
+def demo(*arguments: str, **variables: str) -> "Iterator[subprocess.Popen[str]]":
+    """Run the demo as ``./dev demo`` does, with a reader's provider configured; end it at last."""
     environment = {
         **os.environ,
         "OPENAI_API_KEY": _CANARY,
@@ -26,7 +28,7 @@ def demo(*arguments: str, **variables: str) -> "subprocess.Popen[str]":
         "HTTP_PROXY": "http://127.0.0.1:9",
         **variables,
     }
-    return subprocess.Popen(
+    with subprocess.Popen(
         [sys.executable, "-m", "demo", *arguments],
         cwd=ROOT,
         env=environment,
@@ -34,7 +36,11 @@ def demo(*arguments: str, **variables: str) -> "subprocess.Popen[str]":
         stderr=subprocess.STDOUT,
         text=True,
         start_new_session=True,
-    )
+    ) as process:
+        try:
+            yield process
+        finally:
+            process.kill()  # what it started dies with it
 
 
 @pytest.fixture
@@ -77,12 +83,12 @@ def read_until(process: "subprocess.Popen[str]", pattern: str) -> str:
 
 
 def test_every_proof_holds_and_nothing_is_left(place: Path) -> None:
-    """Issue 2, item 11: entries = calls received, recomputed = stored, kill -9 loses nothing."""
-    process = demo("--once", TMPDIR=str(place))
-    said, _ = process.communicate(timeout=_TIMEOUT_S)
+    """Issue 2, item 11; issue 5, item 8: nothing lost, cost recomputed, answers = the ledger."""
+    with demo("--once", TMPDIR=str(place)) as process:
+        said, _ = process.communicate(timeout=_TIMEOUT_S)
 
     assert 0 == process.returncode, said
-    assert 4 == len(re.findall(r"^  ok  ", said, re.MULTILINE))
+    assert 6 == len(re.findall(r"^  ok  ", said, re.MULTILINE))
     assert re.search(r"calls the simulator received: (\d+) = \1, .* 0 twice, 0 lost", said)
     assert re.search(r"openai +chat, prompt cache +kimi-k2.6 .* 0\.00358$", said, re.MULTILINE)
     assert re.search(r"interrupted, 0\.\d+ USD, marked as estimated", said)
@@ -104,14 +110,14 @@ def unfit_for_people(said: str) -> list[str]:
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_at_the_end_stops_everything_and_is_no_failure(place: Path, number: int) -> None:
     """Issue 2, item 11: the gateway stays for the reader to try, until Ctrl+C."""
-    process = demo(TMPDIR=str(place))
-    said = read_until(process, "Ctrl.C stops everything")
-    found = re.search(r"curl http://127\.0\.0\.1:(\d+)/v1/chat/completions", said)
-    assert found
-    assert answers(int(found[1]))
+    with demo(TMPDIR=str(place)) as process:
+        said = read_until(process, "Ctrl.C stops everything")
+        found = re.search(r"curl http://127\.0\.0\.1:(\d+)/v1/chat/completions", said)
+        assert found
+        assert answers(int(found[1]))
 
-    process.send_signal(number)
-    process.communicate(timeout=_TIMEOUT_S)
+        process.send_signal(number)
+        process.communicate(timeout=_TIMEOUT_S)
 
     assert 0 == process.returncode
     assert not answers(int(found[1]))
@@ -121,11 +127,11 @@ def test_a_signal_at_the_end_stops_everything_and_is_no_failure(place: Path, num
 
 def test_ctrl_c_in_the_middle_stops_everything_and_says_130(place: Path) -> None:
     """The contract of the command line: 130 is interrupted."""
-    process = demo("--once", TMPDIR=str(place))
-    read_until(process, "log of all processes")
+    with demo("--once", TMPDIR=str(place)) as process:
+        read_until(process, "log of all processes")
 
-    process.send_signal(signal.SIGINT)
-    said, _ = process.communicate(timeout=_TIMEOUT_S)
+        process.send_signal(signal.SIGINT)
+        said, _ = process.communicate(timeout=_TIMEOUT_S)
 
     assert 130 == process.returncode, said
     assert "Traceback" not in said

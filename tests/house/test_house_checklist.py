@@ -12,6 +12,19 @@ from house_sources import ROOT, collected_files, functions, tree
 
 PAGE = ROOT / "docs" / "explanation" / "checklist-intent.md"
 _OPEN = "## Not built yet"
+# Where the 77 faults are, in the order in which they were found; the page groups some of them.
+_FAULTS = """
+S1:51; S1:52; S1:45 S1:73; S1:71-89; S1:60; S1:65 S1:222 S1:239 S1:369 S1:467-468; S1:98 S1:116
+S1:106; S2:50; S2:69; S2:157-159; S1:357; S1:362
+S1:128 S1:335; S1:142 S1:151-155; S1:138 S1:159; S1:138; S1:157; S1:139-144; S1:162; S1:336; S1:333
+S1:391; S1:386-388; S1:405-414; S1:384-399; S2:9; S2:17 S2:152; S2:155; S2:22
+S1:169-174; S1:169; S1:171; S1:181; S1:179; S2:76; S2:77; S1:25 S2:81
+S1:222; S1:217 S1:222; S1:222; S1:222; S1:241; S1:223; S1:217 S1:423; S1:230 S1:418-429
+S1:267; S1:265-275; S1:262; S1:257; S1:278; S1:280; S1:254-287
+S1:312-321; S1:314; S1:325-328; S1:319; S2:56; S2:60; S2:60; S2:60; S2:59; S2:41
+S1:189; S1:195; S1:205; S1:467-468; S1:445; S1:466 S2:116; S1:438; S2:162
+S2:94; S2:39; S2:101; S1:299-372; S2:138; S2:168
+"""
 _LINE = re.compile(r"\bS([12]):(\d+)(?:-(\d+))?")
 _LINK = re.compile(r"\[`(test_\w+)`\]\(([^)]+\.py)\)")
 
@@ -27,6 +40,9 @@ class Lines:
     def meets(self, other: "Lines") -> bool:
         is_same_list = self.list_ == other.list_
         return is_same_list and self.first <= other.last and other.first <= self.last
+
+    def is_within(self, other: "Lines") -> bool:
+        return self.meets(other) and other.first <= self.first and self.last <= other.last
 
 
 @dataclass(frozen=True)
@@ -137,11 +153,25 @@ def test_the_check_lets_a_good_row_pass() -> None:
     assert [] == list(faults_of(read, cited))
 
 
+def test_every_fault_of_the_checklists_is_on_the_page() -> None:
+    """Issue 4: none of the 77 is left out, neither a row nor one of its lines."""
+    faults = [lines_in(fault) for fault in _FAULTS.replace("\n", ";").split(";") if fault]
+    assert 77 == len(faults)
+    built, to_come = parts()
+    assert 77 == len(built) + len(to_come)
+    shown = [own for row in built + to_come for own in row.lines]
+    assert [] == [line for fault in faults for line in fault if not any(map(line.is_within, shown))]
+
+
 def test_types_are_checked_strictly() -> None:
-    """S1:65: the snippets do not compile; ours is checked whole, each exception by its name."""
+    """
+    S1:65, S1:222, S1:239, S1:369, S1:467-468: six places that no strict compiler takes, there.
+
+    Here all of it is checked, and each exception has its name.
+    """
     mypy = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["mypy"]
     assert mypy["strict"]
-    assert ["meterr"] == mypy["packages"]
+    assert ["meterr", "bench"] == mypy["packages"]
     assert "ignore-without-code" in mypy["enable_error_code"]
     assert {"module", "ignore_missing_imports"} == {
         key for override in mypy["overrides"] for key in override

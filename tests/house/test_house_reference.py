@@ -18,13 +18,18 @@ from meterr.gateway.metering import reading
 from meterr.ledger.journal import estimate
 from meterr.ledger.model import State
 from meterr.ledger.verify import Fault
+from meterr.query.language.words import read_words
 from support import reference
 
 PAGES = [*reference.pages(), ROOT / "CONTRIBUTING.md", ROOT / "ARCHITECTURE.md"]
 REFERENCE = ROOT / "docs" / "reference"
 REGENERATE = ".venv/bin/python tests/support/reference.py"
 _BLOCK = re.compile(r"^```(?P<language>\w*)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
-_COMMAND = re.compile(r"(?:^|[\s/(])meterr (?P<words>(?!\[)[a-z-][^\n|)&;>]*)", re.MULTILINE)
+_COMMAND = re.compile(
+    r"(?:^|[\s/(])meterr "
+    r"""(?P<words>(?!\[)[a-z-](?:"[^"\n]*"|'[^'\n]*'|[^\n|)&;>"'])*)""",
+    re.MULTILINE,
+)
 _INLINE = re.compile(r"`(?P<text>meterr [^`\n]+)`")
 _SHELL = {"sh", "ini"}
 
@@ -56,7 +61,9 @@ def unknown_in(inline: str) -> list[str]:
     command: click.Command = cli
     wrong = []
     for word in inline.split()[1:]:
-        known = {option for param in command.params for option in param.opts}
+        known = {
+            option for param in command.params for option in (*param.opts, *param.secondary_opts)
+        }
         if isinstance(command, click.Group) and not word.startswith("-"):
             found = command.get_command(click.Context(command), word)
             if found is None:
@@ -180,13 +187,15 @@ def test_the_documented_configuration_file_loads(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_every_toml_block_holds_known_settings(page: Path, tmp_path: Path) -> None:
-    """House: a fragment loads as well, given the credentials that it names."""
+    """House: a fragment loads as well, given the credentials it names; so do a source's words."""
     environ = dict.fromkeys(["OPENAI_API_KEY", "ANTHROPIC_API_KEY", "KIMI_API_KEY"], "sk-x")
     secret = tmp_path / "secret"
     secret.write_text("sk-x\n")
     file = tmp_path / "meterr.toml"
     for block in _BLOCK.finditer(page.read_text()):
-        if block["language"] == "toml":
+        if block["language"] == "toml" and "[[relations]]" in block["text"]:
+            assert read_words(block["text"]).relations
+        elif block["language"] == "toml":
             text = re.sub(r'(credential_file|ca_file) = ".*?"', rf'\1 = "{secret}"', block["text"])
             file.write_text(text)
             assert load({}, environ, file).settings.data_dir

@@ -110,10 +110,10 @@ def test_dev_can_be_run_and_parses_on_a_python_that_is_too_old() -> None:
 
 
 def test_dev_lists_its_commands() -> None:
-    """Issue 2, item 2: demo, up, test, check, bench, lock; asking for help is no error."""
+    """Issue 2, item 2: demo, up, test, check, bench, lock, eval; asking for help is no error."""
     asked = dev("--help")
     assert 0 == asked.returncode
-    assert ["demo", "up", "test", "check", "bench", "lock"] == re.findall(
+    assert ["demo", "up", "test", "check", "bench", "eval", "lock"] == re.findall(
         r"^  (\w+)", asked.stdout, re.MULTILINE
     )
 

@@ -86,7 +86,7 @@ def statements(module: ast.Module) -> Iterator[int]:
 
 
 def test_no_sql_lives_outside_sql_files() -> None:
-    """S1:98, S2:50: a room's statements are in its queries.sql, run by its store.py, only there."""
+    """S1:98, S1:116, S2:50: statements are in a room's queries.sql and run by its store.py."""
     assert package_files()
     found = {place(path, line) for path in package_files() for line in statements(tree(path))}
     assert set() == found

@@ -1,6 +1,8 @@
 """Tests about the tests: one that waits, mocks or asserts nothing proves nothing."""
 
 import ast
+import subprocess
+import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -165,3 +167,10 @@ def test_the_checks_see_tests_that_prove_nothing(finds: Finder, source: str) -> 
 def test_the_checks_let_honest_tests_pass(source: str) -> None:
     """The checks do not cry wolf: polling ends by what it sees, a hostile server may dawdle."""
     assert [] == [line for finds in FINDERS for line in finds(ast.parse(source))]
+
+
+def test_a_process_of_a_test_can_be_interrupted() -> None:
+    """House: a run in a shell's background is a run like any other; Ctrl+C is ignored there."""
+    asked = "import signal; print(signal.getsignal(signal.SIGINT) is signal.default_int_handler)"
+    told = subprocess.run([sys.executable, "-c", asked], capture_output=True, text=True, check=True)
+    assert "True\n" == told.stdout

@@ -3,12 +3,14 @@
 import asyncio
 import os
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import psycopg
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from meterr.core.db import Database, Role
 from meterr.core.principal import Principal, Scope, UnknownPrice
 from meterr.identity import Authenticator, Environment, revoke_key
 from meterr.identity.api_key import mint
@@ -88,6 +90,28 @@ class TestAGoodKey:
                 assert process.warm(key.secret.presented)
                 assert await process.authenticate(key.secret.presented)
             assert before == sessions(admin_dsn)
+
+    async def test_costs_one_read_when_it_is_cold_and_none_afterwards(
+        self, house: House, tmp_path: Path
+    ) -> None:
+        """Issue 4, bar: libpq's own record of what was sent to the server."""
+        key, other = await house.key(), await house.key()
+        async with (
+            Database.open(house.dsn, Role.AUTH, pool_size_max=1) as db,
+            house.process(db=db) as process,
+        ):
+            await process.authenticate(other.secret.presented)
+            with (tmp_path / "sent").open("w+") as record:
+                async with db.session() as connection:
+                    connection.pgconn.trace(record.fileno())
+                for _ in range(100):
+                    await process.authenticate(key.secret.presented)
+                async with db.session() as connection:
+                    connection.pgconn.untrace()
+                record.seek(0)
+                sent = [line.rstrip().split("\t")[1:4:2] for line in record]
+        asked = [kind for side, kind in (each for each in sent if each) if side == "F"]
+        assert ["Parse", "Bind", "Describe", "Execute", "Sync"] == asked
 
     async def test_is_read_every_time_while_nobody_listens(self, house: House) -> None:
         """P5: without a heartbeat memory is never believed."""

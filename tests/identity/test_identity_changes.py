@@ -28,7 +28,7 @@ from meterr.identity.rotation import CodeRefused, KeyEnded, rotate_all
 from support.identity import OPERATOR, House, outcome, until
 
 DAY_MS = 86_400_000
-ALL = ["chat", "embeddings", "models"]
+ALL = [scope.value for scope in Scope]
 
 
 @pytest.fixture

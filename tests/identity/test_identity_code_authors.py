@@ -1,6 +1,6 @@
 """A code for a successor is its author's word: it counts while the author may give it."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
 import psycopg
@@ -22,18 +22,6 @@ from support.identity import OPERATOR as BY_OPERATOR
 from support.identity import House as Keys
 from support.identity import outcome
 from support.people import OPERATOR, PeopleHouse
-
-
-@pytest.fixture
-async def people(database_url: str) -> AsyncIterator[PeopleHouse]:
-    async with PeopleHouse.open(database_url) as house:
-        yield house
-
-
-@pytest.fixture
-async def keys(database_url: str) -> AsyncIterator[Keys]:
-    async with Keys.open(database_url) as house:
-        yield house
 
 
 @pytest.fixture

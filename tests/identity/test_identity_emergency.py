@@ -34,7 +34,7 @@ from meterr.identity.rotation import (
 )
 from meterr.identity.rotation.claim_code import mint_code, parse_code
 from meterr.identity.rotation.emergency import Emergency
-from meterr.identity.rotation.model import Kind
+from meterr.identity.rotation.model import Kind, Struck
 from support.identity import OPERATOR, House, outcome, until
 
 DAY = timedelta(days=1)
@@ -164,11 +164,19 @@ class TestEndingAllKeys:
         """A reason is asked for each time; and a tenant that is none is said."""
         with pytest.raises(Invalid, match="reason"):
             await strike(house, asker=Asker("ops", ""))
-        for tenant_id in ("x", ""):
-            with pytest.raises(NotFound):
-                await strike(house, tenant_id=tenant_id)
-        with pytest.raises(NotFound):
-            await strike(house, tenant_id=NOBODY, dry_run=True)
+        for tenant_id in ("x", "", NOBODY):
+            for dry_run in (True, False):
+                with pytest.raises(NotFound):
+                    await strike(house, tenant_id=tenant_id, dry_run=dry_run)
+
+    async def test_a_tenant_without_keys_is_struck_and_its_emergency_is_known(
+        self, house: House
+    ) -> None:
+        """Whoever was given an id can ask for its codes: none, and not `no such emergency`."""
+        dry = await strike(house, dry_run=True)
+        done = await strike(house)
+        assert (Struck(house.tenant_id, keys=0, codes=0),) == dry.struck == done.struck
+        assert [] == await house.codes(done.emergency_id)
 
 
 class TestCodes:
@@ -244,6 +252,17 @@ class TestCodes:
         assert {each.successor_id for each in first[1:]} == {each.successor_id for each in again}
         assert collected.new.record.key_id not in {each.successor_id for each in again}
 
+    async def test_a_code_that_has_ended_is_over_for_a_host_whose_clock_is_behind(
+        self, house: House
+    ) -> None:
+        """0 accepted after an emergency: nor for who read the clock, and then waited for it."""
+        await house.key()
+        (code,) = await house.codes((await strike(house)).emergency_id)
+        await strike(house)
+        house.clock.ahead_ms = -5_000
+        with pytest.raises(CodeRefused):
+            await house.collect(code.code.reveal())
+
     async def test_a_second_emergency_ends_the_codes_of_the_first(self, house: House) -> None:
         """Who stole a code has nothing; who collected early collects again."""
         for _ in range(2):
@@ -256,6 +275,33 @@ class TestCodes:
             await house.collect(codes[1].code.reveal())
         (again,) = await house.codes(second.emergency_id)
         assert new.record.key_id == again.key_id
+
+    @pytest.mark.parametrize("everything", [False, True])
+    async def test_how_many_codes_an_emergency_ends_is_said_before_and_after(
+        self, house: House, admin_dsn: str, everything: bool
+    ) -> None:
+        """A lost terminal is answered with the same command: that it voids codes is no secret."""
+        for _ in range(3):
+            await house.key()
+        first = await strike(house, everything=everything)
+        used, *_ = await house.codes(first.emergency_id)
+        await house.collect(used.code.reveal())
+        expected = (Struck(house.tenant_id, keys=1, codes=2),)
+
+        assert expected == (await strike(house, everything=everything, dry_run=True)).struck
+        second = await strike(house, everything=everything)
+        assert expected == second.struck
+        assert (1, 2) == (second.keys, second.codes)
+        assert (0, 0) == ((third := await strike(house)).keys, third.codes)
+
+        with psycopg.connect(admin_dsn) as connection:
+            rows = connection.execute(
+                """select detail from meterr.security_event where kind = 'key.emergency'
+                    order by id"""
+            ).fetchall()
+        told = [(detail["keys"], detail["codes"]) for (detail,) in rows]
+        assert [(3, 0), (1, 2), (0, 0)] == told
+        assert 2 == len(await house.codes(first.emergency_id))
 
     async def test_a_key_that_was_due_is_collectable_after_an_emergency(self, house: House) -> None:
         """Every successor is: also of a key that has a code of its policy waiting."""
@@ -323,3 +369,23 @@ async def test_an_emergency_and_revocations_by_hand_at_once_all_succeed(
                 return_exceptions=True,
             )
             assert [] == [repr(each) for each in found if isinstance(each, BaseException)]
+
+
+async def test_codes_that_are_handed_out_beside_an_emergency_are_no_deadlock(
+    house: House, database_url: str
+) -> None:
+    """Issue 4.3: codes of one emergency are paged through while another one ends them."""
+    hour = timedelta(hours=1)
+    async with Database.open(database_url, Role.APP, pool_size_max=12) as db:
+        for _ in range(200):
+            await house.key()
+        done = await strike(house, grace=hour)
+        await house.codes(done.emergency_id)
+        for _ in range(6):
+            before, struck, after = await asyncio.gather(
+                outcome(house.codes(done.emergency_id)),
+                rotate_all(db, house.ids, tenant_id=house.tenant_id, asker=OPERATOR, grace=hour),
+                outcome(house.codes(done.emergency_id)),
+            )
+            assert [] == [each for each in (before, after) if isinstance(each, psycopg.Error)]
+            done = struck

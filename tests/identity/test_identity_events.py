@@ -1,6 +1,5 @@
 """Every change of keys, people and sessions is recorded by itself, with who made it."""
 
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -29,18 +28,6 @@ from support.people import HERE, OPERATOR, PASSWORD, WRONG, PeopleHouse
 from support.rows import row_of
 
 BEGINNING = datetime(2020, 1, 1, tzinfo=UTC)
-
-
-@pytest.fixture
-async def keys(database_url: str) -> AsyncIterator[Keys]:
-    async with Keys.open(database_url) as opened:
-        yield opened
-
-
-@pytest.fixture
-async def people(database_url: str) -> AsyncIterator[PeopleHouse]:
-    async with PeopleHouse.open(database_url) as opened:
-        yield opened
 
 
 async def seen(db: Database, tenant_id: str | None, *kinds: str) -> list[EventRow]:
@@ -112,7 +99,7 @@ class TestKeys:
         assert ["key.created"] * 3 + ["key.emergency", "key.codes_issued", "key.rotated"] == [
             row.kind for row in found
         ]
-        assert {"emergency": done.emergency_id, "keys": 3} == found[3].detail
+        assert {"emergency": done.emergency_id, "keys": 3, "codes": 0} == found[3].detail
         assert {"codes": 3} == found[4].detail
         told = (await list_notices(people.db, ada)).notices
         assert [("key.rotated", 1), ("key.emergency", 3)] == [(n.kind, n.many) for n in told]
@@ -132,6 +119,37 @@ class TestKeys:
 
         assert ["key.policy_changed", "key.due"] == [row.kind for row in found]
         assert ("system", {"keys": 2}) == (found[1].actor_kind, found[1].detail)
+
+    async def test_whoever_keeps_a_key_that_is_due_is_told_once_and_in_time(
+        self, people: PeopleHouse
+    ) -> None:
+        """Issue 4, item 3: by policy, with notice, to its owner or to the administrators."""
+        admin = (await people.person("admin@example.com", Role.ADMIN)).user.user_id
+        ada = (await people.person("ada@example.com")).user.user_id
+        bob = (await people.person("bob@example.com")).user.user_id
+        keyring = Keys(people.dsn, people.app).keyring
+        for name, owner in (("ada's", ada), ("ada's other", ada), ("nobody's", None)):
+            await identity.create_key(
+                people.app, keyring, people.ids, SystemClock(), people.tenant_id,
+                name=name, scopes=["chat"], owner_user_id=owner,
+            )  # fmt: skip
+        day, began_ms = timedelta(days=1), SystemClock().unix_ms()
+        policy = RotationPolicy(None, 90 * day, 14 * day, 7 * day, "ops")
+        await set_policy(people.app, people.clock, people.tenant_id, policy)
+
+        async def told(days: int) -> dict[str, list[tuple[str, int]]]:
+            people.clock.now_ms = began_ms + days * 86_400_000
+            await mark_due(people.app, people.clock, people.tenant_id)
+            found = {who: await list_notices(people.db, who) for who in (admin, ada, bob)}
+            return {
+                who: [(n.about, n.many) for n in page.notices if n.kind == "key.due"]
+                for who, page in found.items()
+            }
+
+        assert {admin: [], ada: [], bob: []} == await told(75)
+        expected = {admin: [("nobody's", 1)], ada: [("ada's", 2)], bob: []}
+        assert expected == await told(77)
+        assert expected == await told(85)
 
     async def test_who_acts_is_on_record_and_only_within_the_block(self, keys: Keys) -> None:
         """Said once, where a request or a command is let in."""

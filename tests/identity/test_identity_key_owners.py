@@ -1,6 +1,6 @@
 """Keys of people: they count as long as the person is active and a member, in every process."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 
 import psycopg
 import pytest
@@ -13,18 +13,6 @@ from meterr.identity.people import Person, disable_user, enable_user, find_perso
 from support.identity import House as Keys
 from support.identity import outcome, said, until
 from support.people import OPERATOR, PeopleHouse
-
-
-@pytest.fixture
-async def people(database_url: str) -> AsyncIterator[PeopleHouse]:
-    async with PeopleHouse.open(database_url) as house:
-        yield house
-
-
-@pytest.fixture
-async def keys(database_url: str) -> AsyncIterator[Keys]:
-    async with Keys.open(database_url) as house:
-        yield house
 
 
 @pytest.fixture

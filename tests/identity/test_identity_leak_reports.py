@@ -81,6 +81,17 @@ async def test_a_reporter_is_told_to_come_again_while_nothing_can_be_read() -> N
     assert 2 == publisher.looks
 
 
+async def test_a_document_that_cannot_be_read_is_an_outage_and_no_wrong_signature() -> None:
+    """503 and not 401, which would say that the signature is wrong; and one look a minute."""
+    publisher = Publisher(b"<html>maintenance</html>")
+    signatures = publisher.signatures()
+    for _ in range(2):
+        with pytest.raises(Unavailable) as refused:
+            await signatures.check(b"[]", KNOWN, "AAAA")
+        assert AGAIN_S == refused.value.retry_after_s
+    assert 1 == publisher.looks
+
+
 async def test_made_up_names_do_not_keep_known_ones_from_being_checked() -> None:
     """A look that failed takes nothing away: keys that were read count for half an hour."""
     publisher = Publisher(published())

@@ -207,6 +207,33 @@ async def test_one_address_that_tries_many_accounts_is_paused(house: PeopleHouse
     assert await fail(house, "2001:db8:0:1::1", "another@example.com")
 
 
+async def test_a_crowd_from_everywhere_pauses_strangers_and_nobody_at_home(
+    house: PeopleHouse,
+) -> None:
+    """Issue 4, item 4: global; each account and each network is tried once, and still it ends."""
+    narrow = replace(RULES[Kind.GLOBAL], attempts=30)
+    throttle = Throttle(house.db, house.clock, keyed, {**RULES, Kind.GLOBAL: narrow})
+
+    async def tried(n: int) -> Attempt:
+        network, account = f"2001:db8:0:{n:x}::1", f"user{n}@example.com"
+        return await throttle.attempt(Proof.PASSWORD, account, network)
+
+    home = "198.51.100.7"
+    await throttle.passed(await throttle.attempt(Proof.PASSWORD, ADA, home))
+    found = await outcomes(*(tried(n) for n in range(40)))
+    let_in = [each for each in found if isinstance(each, Attempt)]
+    assert 30 == len(let_in)
+    assert {"throttled_global"} == {
+        each.reason for each in found if isinstance(each, TooManyAttempts)
+    }
+    assert [Kind.GLOBAL] == [kind for each in let_in for kind in each.began]
+
+    await throttle.passed(await throttle.attempt(Proof.PASSWORD, ADA, home))
+    assert await throttle.attempt(Proof.PASSKEY, "", "2001:db8:0:ffff::1")
+    house.clock.advance(narrow.pause_ms // 1000)
+    assert await tried(41)
+
+
 async def test_an_unknown_account_is_throttled_like_a_known_one(house: PeopleHouse) -> None:
     """Enumeration-safe: the answers to each attempt are the same, one by one."""
     await house.person(ADA)

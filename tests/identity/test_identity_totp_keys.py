@@ -76,7 +76,7 @@ async def test_after_a_new_key_encryption_key_the_old_one_opens_no_secret(
     secret = await house.enrol(ada)
     new = new_key("k2")
     rotating = Process(house.app, house.dsn).with_keys(new, [house.keys.current])
-    assert 1 == await rewrap_data_keys(house.app, rotating.data_keys)
+    assert 1 == (await rewrap_data_keys(house.app, rotating.data_keys)).keys
 
     house.clock.advance(60)
     await give(house, Vault(rotating.data_keys, house.app), ada, secret)

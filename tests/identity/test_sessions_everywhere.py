@@ -148,9 +148,9 @@ async def another_process(told: dict) -> AsyncIterator[asyncio.subprocess.Proces
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
     )
-    assert process.stdin is not None
-    process.stdin.write(json.dumps(told).encode() + b"\n")
     try:
+        assert process.stdin is not None
+        process.stdin.write(json.dumps(told).encode() + b"\n")
         yield process
     finally:
         if process.returncode is None:

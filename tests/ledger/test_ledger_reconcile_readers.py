@@ -165,7 +165,7 @@ def test_days_of_another_zone_are_taken_from_a_bill_that_has_them() -> None:
 
 
 def test_a_day_of_25_hours_is_a_whole_day() -> None:
-    """P4: the clocks go back on 26 October 2025 in Berlin."""
+    """P1: the clocks go back on 26 October 2025 in Berlin."""
     found = days_of(
         datetime(2025, 10, 26, tzinfo=UTC).date(),
         datetime(2025, 10, 27, tzinfo=UTC).date(),

@@ -8,8 +8,12 @@ from meterr.ledger.model import Usage
 from support.catalogue import relations_with_tenant_id
 from support.rows import TENANT_TABLES
 
-ROLES = ("meterr_owner", "meterr_app", "meterr_auth", "meterr_drain", "meterr_identity")
-WORKERS = ROLES[1:]
+WORKERS = ("meterr_app", "meterr_auth", "meterr_drain", "meterr_identity")
+ROLES = ("meterr_owner", *WORKERS, "meterr_reader")
+ASKED = (
+    "ledger_entry", "usage_hour", "usage_day", "rollup_due", "api_key", "key_use", "limit_rule",
+    "limit_pool",
+)  # fmt: skip
 APPEND_ONLY = (
     "ledger_entry",
     "price_version",
@@ -108,6 +112,8 @@ def test_no_other_policy_opens_tenant_rows(catalogue) -> None:
         ("signing_key", "{meterr_owner}", "SELECT"),
         ("security_event", "{meterr_owner}", "INSERT"),
         ("security_event", "{meterr_owner}", "SELECT"),
+        ("query_role", "{meterr_owner}", "ALL"),
+        *((table, "{meterr_reader}", "SELECT") for table in ASKED),
     } == set(rows)
 
 
@@ -201,6 +207,52 @@ def test_the_authentication_role_can_read_one_view_and_do_nothing_else(catalogue
     }
 
 
+def test_a_question_is_held_to_who_logged_in_and_to_nothing_that_it_can_set(catalogue) -> None:
+    """Issue 5: session_user alone says whose rows exist; no policy of it reads a setting."""
+    rows = catalogue.execute(
+        "select distinct qual from pg_policies where '{meterr_reader}' = roles::text"
+    ).fetchall()
+    assert [("(tenant_id = ( SELECT meterr.session_tenant() AS session_tenant))",)] == rows
+
+
+def test_the_reader_reads_columns_of_parents_and_cannot_name_a_table(catalogue) -> None:
+    """Issue 5: what the views show; no partition, no whole table, no use of our schema."""
+    ours = {grant for grant in grants(catalogue) if grant[1] == "meterr_reader"}
+    whole = catalogue.execute(
+        """select c.relname from pg_class c, aclexplode(c.relacl) x
+            where c.relnamespace = 'meterr'::regnamespace
+              and x.grantee = 'meterr_reader'::regrole"""
+    ).fetchall()
+    may_use = catalogue.execute("select has_schema_privilege('meterr_reader', 'meterr', 'usage')")
+
+    assert {(table, "meterr_reader", "SELECT") for table in ASKED} == ours
+    assert [] == whole
+    assert (False,) == may_use.fetchone()
+
+
+def test_the_views_of_questions_have_the_rights_of_whoever_asks(catalogue) -> None:
+    """And a barrier: no condition of the question sees a row before the policy has."""
+    rows = catalogue.execute(
+        """select relname, relkind::text, reloptions, pg_get_userbyid(relowner) from pg_class
+            where relnamespace = 'usage'::regnamespace"""
+    ).fetchall()
+    names = {"calls", "costs_hourly", "costs_daily", "keys", "limits", "budget_windows"}
+    options = ["security_barrier=true", "security_invoker=true"]
+    assert sorted((name, "v", options, "meterr_owner") for name in names) == sorted(rows)
+
+
+def test_every_view_of_questions_and_every_column_of_it_is_described(catalogue) -> None:
+    """Issue 5: people and models read what it holds, and in which unit."""
+    rows = catalogue.execute(
+        """select c.relname, a.attname from pg_class c
+             left join pg_attribute a on a.attrelid = c.oid and a.attnum > 0
+            where c.relnamespace = 'usage'::regnamespace
+              and (obj_description(c.oid, 'pg_class') is null
+                   or col_description(c.oid, a.attnum) is null)"""
+    ).fetchall()
+    assert [] == rows
+
+
 def test_the_drain_can_only_append(catalogue) -> None:
     """It runs for all tenants, so it must not be able to read any."""
     assert {
@@ -225,6 +277,8 @@ def test_functions_are_for_our_own_code_and_each_for_one_role(catalogue) -> None
     assert sorted(
         [
             ("meterr_app", "exchange_lease"),
+            ("meterr_app", "end_question_turn"),
+            ("meterr_app", "take_question_turn"),
             ("meterr_app", "budget_cost"),
             ("meterr_app", "change_key_terms"),
             ("meterr_app", "count_by_pepper"),
@@ -257,6 +311,8 @@ def test_functions_are_for_our_own_code_and_each_for_one_role(catalogue) -> None
             ("meterr_identity", "make_room_for_challenge"),
             ("meterr_identity", "notify_person"),
             ("meterr_identity", "prune_notices"),
+            ("meterr_app", "sign_query_token"),
+            ("meterr_reader", "session_tenant"),
             ("meterr_identity", "prune_people"),
             ("meterr_identity", "prune_sessions"),
             ("meterr_identity", "record_event"),

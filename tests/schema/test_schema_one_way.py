@@ -33,6 +33,7 @@ MAY_COME_BACK: Mapping[tuple[str, str], str] = {
     ("membership", "ended_at"): "who is invited again is a member again, by another membership",
     ("user_account", "disabled_at"): "enabling an account is a command of its own",
     ("key_policy", "ended_at"): "a policy that is set again is in force again",
+    ("verified_question", "ended_at"): "who saves the same question again vouches for it again",
     (
         "api_key",
         "due_until",

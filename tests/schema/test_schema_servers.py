@@ -35,7 +35,7 @@ def untouched(bare: EmbeddedPostgres) -> EmbeddedPostgres:
     with psycopg.connect(bare.admin_dsn, autocommit=True) as admin:
         for name in ("meterr", "shop", "shop2"):
             admin.execute(f"drop database if exists {name}")
-        for role in (*ROLES, "shop"):
+        for role in (*ROLES, "meterr_reader", "shop"):
             admin.execute(f"drop role if exists {role}")
     return bare
 

@@ -83,6 +83,18 @@ TOLD: Final[Mapping[str, tuple[str, ...]]] = {
     ),
     "user_session": ("ended_at = now(), ended_because = 'ended'",),
     "signing_key": ("state = 'current'",),
+    "query_source": (
+        "url = set_byte(url, 20, 7)",
+        "url = null",
+        "place = 'elsewhere.example'",
+        "shape = '[]'",
+        "words = 'other words'",
+        "created_at = created_at - interval '1 day'",
+        "created_by = 'somebody else'",
+        "protected_at = now()",
+        "holes = 0",
+        "holes = 3",
+    ),
 }
 
 _BY_ITSELF: Final = "goes with another column, whose change is told"
@@ -113,6 +125,8 @@ SILENT: Final[Mapping[tuple[str, str], str]] = {
     ("sign_in_challenge", "used_at"): _SHORT_LIVED,
     ("signing_key", "secret"): "would sign what no public key of ours verifies",
     ("signing_key", "accepted_to"): "only to earlier",
+    ("query_role", "password"): "opens no login but the one whose password it is",
+    ("query_source", "checked_at"): "the time of a look; what it finds is told",
     **{
         ("user_session", column): _ALL_DAY
         for column in (
@@ -133,7 +147,9 @@ OF_PEOPLE: Final = frozenset(
     }
 )
 # Tables that hold nothing which anybody is, has or may.
-NO_SECURITY: Final = frozenset({"upstream", "sign_in_window", "api_window", "notice"})
+NO_SECURITY: Final = frozenset(
+    {"upstream", "sign_in_window", "api_window", "notice", "verified_question"}
+)
 
 MADE_SILENTLY: Final[Mapping[str, str]] = {
     "upstream": "what the settings name, for reports",
@@ -144,6 +160,8 @@ MADE_SILENTLY: Final[Mapping[str, str]] = {
     "sign_in_challenge": _SHORT_LIVED,
     "sign_in_window": _ALL_DAY,
     "api_window": _ALL_DAY,
+    "query_role": "made with a first question, which is told; its login reads that tenant's rows",
+    "verified_question": "an example of a question: judged like any other when it runs",
 }
 
 # A new row of each table that tells of them: also made in ways that are none of ours.
@@ -204,6 +222,10 @@ MADE: Final[Mapping[str, tuple[str, ...]]] = {
             values ({_MAC}, '{SOMEBODY}', {_MAC}, 0, 'x', false)""",
     ),
     "recovery_codes": (f"(user_id, digests) values ('{OTHER}', array[{_MAC}])",),
+    "query_source": (
+        f"""(tenant_id, name, url, place, shape, created_by)
+            select '{A}', 'new', url, place, shape, 'x' from meterr.query_source""",
+    ),
     "user_session": (
         f"""(session_id, user_id, address, user_agent, created_at, seen_at, ends_at,
              refresh_digest, pepper_id)
@@ -215,6 +237,7 @@ _SCENE: Final = f"""
     insert into meterr.user_account (user_id, email, shown_email)
     values ('{OTHER}', 'b@b.example', 'b@b.example');
     update meterr.api_key set first_key_id = key_id;
+    update meterr.query_source set holes = 2;
     delete from meterr.signing_key;
     insert into meterr.data_key (tenant_id, version, live_version, kek_id, wrapped)
     select '{PLATFORM}', version, live_version, kek_id, wrapped from meterr.data_key;

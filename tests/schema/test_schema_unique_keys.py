@@ -4,8 +4,14 @@ import psycopg
 
 from support.catalogue import relations_with_tenant_id
 
-# Over all tenants: nobody can choose or guess a MAC, and names of tenants are the platform's.
-_OVER_ALL = {("api_key", "mac"), ("key_succession", "code_mac"), ("tenant", "name")}
+# Over all tenants: nobody can choose or guess a MAC or a login's name, and names of tenants are the
+# platform's.
+_OVER_ALL = {
+    ("api_key", "mac"),
+    ("key_succession", "code_mac"),
+    ("query_role", "role_name"),
+    ("tenant", "name"),
+}
 
 
 def test_no_key_that_a_tenant_can_choose_is_unique_over_all_tenants(admin_dsn: str) -> None:

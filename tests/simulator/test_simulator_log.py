@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from meterr import simulator
-from support.simulator import KEY, SimulatorProcess, Wire, in_thread, read_to_end
+from support.simulator import KEY, SimulatorProcess, Wire, in_thread, read_to_end, sent_to
 
 BODY: Any = {"model": "m", "messages": [{"role": "user", "content": "hello"}]}
 
@@ -143,9 +143,7 @@ def test_what_cannot_be_put_on_file_is_not_answered() -> None:
 def test_a_body_over_64_mib_is_refused_unread_and_no_call(logged: Wire) -> None:
     """413 in shape; the connection closes."""
     head = f"POST /v1/embeddings HTTP/1.1\r\ncontent-length: {64 * 1024 * 1024 + 1}\r\n\r\n"
-    connection = socket.create_connection(("127.0.0.1", logged.port))
-    connection.sendall(head.encode())
-    received = read_to_end(connection)
+    received = read_to_end(sent_to(logged.port, head.encode()))
 
     assert received.startswith(b"HTTP/1.1 413 ")
     assert b'{"error":{"message":' in received

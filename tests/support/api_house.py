@@ -229,20 +229,24 @@ class Services:
 
 
 @contextmanager
-def shared_api_house(postgres: EmbeddedPostgres, config: str = "") -> Iterator[ApiHouse]:
+def shared_api_house(
+    postgres: EmbeddedPostgres, config: str = "", *, origin: str = ORIGIN
+) -> Iterator[ApiHouse]:
     """Start a house of its own database; everybody of ``PEOPLE`` lives in it."""
     name = f"api_{os.urandom(8).hex()}"
     server.create_database(postgres.admin_dsn, name, server.TEMPLATE)
     try:
         with server.open_directory() as root:
-            yield from _opened(postgres, name, root, config)
+            yield from _opened(postgres, name, root, config, origin)
     finally:
         server.drop_database(postgres.admin_dsn, name)
 
 
-def _opened(postgres: EmbeddedPostgres, name: str, root: Path, config: str) -> Iterator[ApiHouse]:
+def _opened(
+    postgres: EmbeddedPostgres, name: str, root: Path, config: str, origin: str
+) -> Iterator[ApiHouse]:
     kek = mint("k1", os.urandom)
-    further = {"METERR_KEY_ENCRYPTION_KEY": kek.text(), "METERR_SIGN_IN__ORIGIN": ORIGIN}
+    further = {"METERR_KEY_ENCRYPTION_KEY": kek.text(), "METERR_SIGN_IN__ORIGIN": origin}
     dsn = make_conninfo(postgres.dsn, dbname=name)
     admin = make_conninfo(postgres.admin_dsn, dbname=conninfo_to_dict(dsn)["dbname"])
     with open_house(dsn, admin, root, config=config, further=further) as house:

@@ -7,6 +7,7 @@ from typing import Any
 
 from support.api_house import ApiHouse, told
 
+TENANT = "x-meterr-tenant"
 UNSAFE = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 _PARAMETER = re.compile(r"\{(\w+)\}")
 
@@ -29,11 +30,26 @@ class Described:
 
     @property
     def is_tenants(self) -> bool:
-        return "{tenant_id}" in self.template
+        return "{tenant_id}" in self.template or self.takes_tenant
+
+    @property
+    def takes_tenant(self) -> bool:
+        """Whether a header names the tenant that it is about."""
+        return TENANT in [each["name"].lower() for each in self.said.get("parameters", ())]
+
+    @property
+    def key_scope(self) -> str | None:
+        """The scope with which an API key may call it."""
+        scope: str | None = self.said.get("x-key-scope")
+        return scope
 
     @property
     def is_unsafe(self) -> bool:
         return self.method in UNSAFE
+
+    def headers(self, tenant_id: str) -> dict[str, str]:
+        """Return the headers that make a request about ``tenant_id``, where the path does not."""
+        return {TENANT: tenant_id} if self.takes_tenant else {}
 
     def path(self, tenant_id: str) -> str:
         """Return a path of this route: things of ``tenant_id`` that do not exist."""

@@ -1,12 +1,19 @@
 """What the tests of backups do: restore somewhere, and look at every row."""
 
+import hashlib
 from dataclasses import replace
 from pathlib import Path
 
 import psycopg
+from pydantic import SecretStr
 
-from support.command_line import CommandLine, Result
+from meterr.core.crypto import mint
+from meterr.identity import Keyring
+from support.command_line import PEPPER, CommandLine, Result
+from support.rows import KEK_ID
 
+PEPPER_ID = Keyring.from_secrets(SecretStr(PEPPER)).current.id
+BACKUP_KEY = mint(KEK_ID, lambda count: hashlib.sha256(b"a key of the tests").digest()[:count])
 BACKED_UP = "0199aaaa-0000-7000-8000-00000000000a"
 BACKUP_CANARY = "canary-in-the-backup-7f3a"
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from meterr.cli import main
 
-PEPPER = "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff"
+PEPPER = "b39e732051f52d35e6920c6821491dca51dff8c28aa917bd120b0f0014777fd1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,9 +65,10 @@ class CommandLine:
         assert 0 == result.status, result
         return result
 
-    def process(self, *arguments: str, **options: Any) -> "subprocess.Popen[str]":
-        """Start ``python -m meterr`` as a process of its own."""
-        return subprocess.Popen(
+    @contextmanager
+    def process(self, *arguments: str, **options: Any) -> "Iterator[subprocess.Popen[str]]":
+        """Run ``python -m meterr`` as a process; it is killed if it outlives the block."""
+        with subprocess.Popen(
             [sys.executable, "-m", "meterr", *arguments],
             env=dict(self.environment),
             cwd=self.folder,
@@ -75,7 +76,11 @@ class CommandLine:
             stderr=subprocess.PIPE,
             text=True,
             **options,
-        )
+        ) as process:
+            try:
+                yield process
+            finally:
+                process.kill()
 
 
 @contextmanager

@@ -26,7 +26,7 @@ from meterr.core.principal import UnknownPrice
 from meterr.ledger.model import PRICED_CLASSES, REQUEST_CLASSES
 from support import meterr_house, server
 from support.meterr_house import House, open_house
-from support.simulator import Answer, Wire
+from support.simulator import Answer, Wire, sent_to
 
 CHAT, EMBEDDINGS, RESPONSES = "/v1/chat/completions", "/v1/embeddings", "/v1/responses"
 MESSAGES, COUNT_TOKENS = "/v1/messages", "/v1/messages/count_tokens"
@@ -104,9 +104,7 @@ class Conversation:
 
     def raw(self, sent: bytes) -> socket.socket:
         """Send bytes as they are and return the open socket."""
-        connection = socket.create_connection(("127.0.0.1", self.wire.port), timeout=30)
-        connection.sendall(sent)
-        return connection
+        return sent_to(self.wire.port, sent)
 
     def call_count(self) -> int:
         """Return how many calls the witness has received."""

@@ -162,6 +162,8 @@ def serving() -> Iterator[HostileProvider]:
         address = cast("tuple[str, int]", listener.server_address)
         provider = HostileProvider(address[1], unheard.getsockname()[1])
         listener.heads = provider.heads
-        yield provider
-        listener.shutdown()
-        thread.join()
+        try:
+            yield provider
+        finally:
+            listener.shutdown()
+            thread.join()

@@ -106,8 +106,10 @@ async def hostile(
     """Serve ``script`` on a free port of 127.0.0.1, each connection by itself."""
     server = HostileServer(script)
     tasks: set[asyncio.Task[None]] = set()
+    writers: list[asyncio.StreamWriter] = []
 
     def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writers.append(writer)
         task = asyncio.ensure_future(server.handle(reader, writer))
         tasks.add(task)
         task.add_done_callback(tasks.discard)
@@ -121,6 +123,8 @@ async def hostile(
         for task in tuple(tasks):
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        for writer in writers:
+            writer.close()  # that of a task which never came to its first step, too
 
 
 @asynccontextmanager

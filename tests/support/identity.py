@@ -77,10 +77,11 @@ class House:
         on_outage: Outage = Outage.SERVE_WARM,
         listening: bool = True,
         diary: Diary | None = None,
+        db: Database | None = None,
     ) -> AsyncIterator[Authenticator]:
         """Yield what one gateway process has: connections, a memory and a listener of its own."""
         async with AsyncExitStack() as stack:
-            db = await stack.enter_async_context(Database.open(self.dsn, Role.AUTH))
+            db = db or await stack.enter_async_context(Database.open(self.dsn, Role.AUTH))
             authenticator = Authenticator(
                 db,
                 self.dsn,

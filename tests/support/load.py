@@ -95,6 +95,7 @@ async def call(
                 raw += part
         finally:
             writer.close()
+            await writer.wait_closed()
     except OSError:
         pass
     return _seen(kind, tokens, raw)

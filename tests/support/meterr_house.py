@@ -26,7 +26,7 @@ from meterr.core.ids import IdFactory
 from meterr.core.principal import Scope, UnknownPrice
 from meterr.identity.keyring import Pepper
 
-PEPPER = "0f1e2d3c4b5a69788796a5b4c3d2e1f00112233445566778899aabbccddeeff0"
+PEPPER = "defb3701a12c0d48306577883cd6f928905128de414f6353bdfeb2aba159afb7"
 PROVIDER_SECRET = "sk-provider-secret-canary-7d1f"
 _READY_S = 60
 _ENTRIES = """

@@ -35,6 +35,7 @@ from meterr.ledger import api as ledger_api
 from meterr.ledger.model import INPUT_CLASSES, OUTPUT_CLASSES, PRICED_CLASSES, REQUEST_CLASSES
 from meterr.ledger.price_context import CONTEXTS
 from meterr.ledger.rates import _PARENT
+from meterr.query import api as query_api
 
 ROOT = Path(__file__).resolve().parents[2]
 HELP_WIDTH = 90
@@ -234,6 +235,7 @@ def operations() -> list[Operation]:
         *ledger_api.operations(nothing, nothing),
         *EventRoutes(nothing, nothing).operations(),
         *LeakRoutes(nothing, nothing, nothing, None).operations(),
+        *query_api.operations(nothing, nothing, nothing, nothing, nothing),
     ]
     return sorted(found, key=lambda each: (each.route.path, each.route.method))
 
@@ -242,6 +244,7 @@ def _management() -> str:
     rows = []
     for each in operations():
         access = f"none: {each.access.why}" if isinstance(each.access, Open) else code(each.access)
+        access += f", or a key with `{each.key_scope}`" if each.key_scope else ""
         does = (inspect.getdoc(each.endpoint) or "").partition("\n")[0]
         rows.append([code(f"{each.route.method} {each.route.path}"), access, does])
     return table(["path", "permission", "does"], rows)

@@ -36,6 +36,7 @@ def _key_rows(tenant_id: str) -> dict[str, dict[str, object]]:
             "reason": "drill",
             "author": "ops",
             "keys": 1,
+            "codes": 0,
         },
         "key_succession": {
             "tenant_id": tenant_id,
@@ -93,6 +94,21 @@ def row_of(table: str, tenant_id: str) -> dict[str, object]:
             "state": "settled",
             "usage_known": True,
         },
+        **_limit_rows(tenant_id),
+        "usage_hour": {"tenant_id": tenant_id, "hour": AT, **_SUMS},
+        "usage_day": {"tenant_id": tenant_id, "day": AT.replace(hour=0), **_SUMS},
+        "rollup_due": {"tenant_id": tenant_id, "hour": AT},
+        **_sealed_rows(tenant_id),
+        "membership": {"tenant_id": tenant_id, "user_id": SOMEBODY, "role": "user"},
+        **_question_rows(tenant_id),
+        **_key_rows(tenant_id),
+        "security_event": _event(tenant_id),
+    }
+    return rows[table]
+
+
+def _limit_rows(tenant_id: str) -> Mapping[str, dict[str, object]]:
+    return {
         "limit_rule": {
             "tenant_id": tenant_id,
             "limit_id": uuid.uuid4(),
@@ -118,15 +134,7 @@ def row_of(table: str, tenant_id: str) -> dict[str, object]:
             "spent": 3,
             "amount": 5,
         },
-        "usage_hour": {"tenant_id": tenant_id, "hour": AT, **_SUMS},
-        "usage_day": {"tenant_id": tenant_id, "day": AT.replace(hour=0), **_SUMS},
-        "rollup_due": {"tenant_id": tenant_id, "hour": AT},
-        **_sealed_rows(tenant_id),
-        "membership": {"tenant_id": tenant_id, "user_id": SOMEBODY, "role": "user"},
-        **_key_rows(tenant_id),
-        "security_event": _event(tenant_id),
     }
-    return rows[table]
 
 
 def _event(tenant_id: str) -> dict[str, object]:
@@ -143,6 +151,19 @@ def _event(tenant_id: str) -> dict[str, object]:
     }
 
 
+def _question_rows(tenant_id: str) -> Mapping[str, dict[str, object]]:
+    return {
+        "verified_question": {
+            "tenant_id": tenant_id,
+            "question_id": uuid.uuid4(),
+            "source": "usage",
+            "question": f"how many, {uuid.uuid4()}?",
+            "sql": "select 1",
+            "author": "a test",
+        },
+    }
+
+
 def _sealed_rows(tenant_id: str) -> Mapping[str, dict[str, object]]:
     return {
         "data_key": {
@@ -156,6 +177,19 @@ def _sealed_rows(tenant_id: str) -> Mapping[str, dict[str, object]]:
             "tenant_id": tenant_id,
             "upstream": f"upstream {uuid.uuid4()}",
             "secret": SEALED,
+            "created_by": "a test",
+        },
+        "query_role": {
+            "tenant_id": tenant_id,
+            "role_name": f"mq_{uuid.uuid4().hex}",
+            "password": SEALED,
+        },
+        "query_source": {
+            "tenant_id": tenant_id,
+            "name": f"s{uuid.uuid4().hex}",
+            "url": SEALED,
+            "place": "db.example:5432/shop",
+            "shape": "{}",
             "created_by": "a test",
         },
         "signing_key": {
@@ -188,8 +222,11 @@ TENANT_TABLES = (  # parents first
     "key_policy",
     "key_use",
     "key_caller",
+    "verified_question",
     "signing_key",
     "security_event",
+    "query_role",
+    "query_source",
 )
 TENANT_VIEWS = ("entry_figures",)
 

@@ -10,11 +10,13 @@ from pathlib import Path
 import psycopg
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
+from psycopg.errors import ObjectInUse
 
 from meterr.core.migrate import migrate, roles_sql
 from meterr.core.postgres import EmbeddedPostgres
 from meterr.core.postgres.binaries import OLDEST_MAJOR, wheel_directories
 from meterr.core.postgres.prepare import LOGIN
+from meterr.query.walls import harden
 
 __all__ = [
     "FAST",
@@ -29,6 +31,7 @@ __all__ = [
 ]
 
 TEMPLATE = "meterr_template"
+_DROPS = 12
 # Nothing here outlives the run; crash tests start their own server, with fsync on.
 FAST = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off"}
 
@@ -65,9 +68,11 @@ def every_directory() -> list[Path]:
 
 
 def prepare_template(server: EmbeddedPostgres) -> None:
-    """Make the migrated database that every test's own database is a copy of."""
+    """Make the migrated, hardened database that every test's own database is a copy of."""
     create_database(server.admin_dsn, TEMPLATE)
     asyncio.run(migrate(make_conninfo(server.dsn, dbname=TEMPLATE)))
+    # As 'meterr up' does: whatever the tests do, they do with the rights that this leaves.
+    asyncio.run(harden(make_conninfo(server.admin_dsn, dbname=TEMPLATE), apply=True))
 
 
 def create_database(admin_dsn: str, name: str, template: str = "template0") -> None:
@@ -80,7 +85,14 @@ def create_database(admin_dsn: str, name: str, template: str = "template0") -> N
 
 
 def drop_database(admin_dsn: str, name: str) -> None:
-    """Drop a database, whoever is still connected."""
+    """Drop a database, whoever is still connected: the server waits 5 s for them, each time."""
     statement = sql.SQL("drop database if exists {} with (force)").format(sql.Identifier(name))
     with psycopg.connect(admin_dsn, autocommit=True) as connection:
-        connection.execute(statement)
+        for attempt in range(_DROPS):
+            try:
+                connection.execute(statement)
+            except ObjectInUse:
+                if attempt == _DROPS - 1:
+                    raise
+            else:
+                return

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -54,10 +54,10 @@ class Wire:
         with closing(http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)) as connection:
             data = body if isinstance(body, bytes | Iterator | None) else json.dumps(body).encode()
             connection.request(method, path, data, dict(headers or {}))
-            answer = connection.getresponse()
-            return Answer(
-                answer.status, {k.lower(): v for k, v in answer.getheaders()}, answer.read()
-            )
+            # Closed by itself: the connection lets go of an answer that says it is the last one.
+            with connection.getresponse() as answer:
+                headers = {name.lower(): value for name, value in answer.getheaders()}
+                return Answer(answer.status, headers, answer.read())
 
     def openai(self, path: str, body: Any, headers: Mapping[str, str] | None = None) -> Answer:
         """POST to the OpenAI side with a credential."""
@@ -82,13 +82,20 @@ class Wire:
         head = (
             f"POST {path} HTTP/1.1\r\nhost: simulator\r\nauthorization: Bearer {KEY}\r\n{headers}"
         )
-        connection = socket.create_connection(("127.0.0.1", self.port), timeout=30)
-        connection.sendall(f"{head}content-length: {len(data)}\r\n\r\n".encode() + data)
-        return connection
+        return sent_to(self.port, f"{head}content-length: {len(data)}\r\n\r\n".encode() + data)
 
     def calls(self, after: int = 0) -> list[dict[str, Any]]:
         """Return what GET /_simulator/calls says."""
         return self.send("GET", f"/_simulator/calls?after={after}&limit=100000").json()
+
+
+def sent_to(port: int, data: bytes) -> socket.socket:
+    """Connect to the loopback and send; return the open socket, closed if that fails."""
+    with ExitStack() as stack:
+        connection = stack.enter_context(socket.create_connection(("127.0.0.1", port), timeout=30))
+        connection.sendall(data)
+        stack.pop_all()
+    return connection
 
 
 def read_to_end(connection: socket.socket) -> bytes:
