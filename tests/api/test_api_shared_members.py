@@ -64,7 +64,7 @@ def test_sessions_of_somebody_of_two_tenants_are_the_platforms_to_end(api: ApiHo
     assert "Remove the membership" in told(refused)["detail"]
     assert signed_in(api, token)
     assert {"ended": 1} == told(ended(api, "super-admin", "both"))
-    assert not signed_in(api, token)
+    api.house.until(lambda: not signed_in(api, token))
 
 
 def test_sessions_of_ones_own_people_are_ones_own_to_end(api: ApiHouse) -> None:

@@ -115,6 +115,8 @@ def test_a_call_that_waits_for_room_is_held_to_a_rule_that_came_meanwhile(
     """P3: a budget that this process knows of before the call leaves holds for it."""
     waiting = Waiting(meterr)
     other = meterr.house.new_key(owner=waiting.owner)
+    # Known from now on: it is one notice that tells this process of the rule, for both keys.
+    assert 200 == meterr.post(CHAT, BODIES[CHAT], key=other).status
     with waiting.call() as connection:
         budget = set_rule(meterr.house, Measure.USD, "0", owner=waiting.owner)
         while meterr.post(CHAT, {**BODIES[CHAT], "max_tokens": 9}, key=other).status != 402:

@@ -15,6 +15,7 @@ from meterr.identity.bucket import Bucket
 from meterr.identity.key_memory import KeyMemory
 from meterr.identity.notify import CHANNEL, NOTICE_CHARS_MAX
 from meterr.identity.snapshot import Snapshot
+from meterr.identity.trust import Standing
 from support.identity import House, until
 
 RUBBISH = (
@@ -81,7 +82,11 @@ async def test_rubbish_makes_no_process_listen_or_read_anew(house: House, admin_
                 stranger.execute("select pg_notify(%s, %s)", [CHANNEL, payload])
             # Delivered in the order of commits: when this one came, so had they.
             await revoke_key(house.db, house.tenant_id, other.record.key_id)
-            await until(lambda: process.warm(other.secret.presented) is None)
+            await until(
+                lambda: (
+                    process.state is Standing.LIVE and process.warm(other.secret.presented) is None
+                )
+            )
             assert process.warm(key.secret.presented) is not None
             assert before == stranger.execute(_CONNECTED).fetchone()
             assert before != (None,)

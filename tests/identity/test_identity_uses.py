@@ -238,6 +238,7 @@ class TestAChangeOfThePepper:
             done = await house.rotate(rotated.record.key_id, grace=timedelta())
             await house.keeper(diary, both).write()
             for key in (revoked, rotated):
+                await until(lambda k=key: process.warm(k.secret.presented) is None)
                 refused = await outcome(process.authenticate(key.secret.presented))
                 assert isinstance(refused, KeyRefused)
             assert await process.authenticate(done.new.secret.presented)

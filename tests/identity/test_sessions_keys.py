@@ -15,7 +15,7 @@ from meterr.core.crypto import DataKeys, KeyEncryptionKeys, Unreadable, mint, ro
 from meterr.core.events import list_events
 from meterr.core.policy import PLATFORM
 from meterr.core.tokens import VerifyingKey
-from meterr.identity.sessions import SessionRefused, SigningKeys
+from meterr.identity.sessions import Authority, SessionRefused, SigningKeys
 from meterr.identity.sessions.errors import RotationTooSoon
 from meterr.identity.sessions.key_states import KeyState, KnownKey
 from meterr.identity.sessions.signing_keys import SECRET, list_signing_keys
@@ -80,6 +80,9 @@ async def test_a_token_of_the_key_before_counts_until_it_is_over(house: SessionH
         house.clock.advance(304)
         assert await process.signed_in(old.access.get_secret_value())
         house.clock.advance(61)
+        with pytest.raises(SessionRefused):
+            await process.signed_in(old.access.get_secret_value())
+    async with house.process() as process:  # one that surely knows of the rotation
         for _ in range(2):
             with pytest.raises(SessionRefused) as refused:
                 await process.signed_in(old.access.get_secret_value())
@@ -111,6 +114,18 @@ async def test_a_key_signs_for_its_time_and_then_another_does(house: SessionHous
     assert await house.signer.keep(day) is not None
 
 
+async def heard(house: SessionHouse, *processes: Authority) -> None:
+    """Wait until processes have heard of all that is done so far: notices come in its order."""
+    last = await house.begin()
+    for process in processes:
+        assert await process.signed_in(last.access.get_secret_value())
+    await house.sessions.sign_out_with(last.refresh)
+    for process in processes:
+        found = None
+        while not isinstance(found, SessionRefused):
+            (found,) = await outcomes(process.signed_in(last.access.get_secret_value()))
+
+
 async def test_no_request_fails_while_keys_rotate(house: SessionHouse) -> None:
     """Section 5: rotation under load, 0 failed requests; processes hear of it by notice."""
     await house.signer.current()
@@ -134,6 +149,7 @@ async def test_no_request_fails_while_keys_rotate(house: SessionHouse) -> None:
             before = served
             house.clock.advance(6)
             await house.signer.rotate()
+            await heard(house, one, two)
             await until(lambda before=before: served > before + 8 or asking[0].done())
         rotating = False
         await asyncio.gather(*asking)

@@ -60,6 +60,12 @@ def begun(at: ApiHouse, email: str) -> dict[str, str]:
     return {"authorization": f"Bearer {told(answer)['access_token']}"}
 
 
+def refused_everywhere(at: ApiHouse, headers: dict[str, str]) -> bool:
+    """Tell whether a session is refused, asked often enough to meet every process."""
+    asked = [at.send("GET", "/api/v1/me", headers=headers).status for _ in range(8)]
+    return {401} == set(asked)
+
+
 def raw(at: ApiHouse, request: str) -> str:
     """Send bytes as they are; return the status line."""
     with socket.create_connection(("127.0.0.1", at.wire.port), timeout=30) as line:

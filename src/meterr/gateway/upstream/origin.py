@@ -7,6 +7,7 @@ from typing import Self
 
 from meterr.core.http.outbound import Destination
 from meterr.core.http.outbound.destination import Target
+from meterr.core.http.tls import verifying_context
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +55,7 @@ class Origin:
 
 
 def _tls_context(ca_file: Path | None) -> ssl.SSLContext:
-    context = ssl.create_default_context()
+    context = verifying_context()
     if ca_file is not None:
         context.load_verify_locations(cafile=ca_file)
     context.set_alpn_protocols(["http/1.1"])

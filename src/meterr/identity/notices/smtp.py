@@ -1,7 +1,6 @@
 """A mail server, as the standard library speaks to it. Blocks: call it in a worker thread."""
 
 import smtplib
-import ssl
 from collections import deque
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -13,6 +12,7 @@ from typing import Final, Self
 from urllib.parse import unquote, urlsplit
 
 from meterr.core.errors import OperatorError
+from meterr.core.http.tls import verifying_context
 
 TIMEOUT_S: Final = 30.0
 HUNG_UP_MAX: Final = 3
@@ -79,7 +79,7 @@ class Smtp:
 
     @contextmanager
     def _connected(self) -> Iterator[smtplib.SMTP]:
-        context = ssl.create_default_context(cafile=self.ca_file)
+        context = verifying_context(self.ca_file)
         if self.implicit_tls:
             server: smtplib.SMTP = smtplib.SMTP_SSL(
                 self.host, self.port, timeout=self.timeout_s, context=context

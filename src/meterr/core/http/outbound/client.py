@@ -13,6 +13,7 @@ from meterr.core.http.outbound.destination import Destination, Target
 from meterr.core.http.outbound.errors import OutboundFailed, OutboundMalformed, OutboundRefused
 from meterr.core.http.outbound.guard import Guard
 from meterr.core.http.outbound.judge import Reason
+from meterr.core.http.tls import verifying_context
 
 METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT"})
 _OURS: Final = frozenset(
@@ -70,7 +71,7 @@ class Outbound:
     ) -> None:
         self._guard = guard
         self._limits = limits or OutboundLimits()
-        self._tls = tls or ssl.create_default_context()
+        self._tls = tls or verifying_context()
 
     async def fetch(
         self, request: OutboundRequest, limits: OutboundLimits | None = None
