@@ -4,18 +4,19 @@ import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from pkgutil import resolve_name
+from typing import Protocol
 
 from meterr import identity
 from meterr.app import encryption
 from meterr.app.own_address import own_address
-from meterr.app.question_model import QuestionModels
 from meterr.app.sources import with_own_databases
 from meterr.core.clock import Clock
 from meterr.core.crypto import DataKeys
 from meterr.core.db import Database, Role
 from meterr.core.ids import IdFactory
 from meterr.core.settings import Settings
-from meterr.query.answers import Answers
+from meterr.query.answers import Answers, Models
 from meterr.query.run import IdleSessions, Limits, LoginSessions, TokenSessions
 from meterr.query.sources import SourceOpener, UsageSources
 from meterr.query.walls import TenantLogins, Tokens
@@ -28,6 +29,11 @@ class Questions:
     answers: Answers
     sources: SourceOpener
     db: Database
+
+
+class _Closing(Models, Protocol):
+    async def close(self) -> None:
+        """Give back what was made for it."""
 
 
 def limits(settings: Settings) -> Limits:
@@ -66,7 +72,11 @@ async def open_questions(
         sources = with_own_databases(settings, db, usage, held)
         models = None
         if settings.query.model is not None:
-            models = QuestionModels(
+            # By name: its HTTP client takes memory that a process without a model is to be spared.
+            opened: Callable[..., _Closing] = resolve_name(
+                "meterr.app.question_model:QuestionModels"
+            )
+            models = opened(
                 db,
                 keyring(),
                 ids,

@@ -24,7 +24,7 @@ from meterr.query.language import (
     Question,
 )
 from meterr.query.language import AskedBack as Unclear
-from meterr.query.language.gateway_model import COMPLETION_S_MAX
+from meterr.query.language.ports import COMPLETION_S_MAX
 from meterr.query.language.service import REPAIRS_MAX
 from meterr.query.language.verified import examples_for, list_questions
 from meterr.query.language.visible import visible

@@ -10,10 +10,10 @@ import httpcore2
 import msgspec
 
 from meterr.core.errors import Unavailable
+from meterr.query.language.ports import COMPLETION_S_MAX
 from meterr.query.language.prompt import Message
 from meterr.query.language.reply import REPLY_CHARS_MAX
 
-COMPLETION_S_MAX: Final = 60
 _AWAY: Final = "The model that turns questions into SQL does not answer; ask in SQL, or later."
 _NO_ROOM: Final = "A budget or limit leaves no room for a question in plain language; ask in SQL."
 _PATH: Final = "/v1/chat/completions"

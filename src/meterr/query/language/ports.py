@@ -1,9 +1,12 @@
 """What asking needs from outside: a model that writes, and somebody who runs what it wrote."""
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Final, Protocol
 
 from meterr.query.language.prompt import Message
+
+COMPLETION_S_MAX: Final = 60
+"""Longest time, in seconds, that a model may take for one reply."""
 
 
 class Model(Protocol):
