@@ -53,8 +53,10 @@ class Inquiry(msgspec.Struct, frozen=True):
 
     def checked(self) -> Self:
         """Return this one. Raises Invalid for both, neither, or an answer to nothing asked."""
-        if (self.question is None) == (self.sql is None):
-            raise Invalid("Send either question or sql, and not both.", param="question")
+        if self.question is None and self.sql is None:
+            raise Invalid("Send a question in plain language, or sql.", param="question")
+        if self.question is not None and self.sql is not None:
+            raise Invalid("Send either question or sql, and not both.", param="sql")
         if self.clarified is not None and self.question is None:
             raise Invalid("clarified goes with a question in plain language.", param="clarified")
         return self
