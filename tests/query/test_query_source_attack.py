@@ -62,7 +62,7 @@ def attacked(request: pytest.FixtureRequest) -> Iterator[Attacked]:
     binaries: Path = request.param
     with (
         server.open_directory() as root,
-        EmbeddedPostgres(root, binaries, server_settings=server.FAST) as running,
+        EmbeddedPostgres(root, binaries, server_settings=server.STILL) as running,
         open_shop(running) as shop,
     ):
         credentials = Credentials(

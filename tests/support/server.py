@@ -20,6 +20,7 @@ from meterr.query.walls import harden
 
 __all__ = [
     "FAST",
+    "STILL",
     "TEMPLATE",
     "create_database",
     "drop_database",
@@ -34,6 +35,8 @@ TEMPLATE = "meterr_template"
 _DROPS = 12
 # Nothing here outlives the run; crash tests start their own server, with fsync on.
 FAST = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off"}
+STILL = {**FAST, "autovacuum": "off"}
+"""For tests that compare catalogues: after a minute the server itself would count rows anew."""
 
 
 @contextmanager

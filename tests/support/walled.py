@@ -134,7 +134,7 @@ def open_walled(binaries: Path | None, *, hardened: bool = True) -> Iterator[Wal
     """Start a server, migrate and fill its database, and put the walls up."""
     with (
         server.open_directory() as root,
-        EmbeddedPostgres(root, binaries, server_settings=server.FAST) as running,
+        EmbeddedPostgres(root, binaries, server_settings=server.STILL) as running,
     ):
         asyncio.run(migrate(running.dsn))
         fill(running.database_admin_dsn)
