@@ -8,7 +8,7 @@ import pytest
 from support.conversation import BODIES, CHAT, MESSAGES, RESPONSES, STREAMING, Conversation
 from support.spent import booked, spent
 
-SLOW = {"text": "word " * 100, "chunks": 20, "chunk_delay_ms": 15}
+SLOW = {"text": "word " * 100, "chunks": 20, "chunk_delay_ms": 50}
 
 
 def leave(
@@ -38,7 +38,7 @@ def test_a_client_that_leaves_before_the_answer_has_an_exact_entry(
     meterr: Conversation, path: str, *, stream: bool
 ) -> None:
     """P2: the provider worked, so the call is settled by what it reported."""
-    entry = leave(meterr, path, {"delay_ms": 300}, stream=stream, after="arrival")
+    entry = leave(meterr, path, {"delay_ms": 1200}, stream=stream, after="arrival")
     assert ("client_gone", "settled", "") == (entry["outcome"], entry["state"], entry["estimate"])
     assert booked(entry)
     assert meterr.recomputed(entry) == entry["cost_usd"] > 0

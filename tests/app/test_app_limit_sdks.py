@@ -72,13 +72,12 @@ def test_the_sdk_waits_and_gets_its_turn(meterr: Conversation, make: Make) -> No
     key, key_id = meterr.house.new_key_with_id()
     set_rule(meterr.house, Measure.CONCURRENCY, "1", key=key_id)
     before = meterr.call_count()
-    with ThreadPoolExecutor(1) as pool:
+    with ThreadPoolExecutor(1) as pool, make(meterr, key, 5) as ask:
         slow = pool.submit(
-            meterr.post, CHAT, {**BODIES[CHAT], "simulate": {"delay_ms": 700}}, key=key
+            meterr.post, CHAT, {**BODIES[CHAT], "simulate": {"delay_ms": 1500}}, key=key
         )
         meterr.house.until(lambda: meterr.call_count() > before)
-        with make(meterr, key, 5) as ask:
-            ask()
+        ask()
         assert 200 == slow.result().status
     meterr.house.until(lambda: refusals(meterr, key_id) >= 1)
 

@@ -19,7 +19,7 @@ from support.conversation import BODIES, CHAT, MESSAGES, RESPONSES, Conversation
 from support.limits import events, set_rule, spent
 from support.simulator import Answer
 
-SLOW = {"delay_ms": 1500}
+SLOW = {"delay_ms": 2500}
 OF_60_TOKENS = {"usage": {"prompt_tokens": 20, "completion_tokens": 40, "total_tokens": 60}}
 REMAINING = "x-ratelimit-remaining-requests"
 

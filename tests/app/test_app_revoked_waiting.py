@@ -26,7 +26,7 @@ def test_a_call_that_waits_for_a_connection_does_not_leave_with_a_revoked_key(
     """P5, attack: calls that queue for the provider would outlive their key by seconds."""
     house, before = talk.house, talk.call_count()
     key, key_id = house.new_key_with_id(name="to be revoked")
-    long = {**BODIES[CHAT], "metadata": {"simulate": {"delay_ms": 2_000}}}
+    long = {**BODIES[CHAT], "metadata": {"simulate": {"delay_ms": 4_000}}}
     with ThreadPoolExecutor(2) as callers:
         first = callers.submit(talk.post, CHAT, long)
         house.until(lambda: talk.call_count() > before)

@@ -67,7 +67,7 @@ def test_no_call_fails_inside_the_grace_and_every_one_with_the_old_key_after(hou
     """Issue 4, bar: rotation under load. LiteLLM #27193: the grace was written, not kept."""
     with calls(house, house.key) as old:
         house.until(lambda: old.whole > 20)
-        new_key = rotated(house, house.key_id, timedelta(seconds=4))
+        new_key = rotated(house, house.key_id, timedelta(seconds=8))
         with calls(house, new_key) as new:
             house.until(lambda: new.whole > 50)
             assert {} == old.broken

@@ -101,9 +101,7 @@ class TestThePool:
     ) -> None:
         """A named limit; whoever waits too long gets 503 and no endless wait."""
         async with (
-            Database.open(
-                database_url, Role.APP, pool_size_max=2, connect_timeout_s=0.5
-            ) as database,
+            Database.open(database_url, Role.APP, pool_size_max=2, connect_timeout_s=2) as database,
             AsyncExitStack() as stack,
         ):
             pids = {
@@ -148,7 +146,7 @@ class TestThePool:
 
 class TestWithoutAServer:
     async def check(self, dsn: str, *, absent: bool) -> None:
-        async with Database.open(dsn, Role.APP, connect_timeout_s=0.5) as database:
+        async with Database.open(dsn, Role.APP, connect_timeout_s=2) as database:
             with pytest.raises(DatabaseUnavailable) as caught:
                 await ask(database)
         assert isinstance(caught.value, Unavailable)
@@ -192,7 +190,7 @@ class TestAServerThatGoesAway:
         self, own_server: EmbeddedPostgres
     ) -> None:
         """SIGSTOP: the socket accepts, nobody answers."""
-        async with Database.open(own_server.dsn, Role.APP, connect_timeout_s=0.5) as database:
+        async with Database.open(own_server.dsn, Role.APP, connect_timeout_s=2) as database:
             os.kill(own_server.pid, signal.SIGSTOP)
             try:
                 with pytest.raises(DatabaseUnavailable) as caught:

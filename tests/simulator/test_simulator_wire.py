@@ -111,7 +111,7 @@ def test_never_answer_sends_not_even_a_head(wire: Wire) -> None:
 
 
 def test_delays_come_before_the_head_and_between_the_chunks(wire: Wire) -> None:
-    """Lower bounds only: 60 ms for the head, then 10 pauses of 10 ms between 11 events."""
+    """Lower bounds only: 60 ms for the head, and with 10 pauses of 10 ms between 11 events."""
     body = steered({"delay_ms": 60, "chunk_delay_ms": 10}, stream=True)
     started = time.monotonic()
     with wire.raw(PATH, body, headers="connection: close\r\n") as connection:
@@ -122,7 +122,8 @@ def test_delays_come_before_the_head_and_between_the_chunks(wire: Wire) -> None:
 
     assert b"H" == first
     assert headed - started >= 0.05
-    assert ended - headed >= 0.09
+    assert ended - started >= 0.15
+    assert ended > headed
 
 
 def _discard(connection: socket.socket) -> None:
@@ -134,7 +135,8 @@ def _stage_after(wire: Wire, before: int) -> str:
     """Return the stage of the call numbered after ``before``, once it has one."""
     deadline = time.monotonic() + 20
     while time.monotonic() < deadline:
-        stage: str = wire.calls()[before]["stage"]
-        if stage != "received":
+        after = wire.calls()[before:]
+        if after and after[0]["stage"] != "received":
+            stage: str = after[0]["stage"]
             return stage
     return "received"

@@ -14,6 +14,8 @@ from pydantic import SecretStr
 from meterr.core.clock import SystemClock
 from meterr.core.db import Database, Role
 from meterr.identity import Authenticator, KeyRefused, Keyring, Outage
+from meterr.identity.errors import KeyUnverifiable
+from meterr.identity.trust import Standing
 
 
 async def watch(dsn: str, pepper: str, key: bytes) -> None:
@@ -41,7 +43,11 @@ async def _until_refused(authenticator: Authenticator, key: bytes) -> None:
         try:
             if authenticator.warm(key) is None:
                 await authenticator.authenticate(key)
+        except KeyUnverifiable:
+            continue  # a busy machine: asked again
         except KeyRefused as refused:
+            if authenticator.state is not Standing.LIVE:
+                continue  # a read, for want of a heartbeat: it proves no notice
             sys.stdout.write(f"refused {refused.reason} {authenticator.state}\n")
             sys.stdout.flush()
             return

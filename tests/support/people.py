@@ -43,7 +43,7 @@ class StillClock(SystemClock):
     """A calendar that stands still until a test moves it."""
 
     def __init__(self) -> None:
-        self.now_ms = 1_800_000_000_000
+        self.now_ms = 4_000_000_000_000  # in 2096: later than any server's now()
 
     def unix_ms(self) -> int:
         return self.now_ms

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 
 from meterr.core.db import Database, Role
 from meterr.identity.sessions import Authority, SessionRefused
+from meterr.identity.sessions.errors import SessionUnverifiable
 from meterr.identity.trust import Standing
 from support.identity import until
 from support.people import StillClock
@@ -39,7 +40,11 @@ async def watch(dsn: str, now_ms: int, tokens: Mapping[str, str]) -> None:
             for name, token in list(left.items()):
                 try:
                     await authority.signed_in(token)
+                except SessionUnverifiable:
+                    continue  # a busy machine: asked again
                 except SessionRefused:
+                    if authority.state is not Standing.LIVE:
+                        continue  # a read, for want of a heartbeat: it proves no notice
                     say(f"refused {name} {authority.state}")
                     del left[name]
             await asyncio.sleep(0.001)

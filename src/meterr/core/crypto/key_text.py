@@ -95,13 +95,20 @@ def parse(text: str, *, origin: str) -> KeyEncryptionKey:
 
 
 def mint(kid: str, randomness: Callable[[int], bytes]) -> KeyEncryptionKey:
-    """Return a new key named ``kid``. Raises KeyRefused when the name has another form."""
+    """Return a new key named ``kid``. Raises KeyRefused when nobody could be given that name."""
     if _KID.fullmatch(kid) is None:
         raise KeyRefused(
             "A key-encryption key's name has 1 to 32 of a-z, 0-9, '-' and '_', and begins with a "
             "letter or digit."
         )
-    return KeyEncryptionKey(kid, randomness(KEY_BYTES))
+    if _reads_as_example(kid):
+        raise KeyRefused(
+            "A key-encryption key's name may not read like an example's: its text would be refused."
+        )
+    material = randomness(KEY_BYTES)
+    while _reads_as_example(_base64url(material)):  # by chance, once in about two million
+        material = randomness(KEY_BYTES)
+    return KeyEncryptionKey(kid, material)
 
 
 def _base64url(material: bytes) -> str:
@@ -123,5 +130,10 @@ def _is_example(kid: str, text: str, material: bytes) -> bool:
         len(set(material)) < _DISTINCT_MIN
         or len(steps) == 1
         or all(byte in _PRINTABLE for byte in material)
-        or any(word in written.lower() for word in _EXAMPLE_WORDS for written in (kid, text))
+        or _reads_as_example(kid)
+        or _reads_as_example(text)
     )
+
+
+def _reads_as_example(written: str) -> bool:
+    return any(word in written.lower() for word in _EXAMPLE_WORDS)
