@@ -52,6 +52,23 @@ def test_every_minted_key_is_accepted(seed: int) -> None:
     assert key.verifier == parse(key.text(), origin="here").verifier
 
 
+def test_a_draw_that_reads_like_an_example_is_drawn_again() -> None:
+    """One in two million holds "your-" by chance, and was refused at the next start."""
+    good = os.urandom(32)
+    unlucky = base64.urlsafe_b64decode("AbYour-" + "x" * 36 + "=")
+    draws = [good, unlucky]
+    assert text_of(good) == mint("k1", lambda _: draws.pop()).text()
+    with pytest.raises(KeyRefused, match="an example"):
+        parse(text_of(unlucky), origin="here")
+
+
+@pytest.mark.parametrize("kid", ["sample", "your-key", "k-example"])
+def test_no_key_is_minted_under_a_name_that_is_refused(kid: str) -> None:
+    """Told when it is made, and not when everything is under it."""
+    with pytest.raises(KeyRefused, match="name may not read like an example"):
+        fresh(kid)
+
+
 REFUSED = {
     "openssl rand -hex 32": os.urandom(32).hex(),
     "a password": "correct horse battery staple",
