@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from meterr.core.postgres import EmbeddedPostgres
@@ -20,7 +21,15 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure() -> None:
-    """Let Ctrl+C reach processes of tests: what a shell starts with ``&`` inherits it ignored."""
+    """
+    Say the same everywhere, whatever the shell or the machine.
+
+    Ctrl+C reaches processes of tests: what a shell starts with ``&`` inherits it ignored. And a
+    slow machine is no counterexample: Hypothesis times no example, also where CI is not set.
+    """
+    slow = [HealthCheck.too_slow]
+    settings.register_profile("house", settings(), deadline=None, suppress_health_check=slow)
+    settings.load_profile("house")
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 

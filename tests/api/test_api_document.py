@@ -49,7 +49,6 @@ class TestTheDocument:
 _SKIPPED = r"/me/password|/factors|/sessions|/disable|/keys/rotate-all|/members|super-admins"
 _BOUNDED = settings(
     max_examples=20,
-    deadline=None,
     phases=[Phase.generate],
     derandomize=True,
     suppress_health_check=list(HealthCheck),

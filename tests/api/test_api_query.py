@@ -214,7 +214,7 @@ class TestBodies:
         ("body", "param"),
         [
             ({}, "question"),
-            ({"question": "x", "sql": "select 1"}, "question"),
+            ({"question": "x", "sql": "select 1"}, "sql"),
             ({"question": None, "sql": None}, "question"),
             ({"sql": 7}, "sql"),
             ({"sql": ["select 1"]}, "sql"),

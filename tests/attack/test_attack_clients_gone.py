@@ -43,7 +43,10 @@ def test_a_call_whose_client_left_costs_exactly_what_the_provider_reported(
     house: House, first_seed: int, tell: Callable[[str], None]
 ) -> None:
     """P1, P2: hanging up makes no token free, and none is guessed while the provider answers."""
-    asyncio.run(abandon_all(house, first_seed))
+    for seed in range(first_seed, first_seed + 10):  # a slow machine gets fewer under way at once
+        asyncio.run(abandon_all(house, seed))
+        if len(house.received()) > CALLS // 3:
+            break
     house.until(lambda: house.look("/readyz")[1]["open_calls"] == 0)
     house.until(lambda: not undrained(house))
 

@@ -6,6 +6,7 @@ import random
 import signal
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -75,7 +76,8 @@ class Vandal:
     def meterr(self) -> None:
         parent = psutil.Process(self._house.meterr.popen.pid)
         for process in [parent, *parent.children(recursive=True)]:
-            os.kill(process.pid, signal.SIGKILL)
+            with suppress(ProcessLookupError):  # its parent's end was enough for it
+                os.kill(process.pid, signal.SIGKILL)
         self._house.serve_again()
 
     def provider(self) -> None:

@@ -5,6 +5,7 @@ import os
 import random
 import re
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -54,7 +55,8 @@ def left_behind(house: House, seed: int) -> Load:
     with Load(lambda: house.base_url, house.key, seed=seed) as load:
         house.until(lambda: len(load.seen) > CALLS)
     for process in processes:
-        process.kill()
+        with suppress(psutil.NoSuchProcess):  # its parent's end was enough for it
+            process.kill()
     stop(house.meterr)
     return load
 

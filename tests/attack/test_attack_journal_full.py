@@ -105,7 +105,7 @@ def test_a_full_journal_refuses_calls_before_they_leave_and_settles_the_open_one
     open_streams = threading.Thread(target=lambda: streams.extend(asyncio.run(slow_streams(house))))
     with Load(lambda: house.base_url, house.key, seed=4, callers=8) as load:
         house.until(lambda: load.whole > 20)
-        postgres_of_ours.stop()
+        own_postgres.kill(postgres_of_ours)  # at once: a stop waits for its checkpoint
         open_streams.start()
         house.until(lambda: house.look("/readyz")[1]["open_calls"] >= STREAMS)
         house.until(lambda: load.statuses()[503] > 50)

@@ -4,6 +4,7 @@ import os
 import random
 import signal
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -38,7 +39,8 @@ def family(house: House) -> list[psutil.Process]:
 
 def kill(processes: list[psutil.Process]) -> None:
     for process in processes:
-        os.kill(process.pid, signal.SIGKILL)
+        with suppress(ProcessLookupError):  # its parent's end was enough for it
+            os.kill(process.pid, signal.SIGKILL)
 
 
 def loaded(house: House, seed: int, deed: Callable[[], None]) -> Load:

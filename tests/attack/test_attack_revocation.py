@@ -29,9 +29,11 @@ async def seconds_until_refused(house: House, db: Database, secret: str, key_id:
     assert (await call(house.base_url, secret, CHAT, (1, 1), {})).status == 200
     await identity.revoke_key(db, house.tenant_id, key_id)
     revoked = time.monotonic()
-    while (await call(house.base_url, secret, CHAT, (1, 1), {})).status == 200:
-        assert time.monotonic() < revoked + DEADLINE_S
-    return time.monotonic() - revoked
+    while True:
+        sent = time.monotonic()  # what counts is when a call was sent that still passed
+        if (await call(house.base_url, secret, CHAT, (1, 1), {})).status != 200:
+            return sent - revoked
+        assert sent < revoked + DEADLINE_S
 
 
 async def revoke_all(house: House, keys: list[tuple[str, str]]) -> list[float]:

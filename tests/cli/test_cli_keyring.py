@@ -5,6 +5,8 @@ import os
 import re
 import signal
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -76,6 +78,18 @@ def store(operator: CommandLine, name: str = "openai", secret: str = CANARY) -> 
     assert "" == stored.out
     assert secret[-4:] in stored.err
     assert secret not in stored.err
+
+
+@contextmanager
+def last_row_held(admin_dsn: str, tenant: str) -> Iterator[None]:
+    """Lock what is sealed anew last: until then, nobody is done."""
+    with psycopg.connect(admin_dsn) as connection:
+        connection.execute(
+            "select 1 from meterr.provider_credential"
+            " where tenant_id = %s order by upstream desc limit 1 for update",
+            [tenant],
+        )
+        yield
 
 
 class TestAKey:
@@ -266,7 +280,10 @@ class TestRotation:
         """kill -9 between two batches: the next run seals the rest, and no value is lost."""
         dsn, tenant = operator.environment["METERR_DATABASE_URL"], new_tenant()
         asyncio.run(fill(dsn, open_file(key_file(operator)), tenant))
-        with operator.process("keyring", "rotate", "--data-keys") as process:
+        with (
+            last_row_held(admin_dsn, tenant),
+            operator.process("keyring", "rotate", "--data-keys") as process,
+        ):
             assert process.stderr is not None
             for line in process.stderr:
                 if "values encrypted anew" in line:

@@ -82,7 +82,7 @@ async def check_split(expected: Expected, places: list[int]) -> None:
         assert expected.trailers == list(answer.trailers)
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=120)
 @given(valid_answers(), st.lists(st.integers(min_value=0, max_value=400), max_size=12))
 def test_any_split_of_an_answer_into_writes_gives_the_same_answer(
     expected: Expected, places: list[int]

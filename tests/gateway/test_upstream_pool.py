@@ -119,7 +119,7 @@ async def storm(patience_ms: list[int], connections_max: int) -> int:
     return pool._slots_free
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(
     st.lists(st.integers(min_value=0, max_value=8), min_size=1, max_size=25),
     st.integers(min_value=1, max_value=4),

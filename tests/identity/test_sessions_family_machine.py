@@ -136,7 +136,6 @@ def test_every_order_of_events_leads_where_the_rule_says(database_url: str, admi
                 settings=settings(
                     max_examples=25,
                     stateful_step_count=12,
-                    deadline=None,
                     suppress_health_check=list(HealthCheck),
                 ),
             )

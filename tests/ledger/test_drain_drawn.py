@@ -84,9 +84,7 @@ def entries(draw: st.DrawFn) -> list[Settled]:
     ]
 
 
-@settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(entries(), st.lists(st.integers(0, 12), max_size=4))
 async def test_what_is_spent_is_the_sum_of_what_was_drawn(
     books: Books, calls: list[Settled], cuts: list[int]

@@ -91,9 +91,7 @@ class TestAnEntryThatPostgresqlRefuses:
         assert (Notice.CLEANED, odd.id) == (notice, fields["id"])
         assert [] == rejected_files(house)
 
-    @settings(
-        max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-    )
+    @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
     @given(
         st.integers(-(2**63), 2**64 - 1),
         st.sampled_from([None, "0", "1e19", "1e20", "-1", "NaN", "Infinity", "x", ""]),

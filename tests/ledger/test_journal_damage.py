@@ -18,7 +18,7 @@ scars = st.lists(st.tuples(places, st.binary(min_size=1, max_size=300)), min_siz
 cuts = st.one_of(st.none(), places)
 
 
-@settings(max_examples=120, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=120, suppress_health_check=list(HealthCheck))
 @given(scars, cuts)
 def test_entries_that_no_damage_touched_are_read_and_nothing_is_made_up(
     tmp_path_factory: pytest.TempPathFactory, scars: list[tuple[float, bytes]], cut: float | None

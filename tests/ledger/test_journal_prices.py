@@ -26,7 +26,7 @@ KINDS = ["open", "open", "settle", "refuse", "progress", "age"]
 steps = st.tuples(st.sampled_from(KINDS), st.integers(0, 3000))
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=40, suppress_health_check=list(HealthCheck))
 @given(st.lists(steps, min_size=120, max_size=250))
 def test_every_segment_defines_a_price_before_the_first_record_that_names_it(
     tmp_path_factory: pytest.TempPathFactory, steps: list[tuple[str, int]]

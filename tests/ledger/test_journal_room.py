@@ -76,7 +76,7 @@ class TestRoom:
                 a_journal(disk, Limits(segment_bytes=131_072))
             assert [] == folder.process_folders(disk)
 
-    @settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=40, suppress_health_check=list(HealthCheck))
     @given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 5000)), max_size=200))
     def test_never_falls_below_zero_whatever_is_written(
         self, tmp_path_factory: pytest.TempPathFactory, steps: list[tuple[int, int]]

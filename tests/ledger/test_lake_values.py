@@ -25,9 +25,7 @@ from meterr.ledger.lake.parquet import SCHEMA
 
 DAY = DAYS[0]
 FILE = f"day={DAY}/part-0.parquet"
-LAWS = settings(
-    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+LAWS = settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 COUNT_MAX = 2**63 - 1
 # Every amount that NUMERIC(38,18) holds: twenty digits before the point, eighteen after it.
 dollars = st.integers(0, 10**38 - 1).map(lambda units: Decimal(units).scaleb(-18, EXACT))

@@ -214,7 +214,7 @@ CONTEXTS = {
 
 
 @pytest.mark.parametrize("provider", WITNESSED)
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(usage=plain_usages, days=st.integers(0, 400))
 def test_genai_prices_itself_agrees_on_every_model(
     book: PriceBook, provider: str, usage: Usage, days: int

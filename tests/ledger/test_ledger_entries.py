@@ -43,7 +43,6 @@ async def all_pages(db: Database, tenant: str, limit: int, **how: object) -> lis
 class TestPages:
     @settings(
         max_examples=15,
-        deadline=None,
         suppress_health_check=[HealthCheck.function_scoped_fixture],
     )
     @given(

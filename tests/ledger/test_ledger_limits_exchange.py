@@ -103,7 +103,6 @@ def test_postgresql_lends_as_the_oracle_does(house: House, measure: Measure) -> 
 
         @settings(
             max_examples=60,
-            deadline=None,
             suppress_health_check=[HealthCheck.function_scoped_fixture],
         )
         @given(steps, st.booleans(), st.sampled_from([0, 0, 7, 63, 64, 90]))
@@ -260,7 +259,7 @@ class TestExpiry:
         with psycopg.connect(house.dsn, autocommit=True) as connection:
             connection.execute("set role meterr_app")
             assert exchange(connection, dead) is not None
-            expire(house, "64 s")
+            expire(house, "62 s")  # past the 60 of cooling, within the 5 for clocks
             assert units_granted(connection, living) == 0
             expire(house, "66 s")
             assert units_granted(connection, living) == 64

@@ -239,7 +239,7 @@ class Running(Processes):
         return sum(call.counts for call in self.calls if call.used is None)
 
 
-_SETTINGS = settings(max_examples=100, stateful_step_count=50, deadline=None)
+_SETTINGS = settings(max_examples=100, stateful_step_count=50)
 
 
 class TestBudgetsAreNeverOver(Processes.TestCase):

@@ -8,7 +8,7 @@ from itertools import pairwise
 from typing import Any
 
 import msgspec
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from ledger.bill_samples import (
@@ -30,7 +30,6 @@ from meterr.ledger.reconcile import Tolerance
 from meterr.ledger.reconcile.compare import compare
 from meterr.ledger.reconcile.model import COUNTED, Bill, Cause, Form, Group, Line, Measure, Verdict
 
-unhurried = settings(deadline=None)  # a busy machine is no broken law
 DAYS = ("2025-08-01", "2025-08-02", "2025-08-03")
 amounts = st.decimals(0, 10**6, allow_nan=False, allow_infinity=False, places=18)
 models = st.sampled_from(["gpt-4o-2024-08-06", "o3", "o3-mini", "text-embedding-3-small"])
@@ -49,7 +48,6 @@ def split(data: st.DataObject, parts: Sequence[Any]) -> list[list[Any]]:
     return [list(parts[a:b]) for a, b in pairwise(edges)]
 
 
-@unhurried
 @given(figures, st.data())
 def test_any_split_of_the_days_into_pages_gives_the_same_sums(
     billed: dict[tuple[str, str], Decimal], data: st.DataObject
@@ -72,7 +70,6 @@ def test_any_split_of_the_days_into_pages_gives_the_same_sums(
     )
 
 
-@unhurried
 @given(st.lists(amounts, min_size=1, max_size=24))
 def test_any_split_of_a_day_into_hours_and_lines_gives_the_same_sum(parts: list[Decimal]) -> None:
     """Buckets and line items are only ways of writing one day's cost of a model."""
@@ -93,7 +90,6 @@ def test_any_split_of_a_day_into_hours_and_lines_gives_the_same_sum(parts: list[
     assert {("2025-08-01", "c", "usd"): sum(parts, Decimal(0)) / 100} == by_hour == by_line
 
 
-@unhurried
 @given(
     st.dictionaries(
         st.tuples(st.sampled_from(DAYS), names.filter(lambda text: text == text.strip() != "")),
@@ -125,7 +121,6 @@ def is_answered(form: Form, text: str) -> bool:
         return refused.detail.startswith("bill.x: ")
 
 
-@unhurried
 @given(st.text(max_size=200), st.sampled_from(list(Form)))
 def test_no_text_breaks_a_reader(text: str, form: Form) -> None:
     """Whatever the file holds: a bill, or an error that names the file."""
@@ -148,7 +143,6 @@ json_values = st.recursive(
 )
 
 
-@unhurried
 @given(json_values, st.sampled_from([Form.OPENAI, Form.ANTHROPIC]))
 def test_no_json_breaks_a_reader(value: object, form: Form) -> None:
     """Fields of any type in any place: a bill, or an error that names the file."""
@@ -164,7 +158,6 @@ def group(day: str, model: str, usd: Decimal | None) -> Group:
     )  # fmt: skip
 
 
-@unhurried
 @given(figures, figures, amounts)
 def test_rows_and_totals_conserve_both_sides(
     theirs: dict[tuple[str, str], Decimal],

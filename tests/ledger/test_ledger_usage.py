@@ -183,7 +183,6 @@ class TestRefusals:
 class TestDaysOfZones:
     @settings(
         max_examples=15,
-        deadline=None,
         suppress_health_check=[HealthCheck.function_scoped_fixture],
     )
     @given(

@@ -69,7 +69,6 @@ def row(tenant: str, start: datetime, number: int, call: tuple) -> dict[str, obj
 class TestAgainstRawRows:
     @settings(
         max_examples=30,
-        deadline=None,
         suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
     )
     @given(

@@ -165,7 +165,7 @@ class TestPartitions:
 
 async def test_days_of_security_events_are_made_ahead_and_expire(house: House) -> None:
     """One upkeep for both: what expires of one leaves the other alone."""
-    house.tell("select meterr.ensure_event_partitions(current_date - 300, current_date - 299)")
+    house.tell(f"select meterr.ensure_event_partitions(date '{TODAY}' - 300, date '{TODAY}' - 299)")
     async with house.writer(event_retention_days=200) as writer:
         assert () == (await writer.round(NOW)).dropped
     days = house.ask(

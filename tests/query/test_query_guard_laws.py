@@ -53,14 +53,14 @@ def check_answer(text: str) -> GuardedQuery | Refusal:
 
 
 @given(st.text(alphabet=st.characters(), max_size=300))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_any_text_gets_an_answer(text: str) -> None:
     """Issue 5: the guard never raises; surrogates, control characters and NUL among them."""
     check_answer(text)
 
 
 @given(st.binary(max_size=300))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_any_bytes_that_were_once_taken_for_text_get_an_answer(data: bytes) -> None:
     """A body decoded with surrogateescape or as Latin-1 arrives like this."""
     check_answer(data.decode("utf-8", "surrogateescape"))
@@ -68,7 +68,7 @@ def test_any_bytes_that_were_once_taken_for_text_get_an_answer(data: bytes) -> N
 
 
 @given(st.lists(st.sampled_from(WORDS), max_size=40).map(" ".join))
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=600)
 def test_any_soup_of_words_gets_the_same_answer_twice(text: str) -> None:
     """Deterministic, and what was accepted is accepted again from its own bytes."""
     first = check_answer(text)
@@ -79,7 +79,7 @@ def test_any_soup_of_words_gets_the_same_answer_twice(text: str) -> None:
 
 
 @given(st.sampled_from(BENIGN), st.data())
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 def test_an_accepted_statement_with_something_cut_out_gets_an_answer(
     text: str, data: st.DataObject
 ) -> None:
@@ -99,7 +99,7 @@ def test_nothing_hostile_can_be_appended(tail: str) -> None:
 
 
 @given(st.sampled_from(BENIGN), st.sampled_from(HOSTILE_PARTS), st.data())
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=600)
 def test_nothing_hostile_can_be_put_in_place_of_a_word(
     text: str, part: str, data: st.DataObject
 ) -> None:

@@ -185,7 +185,7 @@ INTENTS = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=600)
 @given(st.sampled_from([usage(), nasty()]), INTENTS)
 def test_whatever_compiles_passes_the_guard(source, intent: dict[str, object]) -> None:
     """Issue 5, item 5, as a law: an intent is refused as an intent, or is SQL that may run."""

@@ -28,7 +28,7 @@ from support.lying_postgres import (
 )
 
 GUARD = Guard(AllowList.parse(("127.0.0.0/8",)))
-LIMITS = Limits(timeout_s=1)
+LIMITS = Limits(timeout_s=20)
 ORDERS = Shape((Table("shop", "orders"),))
 LINE = {
     "schema": "shop", "relation": "orders", "about": "", "column": "id", "type": "integer",

@@ -4,7 +4,7 @@ import os
 import signal
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import psutil
 from psycopg.conninfo import make_conninfo
@@ -37,11 +37,15 @@ def start_again(running: EmbeddedPostgres) -> None:
 def frozen(running: EmbeddedPostgres) -> Iterator[None]:
     """Stop every process of the server in its tracks: sockets stay open, nothing answers."""
     postmaster = psutil.Process(running.pid)
-    family = [postmaster, *postmaster.children(recursive=True)]
-    for process in family:
-        process.suspend()
+    postmaster.suspend()  # nobody is born from here on
+    family = [postmaster]
+    for child in postmaster.children(recursive=True):
+        with suppress(psutil.NoSuchProcess):  # it was just ending
+            child.suspend()
+            family.append(child)
     try:
         yield
     finally:
         for process in reversed(family):
-            process.resume()
+            with suppress(psutil.NoSuchProcess):
+                process.resume()
