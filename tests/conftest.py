@@ -37,10 +37,7 @@ def pytest_configure() -> None:
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[EmbeddedPostgres]:
     """A running embedded server with a migrated template database."""
-    with (
-        server.open_directory() as root,
-        EmbeddedPostgres(root, server.newest_binaries(), server_settings=server.FAST) as running,
-    ):
+    with server.open_fast(server.newest_binaries()) as running:
         server.prepare_template(running)
         yield running
 

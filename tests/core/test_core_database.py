@@ -14,7 +14,7 @@ import pytest
 from meterr.core.db import Database, DatabaseUnavailable, Role, connect
 from meterr.core.errors import Unavailable
 from meterr.core.postgres import EmbeddedPostgres
-from support.server import FAST, newest_binaries, open_directory
+from support.server import newest_binaries, open_fast
 
 A = "0199aaaa-0000-7000-8000-00000000000a"
 
@@ -22,10 +22,7 @@ A = "0199aaaa-0000-7000-8000-00000000000a"
 @pytest.fixture(scope="module")
 def own_server() -> Iterator[EmbeddedPostgres]:
     """A server that these tests may stop, freeze and kill."""
-    with (
-        open_directory() as root,
-        EmbeddedPostgres(root, newest_binaries(), server_settings=FAST) as server,
-    ):
+    with open_fast(newest_binaries()) as server:
         yield server
 
 

@@ -53,10 +53,7 @@ def demo(demo_session: psycopg.Connection) -> Iterator[psycopg.Connection]:
 def every_demo_dsn(request: pytest.FixtureRequest) -> Iterator[str]:
     """The same on every PostgreSQL that this machine has."""
     binaries: Path = request.param
-    with (
-        server.open_directory() as root,
-        EmbeddedPostgres(root, binaries, server_settings=server.FAST) as running,
-    ):
+    with server.open_fast(binaries) as running:
         yield load_demo(running)
 
 

@@ -16,7 +16,6 @@ from saying import said_to
 from shop_escapes import calls_in_every_position, reads_of_every_relation, sessions
 
 from meterr.core.errors import MeterrError
-from meterr.core.postgres import EmbeddedPostgres
 from meterr.query import protection
 from meterr.query.protection import Address, Credentials, opened
 from meterr.query.run import Limits
@@ -61,8 +60,7 @@ class Attacked:
 def attacked(request: pytest.FixtureRequest) -> Iterator[Attacked]:
     binaries: Path = request.param
     with (
-        server.open_directory() as root,
-        EmbeddedPostgres(root, binaries, server_settings=server.STILL) as running,
+        server.open_fast(binaries, server.STILL) as running,
         open_shop(running) as shop,
     ):
         credentials = Credentials(

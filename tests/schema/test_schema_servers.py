@@ -22,10 +22,7 @@ DIRECTORIES = [*server.every_directory()]
 @pytest.fixture(scope="module", params=DIRECTORIES, ids=str)
 def bare(request: pytest.FixtureRequest) -> Iterator[EmbeddedPostgres]:
     """A server of one version, on which meterr has never been: no roles, no database."""
-    with (
-        server.open_directory() as root,
-        EmbeddedPostgres(root, request.param, server_settings=server.FAST) as running,
-    ):
+    with server.open_fast(request.param) as running:
         yield running
 
 
@@ -136,10 +133,7 @@ def test_the_catalogue_is_the_same_on_two_versions_in_all_that_we_wrote() -> Non
     kinds = ("policy ", "function ", "trigger ", "column ")
     found = []
     for directory in (DIRECTORIES[0], DIRECTORIES[-1]):
-        with (
-            server.open_directory() as root,
-            EmbeddedPostgres(root, directory, server_settings=server.FAST) as running,
-        ):
+        with server.open_fast(directory) as running:
             asyncio.run(migrate(running.dsn))
             everything = snapshot(running.dsn)
             found.append({k: v for k, v in everything.items() if k.startswith(kinds)})

@@ -132,10 +132,7 @@ def _insert(admin: psycopg.Connection, table: str, row: dict[str, object]) -> No
 @contextmanager
 def open_walled(binaries: Path | None, *, hardened: bool = True) -> Iterator[Walled]:
     """Start a server, migrate and fill its database, and put the walls up."""
-    with (
-        server.open_directory() as root,
-        EmbeddedPostgres(root, binaries, server_settings=server.STILL) as running,
-    ):
+    with server.open_fast(binaries, server.STILL) as running:
         asyncio.run(migrate(running.dsn))
         fill(running.database_admin_dsn)
         walled = Walled(running)
