@@ -15,13 +15,19 @@ INTERRUPTED = 130
 _LOG_LINES = 15
 
 
+class _Interrupted(KeyboardInterrupt):
+    # A KeyboardInterrupt itself, in code that a library compiles while it is loaded, makes
+    # ``python -m`` die of SIGINT at its end, also when it was caught.
+    pass
+
+
 def main() -> int:
     """Run the demo; return the exit status."""
     parser = argparse.ArgumentParser(prog="./dev demo", description="See meterr at work.")
     parser.add_argument("--once", action="store_true", help="end after the proofs")
     arguments = parser.parse_args()
     terminal = Terminal(os.environ)
-    for number in (signal.SIGTERM, signal.SIGHUP):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _interrupt)
     # The SDKs read the environment by themselves: a provider of the reader must not be called.
     own = own_environment(os.environ)
@@ -80,7 +86,7 @@ def _show_log(running: Running, terminal: Terminal) -> None:
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:
-    raise KeyboardInterrupt
+    raise _Interrupted
 
 
 if __name__ == "__main__":

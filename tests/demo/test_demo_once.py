@@ -125,6 +125,20 @@ def test_a_signal_at_the_end_stops_everything_and_is_no_failure(place: Path, num
     assert [] == using(place)
 
 
+def test_ctrl_c_while_a_library_is_loaded_says_130_too(place: Path, tmp_path: Path) -> None:
+    """Python keeps an interrupt of compiled code in mind, and died of it at its end, caught."""
+    code = "import time; print('being loaded', flush=True); time.sleep(60)"
+    (tmp_path / "anthropic.py").write_text(f"exec({code!r})")
+    with demo("--once", TMPDIR=str(place), PYTHONPATH=str(tmp_path)) as process:
+        read_until(process, "being loaded")
+
+        process.send_signal(signal.SIGINT)
+        said, _ = process.communicate(timeout=_TIMEOUT_S)
+
+    assert 130 == process.returncode, said
+    assert [] == using(place)
+
+
 def test_ctrl_c_in_the_middle_stops_everything_and_says_130(place: Path) -> None:
     """The contract of the command line: 130 is interrupted."""
     with demo("--once", TMPDIR=str(place)) as process:
