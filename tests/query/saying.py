@@ -26,6 +26,16 @@ def said_to(dsn: str, session: Iterable[str]) -> list[object]:
     return heard
 
 
+def shortened(text: str) -> str:
+    """
+    Return an attack with megabytes where it has gigabytes.
+
+    Whose rows it shows is the same, and a server finishes no ``format`` of a gigabyte sooner
+    because it is cancelled.
+    """
+    return text.replace("1000000000", "1000000")
+
+
 def rows_of(heard: Iterable[object]) -> int:
     """Return how many of them are rows."""
     return sum(isinstance(each, tuple) for each in heard)

@@ -12,7 +12,7 @@ from benign_questions import statements
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 from pydantic import SecretStr
-from saying import said_to
+from saying import said_to, shortened
 from shop_escapes import calls_in_every_position, reads_of_every_relation, sessions
 
 from meterr.core.errors import MeterrError
@@ -154,7 +154,7 @@ async def test_what_runs_as_a_question_crosses_nothing_and_leaves_nothing(
 ) -> None:
     """Every written attack through our own execution, with the guard left out."""
     shop = unchanged.shop
-    texts = [text for _, text in statements("hostile")]
+    texts = [shortened(text) for _, text in statements("hostile")]
     texts += [text for session in sessions(shop) for text in session]
     texts += ["select 1) q; set role postgres; select * from (select 1", "select 1; select 2",
               "select 1) q; commit; delete from shop.orders; select (1"]  # fmt: skip

@@ -12,7 +12,7 @@ from escapes import (
     calls_of_every_function,
     reads_of_every_relation,
 )
-from saying import rows_of, said_to
+from saying import rows_of, said_to, shortened
 
 from meterr.core.errors import MeterrError
 from meterr.query.run import Limits
@@ -51,7 +51,7 @@ def foreign(text: object) -> bool:
 
 
 def hostile() -> list[str]:
-    return [text for _, text in statements("hostile")]
+    return [shortened(text) for _, text in statements("hostile")]
 
 
 def test_the_walls_are_whole(walled: Walled) -> None:

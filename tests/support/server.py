@@ -106,7 +106,7 @@ def prepare_template(server: EmbeddedPostgres) -> None:
 
 def create_database(admin_dsn: str, name: str, template: str = "template0") -> None:
     """Create a database owned by the login, as a managed service would hand it out."""
-    statement = sql.SQL("create database {} template {} owner {}").format(
+    statement = sql.SQL("create database {} template {} strategy file_copy owner {}").format(
         sql.Identifier(name), sql.Identifier(template), sql.Identifier(LOGIN)
     )
     with psycopg.connect(admin_dsn, autocommit=True) as connection:
