@@ -158,6 +158,21 @@ def test_an_error_reaches_who_waits_without_its_frames() -> None:
     assert "<lambda>" not in [entry.name for entry in raised.traceback]
 
 
+@pytest.mark.parametrize("chain", [None, KeyError()])
+def test_an_error_brings_no_frames_along_by_another_one(chain: Exception | None) -> None:
+    """What it was raised from, or beside, has frames as well."""
+
+    def work() -> None:
+        try:
+            _ = 1 // 0
+        except ZeroDivisionError:
+            raise ValueError("told") from chain
+
+    with pytest.raises(ValueError, match="told") as raised:
+        Patience(20).wait_for(work)
+    assert (None, None) == (raised.value.__cause__, raised.value.__context__)
+
+
 @pytest.fixture
 def stub() -> Iterator[VaultStub]:
     with vault() as running:

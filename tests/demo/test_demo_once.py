@@ -136,6 +136,7 @@ def test_ctrl_c_while_a_library_is_loaded_says_130_too(place: Path, tmp_path: Pa
         said, _ = process.communicate(timeout=_TIMEOUT_S)
 
     assert 130 == process.returncode, said
+    assert [] == list(place.iterdir())
     assert [] == using(place)
 
 

@@ -16,6 +16,7 @@ from meterr.core.http.answer_head import Audience
 from meterr.core.http.asgi import Receive, Scope, Send, answer
 from meterr.core.http.body import read_body
 from meterr.core.http.client_address import client_address
+from meterr.core.http.connection import Connection
 from meterr.core.http.door import Door
 from meterr.core.http.json_body import read_json_body
 from meterr.core.http.problem import render as render_problem
@@ -170,10 +171,16 @@ def open_door(**settings: Any) -> Iterator[SmallDoor]:
         telemetry=Telemetry(clock),
         log_from_status=1000,
     )
-    protocol = _protocol(given, web.usual_head)
+    with serving(door, _protocol(given, web.usual_head)) as port:
+        yield SmallDoor(port, seen)
+
+
+@contextmanager
+def serving(application: Any, protocol: type[Connection]) -> Iterator[int]:
+    """Serve an ASGI application on a port of its own until the block ends; yield the port."""
     listener = listening_socket()
     config = uvicorn.Config(
-        door,
+        application,
         http=protocol,
         lifespan="off",
         ws="none",
@@ -185,7 +192,7 @@ def open_door(**settings: Any) -> Iterator[SmallDoor]:
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
     thread.start()
     try:
-        yield SmallDoor(listener.getsockname()[1], seen)
+        yield listener.getsockname()[1]
     finally:
         server.should_exit = True
         thread.join()

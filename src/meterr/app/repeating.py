@@ -39,7 +39,7 @@ class Repeating:
             except Unavailable:
                 pause = _RETRY_EVERY_S
             # Ending here would leave this process with what is old, or nothing, and in silence.
-            except Exception as error:  # noqa: BLE001 (as the line above says)
+            except Exception as error:  # noqa: BLE001
                 self._failed(error)
             self._tried.set()
             await asyncio.sleep(pause)

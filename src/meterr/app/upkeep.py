@@ -35,7 +35,7 @@ async def keep(
         except migrate.SchemaMismatch:
             return
         # What is kept up here must end neither calls nor the drain.
-        except Exception as error:  # noqa: BLE001 (as the line above says)
+        except Exception as error:  # noqa: BLE001
             failed(type(error).__name__)
             await pause(stop, restart_s)
 

@@ -43,7 +43,7 @@ class UpstreamLimits:
                 except Unavailable:  # calls there get 503 while the database is away
                     await asyncio.sleep(_RETRY_S)
                 # Ending here would refuse every call there for good, and in silence.
-                except Exception as error:  # noqa: BLE001 (as the line above says)
+                except Exception as error:  # noqa: BLE001
                     self._report(error)
                     await asyncio.sleep(_RETRY_S)
 

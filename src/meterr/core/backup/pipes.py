@@ -43,8 +43,8 @@ class Aside(Generic[_Result]):
     def _run(self) -> None:
         try:
             self._results.append(self._work())
-        # Carried to the thread that asks for the result, whatever it is.
-        except BaseException as error:  # noqa: BLE001 - raised again by result()
+        # Raised again by result(), in the thread that asks for it, whatever it is.
+        except BaseException as error:  # noqa: BLE001
             self._error = error
 
 

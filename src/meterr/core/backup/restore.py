@@ -174,7 +174,8 @@ def _put_in_place(
                 finish(process, "psql", words.result())
                 raise BackupFailed("psql ended before it was told to.")
             taker.write(store.after_script())
-        # Without the commit, whatever was done is undone when the session ends.
+        # Killed without the commit, it leaves nothing done. Only an interrupt in the instant in
+        # which the commit was said cannot tell.
         except BaseException:
             process.kill()
             raise

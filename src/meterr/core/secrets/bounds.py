@@ -48,6 +48,7 @@ class Patience:
                 done.set_result(work())
             # The caller raises it again; without its frames, which hold sockets and secrets.
             except BaseException as error:  # noqa: BLE001
+                error.__cause__ = error.__context__ = None  # they would bring frames along
                 done.set_exception(error.with_traceback(None))
             finally:
                 self._room.release()
