@@ -22,6 +22,7 @@ from meterr.identity.rotation import Asker, Handover, collect, issue_codes, rota
 KEYS = 100_000
 PROCESSES = 4
 _SAMPLE = 200
+_FILLED_AT_ONCE = 10_000
 _ASKER = Asker("bench", "measured")
 _SQL = load_sql("bench")
 
@@ -64,10 +65,7 @@ async def _emergency(bench: Bench) -> Emergency:
     async with AsyncExitStack() as stack:
         db = await stack.enter_async_context(Database.open(bench.meterr.dsn, Role.APP))
         tenant = (await identity.create_tenant(db, ids, "emergency")).tenant_id
-        async with db.tenant_transaction(tenant) as connection:
-            await connection.execute(
-                _SQL["fill_keys"], {"tenant_id": tenant, "count": KEYS - _SAMPLE}
-            )
+        await _fill(db, tenant)
         sample = [
             await identity.create_key(
                 db, keyring, ids, clock, tenant, name=f"s{n}", scopes=[Scope.CHAT.value]
@@ -97,6 +95,16 @@ async def _emergency(bench: Bench) -> Emergency:
             done.keys, committed - began, refused - committed, handed_over - refused, len(by_key),
             _SAMPLE, await _accepted(processes, sample), len(collected),
         )  # fmt: skip
+
+
+async def _fill(db: Database, tenant: str) -> None:
+    # Each key leaves an event, so all in one statement would be too long for a slow disk.
+    for first in range(1, KEYS - _SAMPLE + 1, _FILLED_AT_ONCE):
+        last = min(first + _FILLED_AT_ONCE - 1, KEYS - _SAMPLE)
+        async with db.tenant_transaction(tenant) as connection:
+            await connection.execute(
+                _SQL["fill_keys"], {"tenant_id": tenant, "first": first, "last": last}
+            )
 
 
 async def _process(

@@ -44,4 +44,4 @@ INSERT INTO meterr.api_key
        (tenant_id, key_id, name, environment, mac, pepper_id, last4, scopes)
 SELECT %(tenant_id)s, gen_random_uuid(), 'key ' || n, 'live',
        sha256(convert_to('bench ' || n, 'UTF8')), 'bench', 'abcd', '{chat}'
-  FROM generate_series(1, %(count)s) AS n;
+  FROM generate_series(%(first)s::int, %(last)s::int) AS n;
